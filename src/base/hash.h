@@ -1,0 +1,12 @@
+// XXH3, the one hash of the project: dictionaries, bloom filters and checksums on disk.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace weft {
+
+// XXH3-64 of the bytes. The same on every machine; on-disk checksums depend on it.
+uint64_t hash_bytes(std::string_view bytes, uint64_t seed = 0);
+
+}  // namespace weft

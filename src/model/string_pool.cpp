@@ -1,0 +1,81 @@
+#include "model/string_pool.h"
+
+#include <bit>
+#include <cassert>
+
+#include "base/hash.h"
+
+namespace weft {
+namespace {
+
+uint32_t tag_of(std::string_view text) { return static_cast<uint32_t>(hash_bytes(text)) | 1u; }
+
+}  // namespace
+
+StringPool::Id StringPool::add(std::string_view text) {
+  assert(arena_.size() + text.size() <= kMaxBytes);
+  arena_.insert(arena_.end(), text.begin(), text.end());
+  ends_.push_back(static_cast<uint32_t>(arena_.size()));
+  return static_cast<Id>(ends_.size() - 1);
+}
+
+StringPool::Id StringPool::intern(std::string_view text) {
+  if (text.empty()) return kEmpty;
+  if ((indexed_ + 1) * 2 > slots_.size()) {
+    rebuild_index(slots_.empty() ? std::bit_ceil(ends_.size() * 4 + 64) : slots_.size() * 2);
+  }
+  const uint32_t tag = tag_of(text);
+  const size_t mask = slots_.size() - 1;
+  for (size_t slot = tag & mask;; slot = (slot + 1) & mask) {
+    const uint64_t entry = slots_[slot];
+    if (entry == 0) {
+      const Id id = add(text);
+      slots_[slot] = (static_cast<uint64_t>(tag) << 32) | id;
+      ++indexed_;
+      return id;
+    }
+    if (static_cast<uint32_t>(entry >> 32) == tag && at(static_cast<Id>(entry)) == text) {
+      return static_cast<Id>(entry);
+    }
+  }
+}
+
+void StringPool::rebuild_index(size_t slots) {
+  // Strings that came by add() are indexed too when the index is first built; a few doubles in
+  // it are harmless.
+  std::vector<uint64_t> old(slots, 0);
+  old.swap(slots_);
+  indexed_ = 0;
+  if (old.empty()) {
+    for (Id id = 1; id < ends_.size(); ++id) insert_slot(id, tag_of(at(id)));
+  } else {
+    for (uint64_t entry : old) {
+      if (entry != 0) insert_slot(static_cast<Id>(entry), static_cast<uint32_t>(entry >> 32));
+    }
+  }
+}
+
+void StringPool::insert_slot(Id id, uint32_t tag) {
+  const size_t mask = slots_.size() - 1;
+  size_t slot = tag & mask;
+  while (slots_[slot] != 0) slot = (slot + 1) & mask;
+  slots_[slot] = (static_cast<uint64_t>(tag) << 32) | id;
+  ++indexed_;
+}
+
+size_t StringPool::memory_bytes() const {
+  return arena_.capacity() + ends_.capacity() * sizeof(uint32_t) +
+         slots_.capacity() * sizeof(uint64_t);
+}
+
+void StringPool::reserve(size_t strings, size_t bytes) {
+  ends_.reserve(strings + 1);
+  arena_.reserve(bytes);
+}
+
+void StringPool::drop_index() {
+  slots_ = {};
+  indexed_ = 0;
+}
+
+}  // namespace weft

@@ -1,0 +1,51 @@
+// The strings of one SpanBatch: an arena and an id for each string. Columns hold ids. A string
+// may stand in the pool more than once (add() does not look it up), so equal bytes do not imply
+// equal ids; equal ids imply equal bytes.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace weft {
+
+class StringPool {
+ public:
+  using Id = uint32_t;
+  static constexpr Id kEmpty = 0;
+  // An arena holds at most this much; callers seal or refuse before (checked by assertion).
+  static constexpr uint64_t kMaxBytes = 0xFFFF'0000u;
+
+  // Id 0 is the empty string.
+  StringPool() : ends_{0} {}
+
+  // The id of a string that was interned before, else a new one. Not thread-safe.
+  Id intern(std::string_view text);
+  // A new id without a look-up: for values that are hardly ever repeated.
+  Id add(std::string_view text);
+  // Valid until the next intern or add.
+  std::string_view at(Id id) const {
+    const uint32_t begin = id == 0 ? 0 : ends_[id - 1];
+    return {arena_.data() + begin, ends_[id] - begin};
+  }
+  // Number of ids.
+  size_t size() const { return ends_.size(); }
+  size_t arena_bytes() const { return arena_.size(); }
+  // Memory held, index included.
+  size_t memory_bytes() const;
+  void reserve(size_t strings, size_t bytes);
+  // Drops the look-up index to save memory; the next intern rebuilds it.
+  void drop_index();
+
+ private:
+  void rebuild_index(size_t slots);
+  void insert_slot(Id id, uint32_t tag);
+
+  std::vector<char> arena_;
+  std::vector<uint32_t> ends_;  // ends_[id] is one past the string's last byte
+  // Open addressing, a power of two; each slot is (hash tag << 32 | id), 0 is free.
+  std::vector<uint64_t> slots_;
+  size_t indexed_ = 0;
+};
+
+}  // namespace weft
