@@ -239,6 +239,10 @@ class SpanSink {
     Format format = Format::kColumns;
     Compression compression = Compression::kNone;
     std::string_view body;  // borrowed until append's callback has been called
+    // When it was received, and whether the sender's clock is not to be trusted (a browser): then
+    // decoding adds the annotation "received_ns" to its spans, at replay as at receipt.
+    uint64_t received_ns = 0;
+    bool untrusted_clock = false;
   };
 
   // Takes a batch. `raw` is what `batch` was decoded from, or nullptr: then the columns themselves
