@@ -56,11 +56,16 @@ endif()
 
 # weft_library(<layer> [DEPENDS target...])
 # The static library weft_<layer> of every *.cpp in the calling folder that is neither test nor
-# benchmark nor main.cpp. Sources include each other by their path under src/.
+# benchmark nor main.cpp. Sources include each other by their path under src/. What lies in a
+# subfolder testing/ becomes weft_<layer>_testing instead: fakes and generators that the tests of
+# this layer and of those above link.
 function(weft_library layer)
   cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   list(FILTER sources EXCLUDE REGEX "(_test|_bench|_fuzz|/main)\\.cpp$")
+  set(testing_sources ${sources})
+  list(FILTER testing_sources INCLUDE REGEX "/testing/")
+  list(FILTER sources EXCLUDE REGEX "/testing/")
   file(GLOB_RECURSE headers CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.h)
   if(sources)
     add_library(weft_${layer} STATIC ${sources} ${headers})
@@ -71,6 +76,11 @@ function(weft_library layer)
   endif()
   target_include_directories(weft_${layer} ${visibility} ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(weft_${layer} ${visibility} ${ARG_DEPENDS} weft_flags)
+  if(testing_sources)
+    add_library(weft_${layer}_testing STATIC EXCLUDE_FROM_ALL ${testing_sources})
+    target_link_libraries(weft_${layer}_testing PUBLIC weft_${layer})
+    set_property(GLOBAL APPEND PROPERTY WEFT_TESTING_LIBRARIES weft_${layer}_testing)
+  endif()
 endfunction()
 
 # weft_tests(<layer> [DEPENDS target...])
@@ -84,8 +94,10 @@ function(weft_tests layer)
   if(NOT sources)
     return()
   endif()
+  get_property(testing_libraries GLOBAL PROPERTY WEFT_TESTING_LIBRARIES)
   add_executable(weft_${layer}_test ${sources})
-  target_link_libraries(weft_${layer}_test PRIVATE weft_${layer} ${ARG_DEPENDS} weft_flags
+  target_link_libraries(weft_${layer}_test PRIVATE weft_${layer} ${ARG_DEPENDS}
+    ${testing_libraries} weft_flags
     GTest::gtest GTest::gmock GTest::gtest_main)
   add_test(NAME ${layer} COMMAND weft_${layer}_test)
   set_tests_properties(${layer} PROPERTIES

@@ -57,16 +57,15 @@ Error errno_error(int errno_value, std::string_view what);
 #define WEFT_CONCAT(a, b) WEFT_CONCAT_INNER(a, b)
 
 // Returns the error of a Status or Expected expression, if it has one.
-#define WEFT_TRY(expression)                                                             \
-  do {                                                                                   \
-    if (auto weft_status = (expression); !weft_status)                                   \
-      return std::unexpected<::weft::Error>(std::move(weft_status).error());             \
+#define WEFT_TRY(expression)                                                 \
+  do {                                                                       \
+    if (auto weft_status = (expression); !weft_status)                       \
+      return std::unexpected<::weft::Error>(std::move(weft_status).error()); \
   } while (false)
 
 // WEFT_ASSIGN(auto file, File::open(path)); returns the error, else assigns the value.
-#define WEFT_ASSIGN(declaration, expression)                                             \
-  auto WEFT_CONCAT(weft_result_, __LINE__) = (expression);                               \
-  if (!WEFT_CONCAT(weft_result_, __LINE__))                                              \
-    return std::unexpected<::weft::Error>(                                               \
-        std::move(WEFT_CONCAT(weft_result_, __LINE__)).error());                         \
+#define WEFT_ASSIGN(declaration, expression)                                                       \
+  auto WEFT_CONCAT(weft_result_, __LINE__) = (expression);                                         \
+  if (!WEFT_CONCAT(weft_result_, __LINE__))                                                        \
+    return std::unexpected<::weft::Error>(std::move(WEFT_CONCAT(weft_result_, __LINE__)).error()); \
   declaration = *std::move(WEFT_CONCAT(weft_result_, __LINE__))

@@ -17,8 +17,8 @@ struct AttributeColumn {
   // The rows that have a value, strictly ascending.
   std::vector<uint32_t> rows;
   // One of these two is parallel to `rows`:
-  std::vector<uint64_t> numbers;         // kBool 0 or 1, kInt as two's complement, kDouble as bits
-  std::vector<StringPool::Id> strings;   // kString, kBytes, kArray, kKvlist (encoded, value.h)
+  std::vector<uint64_t> numbers;        // kBool 0 or 1, kInt as two's complement, kDouble as bits
+  std::vector<StringPool::Id> strings;  // kString, kBytes, kArray, kKvlist (encoded, value.h)
   // kNone columns (an attribute that is present without a value) have neither.
 
   bool is_number() const {

@@ -41,8 +41,12 @@ std::string format_hex(std::span<const uint8_t> bytes) {
 
 }  // namespace
 
-std::string TraceId::to_hex() const { return format_hex(bytes); }
-std::string SpanId::to_hex() const { return format_hex(bytes); }
+std::string TraceId::to_hex() const {
+  return format_hex(bytes);
+}
+std::string SpanId::to_hex() const {
+  return format_hex(bytes);
+}
 
 std::optional<TraceId> TraceId::from_hex(std::string_view hex) {
   TraceId id;

@@ -72,26 +72,26 @@ struct SpanBatch {
   StringPool strings;
 
   // One entry a span in each of these.
-  std::vector<TraceId> trace_id;        // never zero
-  std::vector<SpanId> span_id;          // never zero
-  std::vector<SpanId> parent_span_id;   // zero for a root
-  std::vector<uint64_t> start_ns;       // as sent, whatever it is
-  std::vector<uint64_t> end_ns;         // as sent; may be before start_ns (see duration_ns)
+  std::vector<TraceId> trace_id;       // never zero
+  std::vector<SpanId> span_id;         // never zero
+  std::vector<SpanId> parent_span_id;  // zero for a root
+  std::vector<uint64_t> start_ns;      // as sent, whatever it is
+  std::vector<uint64_t> end_ns;        // as sent; may be before start_ns (see duration_ns)
   std::vector<StringPool::Id> name;
-  std::vector<uint8_t> kind;            // SpanKind; unknown numbers are kept
-  std::vector<uint8_t> status_code;     // StatusCode; unknown numbers are kept
+  std::vector<uint8_t> kind;         // SpanKind; unknown numbers are kept
+  std::vector<uint8_t> status_code;  // StatusCode; unknown numbers are kept
   std::vector<StringPool::Id> status_message;
   std::vector<StringPool::Id> trace_state;
   std::vector<uint32_t> flags;
   std::vector<uint32_t> dropped_attributes_count;
   std::vector<uint32_t> dropped_events_count;
   std::vector<uint32_t> dropped_links_count;
-  std::vector<uint32_t> resource;       // row in resources
-  std::vector<uint32_t> scope;          // row in scopes
+  std::vector<uint32_t> resource;  // row in resources
+  std::vector<uint32_t> scope;     // row in scopes
 
   ResourceTable resources;
   ScopeTable scopes;
-  AttributeTable attributes;            // of spans
+  AttributeTable attributes;  // of spans
   EventTable events;
   LinkTable links;
   // Facts that Weft itself adds to a span, never exported as attributes. Known keys:

@@ -8,7 +8,9 @@
 namespace weft {
 namespace {
 
-uint32_t tag_of(std::string_view text) { return static_cast<uint32_t>(hash_bytes(text)) | 1u; }
+uint32_t tag_of(std::string_view text) {
+  return static_cast<uint32_t>(hash_bytes(text)) | 1u;
+}
 
 }  // namespace
 
@@ -47,7 +49,8 @@ void StringPool::rebuild_index(size_t slots) {
   old.swap(slots_);
   indexed_ = 0;
   if (old.empty()) {
-    for (Id id = 1; id < ends_.size(); ++id) insert_slot(id, tag_of(at(id)));
+    for (Id id = 1; id < ends_.size(); ++id)
+      insert_slot(id, tag_of(at(id)));
   } else {
     for (uint64_t entry : old) {
       if (entry != 0) insert_slot(static_cast<Id>(entry), static_cast<uint32_t>(entry >> 32));
@@ -58,7 +61,8 @@ void StringPool::rebuild_index(size_t slots) {
 void StringPool::insert_slot(Id id, uint32_t tag) {
   const size_t mask = slots_.size() - 1;
   size_t slot = tag & mask;
-  while (slots_[slot] != 0) slot = (slot + 1) & mask;
+  while (slots_[slot] != 0)
+    slot = (slot + 1) & mask;
   slots_[slot] = (static_cast<uint64_t>(tag) << 32) | id;
   ++indexed_;
 }

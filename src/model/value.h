@@ -17,7 +17,7 @@ enum class ValueType : uint8_t {
   kNone = 0,    // no value: an absent attribute, or an AnyValue with no field set
   kString = 1,  // UTF-8 by OTLP's rule; hostile bytes are kept as they came
   kBool = 2,
-  kInt = 3,     // int64
+  kInt = 3,  // int64
   kDouble = 4,
   kBytes = 5,
   kArray = 6,   // encoded as the bytes of opentelemetry.proto.common.v1.ArrayValue

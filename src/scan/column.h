@@ -49,9 +49,8 @@ struct ColumnRef {
   // True for what a span can have several of (events, links): a condition on such a column holds
   // when it holds for one of the values.
   bool is_multi_valued() const {
-    return is_attribute()
-               ? scope == AttributeScope::kEvent || scope == AttributeScope::kLink
-               : intrinsic >= Intrinsic::kEventName;
+    return is_attribute() ? scope == AttributeScope::kEvent || scope == AttributeScope::kLink
+                          : intrinsic >= Intrinsic::kEventName;
   }
   friend bool operator==(const ColumnRef&, const ColumnRef&) = default;
 };

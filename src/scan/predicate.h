@@ -14,15 +14,15 @@ namespace weft {
 
 enum class CompareOp : uint8_t {
   kEqual,
-  kNotEqual,      // needs a value: an absent attribute is not "not equal" (as in TraceQL)
+  kNotEqual,  // needs a value: an absent attribute is not "not equal" (as in TraceQL)
   kLess,
   kLessEqual,
   kGreater,
   kGreaterEqual,
-  kRegex,         // RE2, anchored at both ends
-  kNotRegex,      // needs a string value
-  kExists,        // no operand
-  kNotExists,     // no operand
+  kRegex,      // RE2, anchored at both ends
+  kNotRegex,   // needs a string value
+  kExists,     // no operand
+  kNotExists,  // no operand
 };
 
 // column OP operand. Ints and doubles compare with each other by value; strings (bytewise), bytes

@@ -66,8 +66,8 @@ struct ScanRequest {
 // One wanted column for the rows of a ScanBatch. Values of a row lie at
 // [offsets[row], offsets[row+1]) when the column is multi-valued, else at [row].
 struct ValueColumn {
-  std::vector<uint32_t> offsets;   // rows + 1 entries, or empty when one value a row
-  std::vector<ValueType> types;    // kNone: absent
+  std::vector<uint32_t> offsets;  // rows + 1 entries, or empty when one value a row
+  std::vector<ValueType> types;   // kNone: absent
   // kBool 0/1, kInt two's complement, kDouble bits; kString, kBytes, kArray, kKvlist: id in
   // `strings`. 0 where absent.
   std::vector<uint64_t> words;
@@ -88,10 +88,10 @@ struct ScanBatch {
   // rows are ordered by (start_ns, span id).
   std::vector<TraceId> trace_ids;
   std::vector<uint32_t> trace_begin;
-  std::vector<uint64_t> start_ns;      // always filled, one a row
-  std::vector<SpanId> span_ids;        // always filled, one a row
-  std::vector<int32_t> parent_row;     // row in this batch, kRoot or kOrphan; when asked for
-  std::vector<ValueColumn> columns;    // parallel to ScanRequest::columns
+  std::vector<uint64_t> start_ns;    // always filled, one a row
+  std::vector<SpanId> span_ids;      // always filled, one a row
+  std::vector<int32_t> parent_row;   // row in this batch, kRoot or kOrphan; when asked for
+  std::vector<ValueColumn> columns;  // parallel to ScanRequest::columns
   // Every candidate that a later next() of any thread returns starts before this: when enough
   // newer results are in hand, the scan can be cancelled. UINT64_MAX: nothing is known.
   uint64_t remaining_before_ns = UINT64_MAX;
@@ -112,9 +112,9 @@ class ScanCursor {
 // Grouped aggregates, counted where the data lies.
 struct AggregateRequest {
   TimeRange range;
-  Predicate filter;                  // a source only takes it if it can evaluate it exactly
-  uint64_t step_ns = 0;              // time buckets of span start from range.from_ns; 0: one bucket
-  std::vector<ColumnRef> group_by;   // single-valued columns; an absent value is a group of its own
+  Predicate filter;                 // a source only takes it if it can evaluate it exactly
+  uint64_t step_ns = 0;             // time buckets of span start from range.from_ns; 0: one bucket
+  std::vector<ColumnRef> group_by;  // single-valued columns; an absent value is a group of its own
   // The numeric column that is summed up or put into the histogram; none: spans are counted only.
   // Spans without a number there are left out when it is set.
   std::optional<ColumnRef> value;
@@ -150,8 +150,9 @@ struct GroupTable {
 
 // What a source can do by itself. The zero value can do least: query then does it from a scan.
 struct Capabilities {
-  bool exact_filter = false;  // scan() returns no candidates beyond the filter, but for whole traces
-  bool aggregate = false;     // aggregate() is there
+  bool exact_filter =
+      false;               // scan() returns no candidates beyond the filter, but for whole traces
+  bool aggregate = false;  // aggregate() is there
 };
 
 struct AttributeKey {
@@ -199,8 +200,8 @@ class SpanSource {
                                                      ScanStats& stats) = 0;
 
   // kUnimplemented when the source cannot evaluate the filter or a column exactly.
-  virtual Expected<GroupTable> aggregate(const AggregateRequest& request,
-                                         const CancelToken& cancel, ScanStats& stats) = 0;
+  virtual Expected<GroupTable> aggregate(const AggregateRequest& request, const CancelToken& cancel,
+                                         ScanStats& stats) = 0;
 
   // All spans of a trace, whole and complete with every field, ordered by (start_ns, span id),
   // without duplicates. An empty batch when there is none. At most max_spans rows (the earliest);
