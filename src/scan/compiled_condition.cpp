@@ -11,23 +11,32 @@ namespace {
 template <typename Order>
 bool holds(CompareOp op, Order order) {
   switch (op) {
-    case CompareOp::kEqual: return order == 0;
-    case CompareOp::kNotEqual: return order != 0;
-    case CompareOp::kLess: return order < 0;
-    case CompareOp::kLessEqual: return order <= 0;
-    case CompareOp::kGreater: return order > 0;
-    case CompareOp::kGreaterEqual: return order >= 0;
-    default: return false;
+    case CompareOp::kEqual:
+      return order == 0;
+    case CompareOp::kNotEqual:
+      return order != 0;
+    case CompareOp::kLess:
+      return order < 0;
+    case CompareOp::kLessEqual:
+      return order <= 0;
+    case CompareOp::kGreater:
+      return order > 0;
+    case CompareOp::kGreaterEqual:
+      return order >= 0;
+    default:
+      return false;
   }
 }
 
-bool is_regex(CompareOp op) { return op == CompareOp::kRegex || op == CompareOp::kNotRegex; }
+bool is_regex(CompareOp op) {
+  return op == CompareOp::kRegex || op == CompareOp::kNotRegex;
+}
 
 }  // namespace
 
 Expected<std::shared_ptr<const re2::RE2>> compile_regex(std::string_view pattern) {
-  auto regex = std::make_shared<re2::RE2>(re2::StringPiece(pattern.data(), pattern.size()),
-                                          re2::RE2::Quiet);
+  auto regex =
+      std::make_shared<re2::RE2>(re2::StringPiece(pattern.data(), pattern.size()), re2::RE2::Quiet);
   if (!regex->ok()) {
     return fail(ErrorCode::kInvalidArgument,
                 "the regular expression does not compile: " + regex->error());
@@ -76,8 +85,10 @@ bool CompiledCondition::matches_word_slow(ValueType type, uint64_t word) const {
     case ValueType::kDouble:
       return (kind_ == Kind::kDouble || kind_ == Kind::kInt) &&
              holds(op_, std::bit_cast<double>(word) <=> double_);
-    case ValueType::kBool: return kind_ == Kind::kBool && holds(op_, (word != 0) <=> bool_);
-    default: return false;
+    case ValueType::kBool:
+      return kind_ == Kind::kBool && holds(op_, (word != 0) <=> bool_);
+    default:
+      return false;
   }
 }
 
@@ -93,8 +104,10 @@ bool CompiledCondition::matches_text(ValueType type, std::string_view text) cons
       return false;
     case ValueType::kBytes:
       return kind_ == Kind::kBytes && holds(op_, text.compare(text_) <=> 0);
-    case ValueType::kArray: return matches_array(text);
-    default: return false;
+    case ValueType::kArray:
+      return matches_array(text);
+    default:
+      return false;
   }
 }
 
@@ -109,14 +122,16 @@ bool CompiledCondition::matches_array(std::string_view encoded) const {
         return matches_text(ValueType::kString, std::get<std::string>(element.data));
       case ValueType::kBytes:
         return matches_text(ValueType::kBytes, std::get<Value::Bytes>(element.data).data);
-      case ValueType::kBool: return matches_word(ValueType::kBool, std::get<bool>(element.data));
+      case ValueType::kBool:
+        return matches_word(ValueType::kBool, std::get<bool>(element.data));
       case ValueType::kInt:
         return matches_word(ValueType::kInt,
                             static_cast<uint64_t>(std::get<int64_t>(element.data)));
       case ValueType::kDouble:
         return matches_word(ValueType::kDouble,
                             std::bit_cast<uint64_t>(std::get<double>(element.data)));
-      default: return false;
+      default:
+        return false;
     }
   });
 }
@@ -126,8 +141,10 @@ bool CompiledCondition::matches_value(ValueType type, uint64_t word, std::string
     case ValueType::kString:
     case ValueType::kBytes:
     case ValueType::kArray:
-    case ValueType::kKvlist: return matches_text(type, text);
-    default: return matches_word(type, word);
+    case ValueType::kKvlist:
+      return matches_text(type, text);
+    default:
+      return matches_word(type, word);
   }
 }
 
@@ -137,12 +154,17 @@ bool CompiledCondition::can_match(ValueType type) const {
   if (type == ValueType::kArray) return kind_ != Kind::kNever;
   switch (kind_) {
     case Kind::kString:
-    case Kind::kRegex: return type == ValueType::kString;
-    case Kind::kBytes: return type == ValueType::kBytes;
-    case Kind::kBool: return type == ValueType::kBool;
+    case Kind::kRegex:
+      return type == ValueType::kString;
+    case Kind::kBytes:
+      return type == ValueType::kBytes;
+    case Kind::kBool:
+      return type == ValueType::kBool;
     case Kind::kInt:
-    case Kind::kDouble: return type == ValueType::kInt || type == ValueType::kDouble;
-    default: return false;
+    case Kind::kDouble:
+      return type == ValueType::kInt || type == ValueType::kDouble;
+    default:
+      return false;
   }
 }
 
