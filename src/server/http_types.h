@@ -56,6 +56,8 @@ class HttpParameters {
   std::vector<std::pair<std::string, std::string>> fields_;
 };
 
+struct AccessToken;  // server/auth.h
+
 struct HttpRequest {
   HttpMethod method = HttpMethod::kGet;
   std::string target;     // as sent: path and query, still percent-encoded
@@ -67,6 +69,8 @@ struct HttpRequest {
   std::string peer;  // the client's IP address, without the port
   bool tls = false;
   uint64_t received_ns = 0;
+  // The token that let the request in; null where none was needed.
+  std::shared_ptr<const AccessToken> token;
   // Cancelled when the client hangs up, the query's time is over or the server stops: hand it to
   // scans. Never null; lives as long as anybody holds it.
   std::shared_ptr<CancelToken> cancel = std::make_shared<CancelToken>();

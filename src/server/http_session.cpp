@@ -1,0 +1,683 @@
+#include "server/http_session.h"
+
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
+
+#include "server/http_message.h"
+
+namespace weft::server {
+
+namespace beast = boost::beast;
+namespace http = beast::http;
+
+namespace {
+
+constexpr auto kAwait = net::as_tuple(net::use_awaitable);
+// Without the reserve Beast starts with 512 bytes, and large requests take four times as long.
+constexpr size_t kReadBytes = 64u << 10;
+constexpr size_t kFirstBodyBytes = 1u << 20;
+constexpr size_t kWritePieceBytes = 256u << 10;
+constexpr auto kAnswerPoll = std::chrono::milliseconds(100);
+constexpr uint64_t kLingerNs = 2'000'000'000;
+
+HttpMethod method_of(http::verb verb) {
+  switch (verb) {
+    case http::verb::get:
+      return HttpMethod::kGet;
+    case http::verb::head:
+      return HttpMethod::kHead;
+    case http::verb::post:
+      return HttpMethod::kPost;
+    case http::verb::put:
+      return HttpMethod::kPut;
+    case http::verb::delete_:
+      return HttpMethod::kDelete;
+    case http::verb::patch:
+      return HttpMethod::kPatch;
+    case http::verb::options:
+      return HttpMethod::kOptions;
+    default:
+      return HttpMethod::kOther;
+  }
+}
+
+int status_of_parse_error(const beast::error_code& error) {
+  if (error == http::error::header_limit) return 431;
+  if (error == http::error::body_limit) return 413;
+  if (error == http::error::bad_version) return 505;
+  return 400;
+}
+
+std::string_view view(beast::string_view text) {
+  return {text.data(), text.size()};
+}
+
+// Completes `answer` on its I/O thread. Any thread.
+void complete(std::shared_ptr<PendingAnswer> answer, HttpResponse response,
+              std::shared_ptr<StreamPipe> pipe = nullptr) {
+  const std::shared_ptr<IoThread> io = answer->io;
+  if (io->stopped) return;
+  net::post(io->context, [answer = std::move(answer), response = std::move(response),
+                          pipe = std::move(pipe)]() mutable {
+    if (answer->ready) return;
+    answer->ready = true;
+    answer->response = std::move(response);
+    answer->pipe = std::move(pipe);
+    answer->wake.cancel();
+  });
+}
+
+// Answers for a handler that drops its HttpRespond without calling it.
+struct AnswerOnce {
+  explicit AnswerOnce(std::shared_ptr<PendingAnswer> pending) : answer(std::move(pending)) {}
+  AnswerOnce(AnswerOnce&&) = default;
+  ~AnswerOnce() {
+    if (answer) {
+      complete(answer,
+               error_response({ErrorCode::kInternal, "the request was dropped unanswered"}));
+    }
+  }
+  std::shared_ptr<PendingAnswer> answer;
+};
+
+// A request together with the memory that its body holds.
+struct OwnedRequest : HttpRequest {
+  MemoryReservation reservation;
+};
+
+HttpResponse call_handler(const HttpHandler& handler, const HttpRequest& request) {
+  try {
+    return handler(request);
+  } catch (const std::exception& exception) {
+    return error_response({ErrorCode::kInternal, std::string("unexpected: ") + exception.what()});
+  }
+}
+
+// Runs a blocking handler, and its stream, on a worker thread.
+void run_handler(const HttpHandler& handler, const std::shared_ptr<HttpRequest>& request,
+                 const std::shared_ptr<PendingAnswer>& answer) {
+  HttpResponse response = call_handler(handler, *request);
+  if (!response.stream || request->method == HttpMethod::kHead) {
+    if (!response.stream) compress_if_accepted(*request, response);
+    complete(answer, std::move(response));
+    return;
+  }
+  const auto stream = std::move(response.stream);
+  const auto pipe = std::make_shared<StreamPipe>([answer] {
+    if (answer->io->stopped) return;
+    net::post(answer->io->context, [answer] { answer->wake.cancel(); });
+  });
+  response.stream = nullptr;
+  complete(answer, std::move(response), pipe);
+  try {
+    stream(*pipe);
+  } catch (const std::exception&) {
+    pipe->abort();  // the connection is cut, so that the client sees an incomplete answer
+  }
+  pipe->finish();
+}
+
+}  // namespace
+
+struct HttpSession::Reading {
+  http::request_parser<http::empty_body> parser;
+  uint64_t started_ns = 0;
+  bool keep_alive = true;
+  bool http_1_0 = false;
+  bool expects_continue = false;
+};
+
+HttpSession::HttpSession(std::shared_ptr<IoThread> io, EngineShared& shared, size_t listener,
+                         Tcp::socket socket)
+    : io_(std::move(io)), shared_(shared), listener_(listener), socket_(std::move(socket)) {
+  buffer_.reserve(kReadBytes);
+  beast::error_code error;
+  socket_.set_option(Tcp::no_delay(true), error);
+  const auto remote = socket_.remote_endpoint(error);
+  if (!error) {
+    auto address = remote.address();
+    if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+      address = net::ip::make_address_v4(net::ip::v4_mapped, address.to_v6());
+    }
+    peer_ = address.to_string();
+  }
+  place_ = io_->sessions.insert(io_->sessions.end(), this);
+}
+
+HttpSession::~HttpSession() {
+  io_->sessions.erase(place_);
+  shared_.listener_metrics[listener_].connections->add(-1);
+  shared_.connections.fetch_sub(1, std::memory_order_acq_rel);
+}
+
+void HttpSession::start() {
+  net::co_spawn(io_->context, [self = shared_from_this()]() { return self->run(); }, net::detached);
+}
+
+void HttpSession::set_deadline(uint64_t after_ns) {
+  deadline_ns_ =
+      after_ns == UINT64_MAX ? UINT64_MAX : shared_.options.clock->steady_ns() + after_ns;
+}
+
+void HttpSession::check_deadline(uint64_t now_ns) {
+  if (now_ns < deadline_ns_) return;
+  deadline_ns_ = UINT64_MAX;
+  timed_out_ = true;
+  if (!idle_) {
+    shared_.timeouts->add();
+    // Told to the client if its socket takes it at once; never waited for.
+    if (!tls_ && !sending_) {
+      static constexpr std::string_view kTimedOut =
+          "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+      [[maybe_unused]] const ssize_t sent = ::send(socket_.native_handle(), kTimedOut.data(),
+                                                   kTimedOut.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
+  }
+  close();
+}
+
+void HttpSession::drain() {
+  if (idle_) close();
+  if (running_pipe_) running_pipe_->abort();
+}
+
+void HttpSession::abort() {
+  if (running_) running_->cancel();
+  if (running_pipe_) running_pipe_->abort();
+  close();
+}
+
+void HttpSession::close() {
+  beast::error_code ignored;
+  socket_.shutdown(Tcp::socket::shutdown_both, ignored);
+  socket_.close(ignored);
+}
+
+bool HttpSession::peer_closed() {
+  if (!socket_.is_open()) return true;
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (getsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return true;
+  return info.tcpi_state != TCP_ESTABLISHED;
+}
+
+HttpSession::Awaitable<size_t> HttpSession::read_some(net::mutable_buffer into) {
+  if (tls_) {
+    const auto [error, bytes] = co_await tls_->async_read_some(net::buffer(into), kAwait);
+    co_return error ? 0 : bytes;
+  }
+  const auto [error, bytes] = co_await socket_.async_read_some(net::buffer(into), kAwait);
+  co_return error ? 0 : bytes;
+}
+
+HttpSession::Awaitable<size_t> HttpSession::fill_buffer() {
+  const size_t bytes = co_await read_some(buffer_.prepare(kReadBytes));
+  buffer_.commit(bytes);
+  co_return bytes;
+}
+
+HttpSession::Awaitable<bool> HttpSession::write_all(std::string_view a, std::string_view b) {
+  sending_ = true;
+  bool first = true;
+  while (first || !b.empty()) {
+    // A deadline for each piece: a slow client may take its time, a dead one may not.
+    set_deadline(limits().write_timeout_ns);
+    const std::string_view piece = b.substr(0, kWritePieceBytes);
+    b.remove_prefix(piece.size());
+    const std::array<net::const_buffer, 2> buffers{
+        first ? net::buffer(a.data(), a.size()) : net::const_buffer(),
+        net::buffer(piece.data(), piece.size())};
+    first = false;
+    if (tls_) {
+      const auto [error, bytes] = co_await net::async_write(*tls_, buffers, kAwait);
+      if (error) co_return false;
+    } else {
+      const auto [error, bytes] = co_await net::async_write(socket_, buffers, kAwait);
+      if (error) co_return false;
+    }
+  }
+  set_deadline(UINT64_MAX);
+  co_return true;
+}
+
+HttpSession::Awaitable<bool> HttpSession::handshake() {
+  if (!listener().tls) co_return true;
+  SSL* handle = SSL_new(listener().tls->current().get());
+  if (handle == nullptr) co_return false;
+  tls_.emplace(socket_, handle);
+  set_deadline(limits().header_timeout_ns);
+  const auto [error] = co_await tls_->async_handshake(net::ssl::stream_base::server, kAwait);
+  co_return !error;
+}
+
+HttpSession::Awaitable<void> HttpSession::run() {
+  try {
+    const bool secure = co_await handshake();
+    Next next = secure ? Next::kKeepAlive : Next::kGone;
+    bool first = true;
+    while (next == Next::kKeepAlive && !io_->draining) {
+      idle_ = true;
+      sending_ = false;
+      set_deadline(first ? limits().header_timeout_ns : limits().idle_timeout_ns);
+      first = false;
+      next = co_await serve_one();
+    }
+    if (next != Next::kGone) co_await close_politely();
+  } catch (const std::exception&) {
+    // Out of memory, or a library's last resort: this connection ends, the others go on.
+  }
+  close();
+}
+
+// Says goodbye in a way that lets the last answer arrive: an unread body would otherwise make the
+// kernel send a reset, which can overtake the answer.
+HttpSession::Awaitable<void> HttpSession::close_politely() {
+  set_deadline(kLingerNs);
+  if (tls_) {
+    co_await tls_->async_shutdown(kAwait);
+  }
+  beast::error_code ignored;
+  socket_.shutdown(Tcp::socket::shutdown_send, ignored);
+  while (socket_.is_open()) {
+    const auto [error, bytes] =
+        co_await socket_.async_read_some(buffer_.prepare(kReadBytes), kAwait);
+    if (error) break;
+  }
+}
+
+// 0 when the header is there, -1 when the connection has ended, else the status to answer.
+HttpSession::Awaitable<int> HttpSession::read_header(Reading& reading, std::string& problem) {
+  auto& parser = reading.parser;
+  parser.eager(false);
+  parser.header_limit(static_cast<uint32_t>(limits().max_header_bytes));
+  parser.body_limit(boost::none);
+  while (true) {
+    if (buffer_.size() > 0) {
+      if (idle_) {
+        idle_ = false;
+        set_deadline(limits().header_timeout_ns);
+      }
+      beast::error_code error;
+      const size_t used = parser.put(buffer_.data(), error);
+      buffer_.consume(used);
+      if (parser.is_header_done()) co_return 0;
+      if (error && error != http::error::need_more) {
+        problem = error.message();
+        co_return status_of_parse_error(error);
+      }
+      // Beast checks the limit on whole lines only.
+      if (buffer_.size() > limits().max_header_bytes) {
+        problem = "header limit exceeded";
+        co_return 431;
+      }
+    }
+    const size_t bytes = co_await fill_buffer();
+    if (bytes == 0) co_return -1;
+  }
+}
+
+HttpSession::Awaitable<HttpSession::Next> HttpSession::serve_one() {
+  Reading reading;
+  std::string problem;
+  auto request = std::make_shared<OwnedRequest>();
+  request->reservation = MemoryReservation(shared_.options.body_budget);
+  request->peer = peer_;
+  request->tls = tls_.has_value();
+  const int status = co_await read_header(reading, problem);
+  if (status < 0) co_return Next::kGone;
+  reading.started_ns = shared_.options.clock->steady_ns();
+  request->received_ns = shared_.options.clock->now_ns();
+  if (status > 0) {
+    shared_.bad_requests->add();
+    finish_metrics(status, reading.started_ns);
+    Error error{ErrorCode::kInvalidArgument, "this is not a valid HTTP/1.1 request: " + problem};
+    const bool sent =
+        co_await send(*request, make_error(*request, status, std::move(error)), false);
+    co_return sent ? Next::kClose : Next::kGone;
+  }
+  const auto& message = reading.parser.get();
+  reading.http_1_0 = message.version() < 11;
+  reading.keep_alive = message.keep_alive() && !reading.http_1_0;
+  request->method = method_of(message.method());
+  request->target = view(message.target());
+  for (const auto& field : message) {
+    request->headers.add(view(field.name_string()), view(field.value()));
+  }
+  co_return co_await answer_request(reading, std::move(request));
+}
+
+// Reduces "http://host/path" to "/path", and splits off the query.
+static std::optional<std::string> take_target_apart(HttpRequest& request) {
+  std::string_view target = request.target;
+  if (const size_t scheme = target.find("://");
+      !target.starts_with('/') && scheme != std::string_view::npos) {
+    const size_t slash = target.find('/', scheme + 3);
+    target = slash == std::string_view::npos ? std::string_view("/") : target.substr(slash);
+  }
+  target = target.substr(0, target.find('#'));
+  const size_t question = target.find('?');
+  std::string raw_path(target.substr(0, question));
+  if (question != std::string_view::npos) {
+    request.query = HttpParameters::parse(target.substr(question + 1));
+  }
+  auto decoded = percent_decode(raw_path, false);
+  if (!decoded || (!raw_path.starts_with('/') && raw_path != "*")) return std::nullopt;
+  request.path = *std::move(decoded);
+  return raw_path;
+}
+
+HttpSession::Awaitable<HttpSession::Next> HttpSession::answer_request(
+    Reading& reading, std::shared_ptr<HttpRequest> request) {
+  const auto raw_path = take_target_apart(*request);
+  if (!raw_path) {
+    Error error{ErrorCode::kInvalidArgument, "the path of the request is not well encoded"};
+    co_return co_await refuse(reading, *request, make_error(*request, 400, std::move(error)));
+  }
+  const std::string_view coding = request->headers.get("transfer-encoding");
+  if (!coding.empty() &&
+      !beast::iequals(beast::string_view(coding.data(), coding.size()), "chunked")) {
+    Error error{ErrorCode::kUnimplemented, "only the transfer coding 'chunked' is understood"};
+    co_return co_await refuse(reading, *request, make_error(*request, 501, std::move(error)));
+  }
+  if (listener().before_routing) {
+    if (auto early = listener().before_routing(*request)) {
+      co_return co_await refuse(reading, *request, *std::move(early));
+    }
+  }
+  Router::Match match = listener().router.match(request->method, *raw_path);
+  if (match.route == nullptr) {
+    const bool known = !match.allow.empty();
+    Error error{known ? ErrorCode::kInvalidArgument : ErrorCode::kNotFound,
+                known ? "this path does not take " + std::string(to_string(request->method)) +
+                            " but " + match.allow
+                      : "there is nothing at " + request->path};
+    HttpResponse response = make_error(*request, known ? 405 : 404, std::move(error));
+    if (known) response.headers.add("Allow", match.allow);
+    co_return co_await refuse(reading, *request, std::move(response));
+  }
+  request->params = std::move(match.params);
+  uint64_t max_body_bytes = 1u << 20;
+  if (listener().admit) {
+    HttpAdmission admission = listener().admit(*request, *match.route);
+    if (admission.refusal) {
+      co_return co_await refuse(reading, *request, *std::move(admission.refusal));
+    }
+    max_body_bytes = admission.max_body_bytes;
+  }
+  auto& owned = static_cast<OwnedRequest&>(*request);
+  BodyError body = co_await read_body(reading, *request, max_body_bytes, owned.reservation);
+  if (body.status < 0) co_return Next::kGone;
+  if (body.status > 0) {
+    // What is left of the body cannot be told from a next request, or is too much to read.
+    reading.keep_alive = false;
+    HttpResponse response = make_error(*request, body.status, std::move(body.error));
+    if (body.status == 503) response.headers.add("Retry-After", "1");
+    finish_metrics(body.status, reading.started_ns);
+    const bool sent = co_await send(*request, std::move(response), false);
+    co_return sent ? Next::kClose : Next::kGone;
+  }
+  set_deadline(UINT64_MAX);
+  const auto answer = std::make_shared<PendingAnswer>(io_);
+  running_ = request->cancel;
+  const bool is_query = match.route->handler != nullptr;
+  dispatch(*match.route, request, answer);
+  co_await wait_for_answer(*request, *answer, is_query);
+  const bool keep_alive = reading.keep_alive && !io_->draining && socket_.is_open();
+  finish_metrics(answer->response.status, reading.started_ns);
+  bool sent = false;
+  if (answer->pipe) {
+    sent = co_await send_stream(*request, *answer, keep_alive);
+  } else {
+    sent = co_await send(*request, std::move(answer->response), keep_alive);
+  }
+  running_.reset();
+  running_pipe_.reset();
+  if (!sent) co_return Next::kGone;
+  co_return keep_alive ? Next::kKeepAlive : Next::kClose;
+}
+
+void HttpSession::dispatch(const Route& route, std::shared_ptr<HttpRequest> request,
+                           std::shared_ptr<PendingAnswer> answer) {
+  if (route.async_handler) {
+    AnswerOnce once(std::move(answer));
+    try {
+      route.async_handler(std::move(request),
+                          [once = std::move(once)](HttpResponse response) mutable {
+                            complete(std::exchange(once.answer, nullptr), std::move(response));
+                          });
+    } catch (const std::exception&) {
+      // `once` has answered.
+    }
+    return;
+  }
+  WorkerPool::Work work = [handler = &route.handler, request, answer] {
+    run_handler(*handler, request, answer);
+  };
+  if (shared_.options.workers->try_submit(work)) return;
+  HttpResponse busy =
+      make_error(*request, 503,
+                 {ErrorCode::kUnavailable, "too many queries are waiting; try again in a second"});
+  busy.headers.add("Retry-After", "1");
+  answer->ready = true;
+  answer->response = std::move(busy);
+}
+
+// Waits without reading: what a client pipelines stays in the socket. A FIN cancels a query (its
+// answer is still tried); an ingest request is never cancelled.
+HttpSession::Awaitable<void> HttpSession::wait_for_answer(HttpRequest& request,
+                                                          PendingAnswer& answer, bool is_query) {
+  const uint64_t limit_ns = is_query ? limits().query_timeout_ns : limits().ingest_timeout_ns;
+  const uint64_t started_ns = shared_.options.clock->steady_ns();
+  bool late = false;
+  while (!answer.ready) {
+    answer.wake.expires_after(kAnswerPoll);
+    co_await answer.wake.async_wait(kAwait);
+    if (answer.ready) break;
+    if (!socket_.is_open()) {  // the engine is being torn down
+      request.cancel->cancel();
+      answer.ready = true;
+      break;
+    }
+    const bool over = shared_.options.clock->steady_ns() - started_ns > limit_ns;
+    if (is_query) {
+      late = late || over;
+      if (over || peer_closed()) request.cancel->cancel();
+    } else if (over) {
+      answer.ready = true;  // a late answer finds it so and is dropped
+      answer.response =
+          make_error(request, 503,
+                     {ErrorCode::kUnavailable, "the spans are not on disk yet; send them again"});
+      answer.response.headers.add("Retry-After", "1");
+    }
+  }
+  if (late && answer.response.status == 499) {
+    answer.response = make_error(request, 504,
+                                 {ErrorCode::kDeadlineExceeded,
+                                  "the query took longer than its limit; narrow the time range"});
+  }
+}
+
+HttpSession::Awaitable<HttpSession::BodyError> HttpSession::read_body(
+    Reading& reading, HttpRequest& request, uint64_t max_bytes, MemoryReservation& reservation) {
+  const bool chunked = reading.parser.chunked();
+  const uint64_t length = reading.parser.content_length().value_or(0);
+  if (!chunked && length == 0) co_return BodyError{};
+  if (!chunked && length > max_bytes) {
+    co_return BodyError{
+        413,
+        {ErrorCode::kResourceExhausted, "the body has " + std::to_string(length) +
+                                            " bytes; the limit is " + std::to_string(max_bytes)}};
+  }
+  if (request.headers.get("expect").starts_with("100-continue") && !reading.http_1_0) {
+    const bool sent = co_await write_all("HTTP/1.1 100 Continue\r\n\r\n", {});
+    if (!sent) co_return BodyError{-1, {}};
+    sending_ = false;
+  }
+  set_deadline(limits().body_timeout_ns);
+  if (chunked) co_return co_await read_chunked_body(reading, request, max_bytes, reservation);
+  co_return co_await read_sized_body(request, length, reservation);
+}
+
+static Error out_of_body_memory() {
+  return {ErrorCode::kUnavailable,
+          "too many requests are in flight; their bodies would not fit in memory"};
+}
+
+// Straight from the socket into the body: no parser between. The memory grows with what arrives,
+// so that a length that is claimed but never sent costs nothing.
+HttpSession::Awaitable<HttpSession::BodyError> HttpSession::read_sized_body(
+    HttpRequest& request, uint64_t length, MemoryReservation& reservation) {
+  std::string& body = request.body;
+  size_t filled = 0;
+  while (filled < length) {
+    if (filled == body.size()) {
+      const size_t target = std::min<size_t>(length, std::max(kFirstBodyBytes, 2 * filled));
+      if (!reservation.grow_to(target)) co_return BodyError{503, out_of_body_memory()};
+      body.resize_and_overwrite(target, [](char*, size_t size) { return size; });
+    }
+    const size_t room = body.size() - filled;
+    if (buffer_.size() > 0) {
+      const size_t part = std::min(room, buffer_.size());
+      std::memcpy(body.data() + filled, buffer_.data().data(), part);
+      buffer_.consume(part);
+      filled += part;
+      continue;
+    }
+    const size_t bytes = co_await read_some(net::buffer(body.data() + filled, room));
+    if (bytes == 0) co_return BodyError{-1, {}};
+    filled += bytes;
+  }
+  co_return BodyError{};
+}
+
+HttpSession::Awaitable<HttpSession::BodyError> HttpSession::read_chunked_body(
+    Reading& reading, HttpRequest& request, uint64_t max_bytes, MemoryReservation& reservation) {
+  http::request_parser<http::string_body> parser(std::move(reading.parser));
+  parser.eager(true);
+  parser.body_limit(max_bytes);
+  while (!parser.is_done()) {
+    if (buffer_.size() > 0) {
+      beast::error_code error;
+      const size_t used = parser.put(buffer_.data(), error);
+      buffer_.consume(used);
+      if (error == http::error::body_limit) {
+        co_return BodyError{
+            413,
+            {ErrorCode::kResourceExhausted,
+             "the body is larger than the limit of " + std::to_string(max_bytes) + " bytes"}};
+      }
+      if (error && error != http::error::need_more) {
+        co_return BodyError{
+            400, {ErrorCode::kInvalidArgument, "the body's chunks are broken: " + error.message()}};
+      }
+      if (!reservation.grow_to(parser.get().body().capacity())) {
+        co_return BodyError{503, out_of_body_memory()};
+      }
+      if (!error || used > 0) continue;
+    }
+    // A chunk header or trailer that does not end.
+    if (buffer_.size() > limits().max_header_bytes) {
+      co_return BodyError{400, {ErrorCode::kInvalidArgument, "a chunk's header is too long"}};
+    }
+    const size_t bytes = co_await fill_buffer();
+    if (bytes == 0) co_return BodyError{-1, {}};
+  }
+  request.body = std::move(parser.get().body());
+  co_return BodyError{};
+}
+
+// Answers a request whose body is not wanted. A short body is read and thrown away, so that the
+// connection can go on; for a longer one the connection ends.
+HttpSession::Awaitable<HttpSession::Next> HttpSession::refuse(Reading& reading,
+                                                              const HttpRequest& request,
+                                                              HttpResponse response) {
+  bool keep_alive = reading.keep_alive && !io_->draining;
+  const bool has_body = reading.parser.chunked() || reading.parser.content_length().value_or(0) > 0;
+  if (has_body && !request.headers.get("expect").empty()) {
+    keep_alive = false;  // the client waits for a word and will not send the body
+  } else if (has_body) {
+    HttpRequest discarded;
+    MemoryReservation reservation(shared_.options.body_budget);
+    const BodyError body =
+        co_await read_body(reading, discarded, limits().max_discarded_body_bytes, reservation);
+    if (body.status < 0) co_return Next::kGone;
+    if (body.status > 0) keep_alive = false;
+  }
+  finish_metrics(response.status, reading.started_ns);
+  const bool sent = co_await send(request, std::move(response), keep_alive);
+  if (!sent) co_return Next::kGone;
+  co_return keep_alive ? Next::kKeepAlive : Next::kClose;
+}
+
+HttpSession::Awaitable<bool> HttpSession::send(const HttpRequest& request, HttpResponse response,
+                                               bool keep_alive) {
+  if (listener().decorate) listener().decorate(request, response);
+  HeadOptions options;
+  options.keep_alive = keep_alive;
+  options.body_bytes = response.body.size();
+  options.now_ns = shared_.options.clock->now_ns();
+  const std::string head = format_head(response, options);
+  const bool no_body =
+      request.method == HttpMethod::kHead || response.status == 204 || response.status == 304;
+  co_return co_await write_all(head, no_body ? std::string_view() : response.body);
+}
+
+HttpSession::Awaitable<bool> HttpSession::send_stream(const HttpRequest& request,
+                                                      PendingAnswer& answer, bool keep_alive) {
+  running_pipe_ = answer.pipe;
+  if (io_->draining) answer.pipe->abort();
+  if (listener().decorate) listener().decorate(request, answer.response);
+  HeadOptions options;
+  options.keep_alive = keep_alive;
+  options.chunked = keep_alive;  // else the end of the connection ends the body
+  options.has_length = false;
+  options.now_ns = shared_.options.clock->now_ns();
+  bool alive = co_await write_all(format_head(answer.response, options), {});
+  std::string bytes;
+  bool done = false;
+  while (alive && !done) {
+    done = answer.pipe->take(bytes);
+    if (!bytes.empty()) {
+      std::string head = keep_alive ? chunk_size_line(bytes.size()) : std::string();
+      if (keep_alive) bytes += "\r\n";
+      alive = co_await write_all(head, bytes);
+    } else if (!done) {
+      answer.wake.expires_after(kAnswerPoll);
+      co_await answer.wake.async_wait(kAwait);
+      if (peer_closed()) alive = false;
+    }
+  }
+  if (!alive || answer.pipe->client_gone()) {
+    request.cancel->cancel();
+    answer.pipe->abort();
+    co_return false;
+  }
+  if (keep_alive) alive = co_await write_all("0\r\n\r\n", {});
+  co_return alive;
+}
+
+HttpResponse HttpSession::make_error(const HttpRequest& request, int status, Error error) const {
+  if (listener().make_error) return listener().make_error(request, status, error);
+  HttpResponse out = error_response(error);
+  out.status = status;
+  return out;
+}
+
+void HttpSession::finish_metrics(int status, uint64_t started_ns) {
+  auto& metrics = shared_.listener_metrics[listener_];
+  metrics.requests[std::min<size_t>(static_cast<size_t>(status) / 100, 5)]->add();
+  const uint64_t took_ns = shared_.options.clock->steady_ns() - started_ns;
+  metrics.duration_s->observe(static_cast<double>(took_ns) * 1e-9);
+}
+
+}  // namespace weft::server
