@@ -1,0 +1,772 @@
+#include "wire/otlp_protobuf.h"
+
+#include <fmt/format.h>
+
+#include <deque>
+#include <unordered_map>
+#include <vector>
+
+#include "wire/batch_builder.h"
+#include "wire/otlp_value.h"
+#include "wire/protobuf_reader.h"
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+namespace weft {
+namespace {
+
+using namespace wire;
+using Slot = AttributeTableBuilder;
+
+constexpr uint64_t kMaxBodyBytes = uint64_t{2} << 30;
+// Bytes that may be read past a position on the fast path, as long as they lie in the body.
+constexpr ptrdiff_t kReadAhead = 64;
+
+// The spans of one ScopeSpans with what they share.
+struct Group {
+  std::string_view resource;
+  std::string_view resource_schema_url;
+  std::string_view scope;
+  std::string_view scope_schema_url;
+  uint32_t resource_spans = 0;  // ordinal of the ResourceSpans
+  uint32_t first_span = 0;
+  uint32_t last_span = 0;  // one past
+};
+
+bool header_matches(const Slot::KeySlot& slot, Position p) {
+#if defined(__SSE2__)
+  const auto* expected = reinterpret_cast<const __m128i*>(slot.header.data());
+  const auto* actual = reinterpret_cast<const __m128i*>(p);
+  const auto low = static_cast<uint32_t>(
+      _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_load_si128(expected), _mm_loadu_si128(actual))));
+  const auto high = static_cast<uint32_t>(
+      _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_load_si128(expected + 1), _mm_loadu_si128(actual + 1))));
+  if (((low | high << 16) & slot.header_mask) != slot.header_mask) return false;
+  if (slot.header_size > 32) [[unlikely]] {
+    return std::memcmp(slot.header.data() + 32, p + 32, slot.header_size - 32) == 0;
+  }
+  return slot.header_size != 0;
+#else
+  return slot.header_size != 0 && std::memcmp(slot.header.data(), p, slot.header_size) == 0;
+#endif
+}
+
+uint8_t enum_byte(uint64_t value) {
+  return value <= 255 ? static_cast<uint8_t>(value) : 0;
+}
+
+uint32_t to_u32(uint64_t value) {
+  return static_cast<uint32_t>(value);
+}
+
+template <typename Id>
+bool assign_id(std::string_view bytes, Id& id) {
+  if (bytes.size() != id.bytes.size()) return false;
+  std::memcpy(id.bytes.data(), bytes.data(), bytes.size());
+  return true;
+}
+
+class Decoder {
+ public:
+  Expected<DecodeResult> decode(std::string_view body, const DecodeLimits& limits);
+
+ private:
+  // Where attributes of one message go.
+  struct Target {
+    AttributeTableBuilder& table;
+    uint32_t& dropped;
+  };
+  struct Ids {
+    TraceId trace_id;
+    SpanId span_id;
+    SpanId parent_span_id;
+    bool trace_ok = false;
+    bool span_ok = false;
+    bool parent_ok = true;
+  };
+
+  Position malformed(Position at, const char* what);
+  Position too_many_spans(Position at);
+
+  // First pass: finds the groups and counts the spans.
+  Position outline(Position p, Position end);
+  Position outline_resource_spans(Position p, Position end);
+  Position outline_scope_spans(Position p, Position end, Group group);
+  void merge(std::string_view& into, std::string_view more, bool seen);
+
+  // Second pass.
+  Position decode_group(const Group& group);
+  Position decode_resource(const Group& group, uint32_t& row);
+  Position decode_scope(const Group& group, uint32_t& row);
+  Position decode_span(Position p, Position end, uint32_t resource, uint32_t scope);
+  Position decode_span_fields(Position p, Position end, uint32_t row);
+  Position decode_ids(Position p, Position end, Ids& ids);
+  Position decode_event(Position p, Position end, uint32_t span_row);
+  Position decode_link(Position p, Position end, uint32_t span_row);
+  Position decode_link_attributes(Position p, Position end, uint32_t row);
+  Position decode_status(Position p, Position end, uint32_t row);
+  // KeyValue messages as long as they carry `tag`, the first of which p points at.
+  Position decode_attributes(Position p, Position end, uint8_t tag, Target target);
+  Position decode_value(Position q, Position end, uint32_t slot, Target target);
+  Position decode_any_key_value(Position p, Position end, uint32_t& slot, Target target);
+  Position decode_any_value(Position p, Position end, uint32_t slot, Target target);
+  Position add_nested(ValueType type, std::string_view bytes, uint32_t slot, Target target);
+
+  void add(AttributeOutcome outcome, Target target) {
+    if (outcome != AttributeOutcome::kAdded) [[unlikely]] {
+      builder_.count_attribute(outcome, target.dropped);
+    }
+  }
+  StringPool::Id intern(std::string_view text) { return builder_.strings().intern(text); }
+
+  Position base_ = nullptr;
+  Position limit_ = nullptr;  // end of the body
+  DecodeLimits limits_;
+  Error error_;
+  BatchBuilder builder_;
+  std::vector<Group> groups_;
+  std::vector<std::string_view> spans_;
+  uint32_t resource_spans_ = 0;
+  std::deque<std::string> merged_;
+  // Resources and scopes of this request by their bytes, schema URL included.
+  std::unordered_map<std::string, uint32_t> resource_rows_;
+  std::unordered_map<std::string, uint32_t> scope_rows_;
+  std::string memo_key_;
+  StringPool::Id last_name_ = 0;
+};
+
+Position Decoder::malformed(Position at, const char* what) {
+  if (error_.message.empty()) {
+    error_ = {ErrorCode::kInvalidArgument,
+              fmt::format("malformed OTLP protobuf at byte {}: {}", at - base_, what)};
+  }
+  return nullptr;
+}
+
+Position Decoder::too_many_spans(Position at) {
+  if (error_.message.empty()) {
+    error_ = {ErrorCode::kResourceExhausted,
+              fmt::format("the request has more than {} spans (byte {}); send smaller requests",
+                          limits_.max_spans, at - base_)};
+  }
+  return nullptr;
+}
+
+Expected<DecodeResult> Decoder::decode(std::string_view body, const DecodeLimits& limits) {
+  limits_ = limits;
+  if (body.size() > std::min(limits.max_body_bytes, kMaxBodyBytes)) {
+    return fail(ErrorCode::kResourceExhausted,
+                fmt::format("the request has {} bytes, the limit is {}", body.size(),
+                            std::min(limits.max_body_bytes, kMaxBodyBytes)));
+  }
+  base_ = begin_of(body);
+  limit_ = end_of(body);
+  error_ = {};
+  groups_.clear();
+  spans_.clear();
+  merged_.clear();
+  resource_rows_.clear();
+  scope_rows_.clear();
+  resource_spans_ = 0;
+  last_name_ = StringPool::kEmpty;
+  Position ok = base_ == nullptr ? limit_ : outline(base_, limit_);
+  if (ok != nullptr || body.empty()) {
+    builder_.begin(limits, body.size(), spans_.size());
+    for (const Group& group : groups_) {
+      if (decode_group(group) == nullptr) break;
+    }
+  }
+  auto result = builder_.finish();
+  // One huge request does not fix this thread's memory for ever.
+  if (spans_.capacity() > 65'536) spans_ = {};
+  if (groups_.capacity() > 65'536) groups_ = {};
+  if (!error_.message.empty()) return std::unexpected(std::move(error_));
+  return result;
+}
+
+// --- First pass ---
+
+Position Decoder::outline(Position p, Position end) {
+  while (p < end) {
+    const Position at = p;
+    Field field;
+    p = read_field(p, end, field);
+    if (p == nullptr) return malformed(at, "in the request");
+    if (field.number != 1) continue;
+    if (field.type != WireType::kBytes) return malformed(at, "resource_spans is not a message");
+    if (outline_resource_spans(begin_of(field.bytes), p) == nullptr) return nullptr;
+  }
+  return p;
+}
+
+// Protobuf merges a message field that stands more than once; that is what the concatenation of
+// its bytes means.
+void Decoder::merge(std::string_view& into, std::string_view more, bool seen) {
+  if (!seen) {
+    into = more;
+    return;
+  }
+  merged_.push_back(std::string(into) + std::string(more));
+  into = merged_.back();
+}
+
+Position Decoder::outline_resource_spans(Position p, Position end) {
+  const size_t first_group = groups_.size();
+  Group shared;
+  shared.resource_spans = resource_spans_++;
+  bool has_resource = false;
+  while (p < end) {
+    const Position at = p;
+    Field field;
+    p = read_field(p, end, field);
+    if (p == nullptr) return malformed(at, "in resource_spans");
+    if (field.number < 1 || field.number > 3) continue;
+    if (field.type != WireType::kBytes) return malformed(at, "wrong wire type in resource_spans");
+    if (field.number == 1) {
+      merge(shared.resource, field.bytes, has_resource);
+      has_resource = true;
+    } else if (field.number == 3) {
+      shared.resource_schema_url = field.bytes;
+    } else if (outline_scope_spans(begin_of(field.bytes), p, shared) == nullptr) {
+      return nullptr;
+    }
+  }
+  // The resource may stand after its spans.
+  for (size_t i = first_group; i < groups_.size(); ++i) {
+    groups_[i].resource = shared.resource;
+    groups_[i].resource_schema_url = shared.resource_schema_url;
+  }
+  return p;
+}
+
+Position Decoder::outline_scope_spans(Position p, Position end, Group group) {
+  group.first_span = static_cast<uint32_t>(spans_.size());
+  bool has_scope = false;
+  while (p < end) {
+    const Position at = p;
+    Field field;
+    p = read_field(p, end, field);
+    if (p == nullptr) return malformed(at, "in scope_spans");
+    if (field.number < 1 || field.number > 3) continue;
+    if (field.type != WireType::kBytes) return malformed(at, "wrong wire type in scope_spans");
+    if (field.number == 2) {
+      if (spans_.size() >= limits_.max_spans) return too_many_spans(at);
+      spans_.push_back(field.bytes);
+    } else if (field.number == 1) {
+      merge(group.scope, field.bytes, has_scope);
+      has_scope = true;
+    } else {
+      group.scope_schema_url = field.bytes;
+    }
+  }
+  group.last_span = static_cast<uint32_t>(spans_.size());
+  // Without spans there is nothing to keep.
+  if (group.last_span > group.first_span) groups_.push_back(group);
+  return p;
+}
+
+// --- Second pass ---
+
+Position Decoder::decode_group(const Group& group) {
+  uint32_t resource = 0;
+  uint32_t scope = 0;
+  if (decode_resource(group, resource) == nullptr || decode_scope(group, scope) == nullptr) {
+    return nullptr;
+  }
+  for (uint32_t i = group.first_span; i < group.last_span; ++i) {
+    if (decode_span(begin_of(spans_[i]), end_of(spans_[i]), resource, scope) == nullptr) {
+      return nullptr;
+    }
+  }
+  return limit_;
+}
+
+Position Decoder::decode_resource(const Group& group, uint32_t& row) {
+  memo_key_.assign(group.resource);
+  memo_key_.push_back('\0');
+  memo_key_.append(group.resource_schema_url);
+  const auto [known, fresh] = resource_rows_.try_emplace(memo_key_, 0);
+  if (!fresh) {
+    row = known->second;
+    return limit_;
+  }
+  row = known->second = builder_.begin_resource();
+  ResourceTable& table = builder_.batch().resources;
+  table.schema_url[row] = intern(group.resource_schema_url);
+  uint32_t dropped_by_sender = 0;
+  Position p = begin_of(group.resource);
+  const Position end = end_of(group.resource);
+  while (p < end) {
+    if (*p == 0x0A) {
+      p = decode_attributes(p, end, 0x0A,
+                            {builder_.resource_attributes(), table.dropped_attributes_count[row]});
+      if (p == nullptr) return nullptr;
+      continue;
+    }
+    const Position at = p;
+    Field field;
+    p = read_field(p, end, field);
+    if (p == nullptr) return malformed(at, "in a resource");
+    if (field.number == 2 && field.type == WireType::kVarint)
+      dropped_by_sender = to_u32(field.value);
+  }
+  saturating_add(table.dropped_attributes_count[row], dropped_by_sender);
+  return limit_;
+}
+
+Position Decoder::decode_scope(const Group& group, uint32_t& row) {
+  memo_key_.assign(group.scope);
+  memo_key_.push_back('\0');
+  memo_key_.append(group.scope_schema_url);
+  const auto [known, fresh] = scope_rows_.try_emplace(memo_key_, 0);
+  if (!fresh) {
+    row = known->second;
+    return limit_;
+  }
+  row = known->second = builder_.begin_scope();
+  ScopeTable& table = builder_.batch().scopes;
+  table.schema_url[row] = intern(group.scope_schema_url);
+  uint32_t dropped_by_sender = 0;
+  Position p = begin_of(group.scope);
+  const Position end = end_of(group.scope);
+  while (p < end) {
+    if (*p == 0x1A) {
+      p = decode_attributes(p, end, 0x1A,
+                            {builder_.scope_attributes(), table.dropped_attributes_count[row]});
+      if (p == nullptr) return nullptr;
+      continue;
+    }
+    const Position at = p;
+    Field field;
+    p = read_field(p, end, field);
+    if (p == nullptr) return malformed(at, "in an instrumentation scope");
+    const bool is_text = field.type == WireType::kBytes;
+    if (field.number == 1 && is_text) table.name[row] = intern(field.bytes);
+    if (field.number == 2 && is_text) table.version[row] = intern(field.bytes);
+    if (field.number == 4 && field.type == WireType::kVarint)
+      dropped_by_sender = to_u32(field.value);
+  }
+  saturating_add(table.dropped_attributes_count[row], dropped_by_sender);
+  return limit_;
+}
+
+// Ids wherever they stand, the last one of each counts.
+Position Decoder::decode_ids(Position p, Position end, Ids& ids) {
+  while (p < end) {
+    const Position at = p;
+    Field field;
+    p = read_field(p, end, field);
+    if (p == nullptr) return malformed(at, "in a span");
+    if (field.number != 1 && field.number != 2 && field.number != 4) continue;
+    if (field.type != WireType::kBytes) return malformed(at, "an id of a span is not bytes");
+    if (field.number == 1) ids.trace_ok = assign_id(field.bytes, ids.trace_id);
+    if (field.number == 2) ids.span_ok = assign_id(field.bytes, ids.span_id);
+    if (field.number == 4) {
+      ids.parent_ok = field.bytes.empty() || assign_id(field.bytes, ids.parent_span_id);
+      if (field.bytes.empty()) ids.parent_span_id = {};
+    }
+  }
+  return p;
+}
+
+Position Decoder::decode_span(Position p, Position end, uint32_t resource, uint32_t scope) {
+  Ids ids;
+  // How every SDK writes it: trace id, span id, parent's id when there is one, name.
+  if (end - p >= 40 && load_fixed64(p) << 48 == uint64_t{0x100A} << 48 && p[18] == 0x12 &&
+      p[19] == 8 && (p[28] == 0x2A || (p[28] == 0x22 && p[29] == 8 && p[38] == 0x2A))) {
+    std::memcpy(ids.trace_id.bytes.data(), p + 2, 16);
+    std::memcpy(ids.span_id.bytes.data(), p + 20, 8);
+    ids.trace_ok = ids.span_ok = true;
+    if (p[28] == 0x22) {
+      std::memcpy(ids.parent_span_id.bytes.data(), p + 30, 8);
+      p += 38;
+    } else {
+      p += 28;
+    }
+  } else if (decode_ids(p, end, ids) == nullptr) {
+    return nullptr;
+  }
+  if (!ids.trace_ok || ids.trace_id.is_zero()) {
+    builder_.reject_span("a span's trace id does not have 16 bytes or is all zeros");
+    return end;
+  }
+  if (!ids.span_ok || ids.span_id.is_zero()) {
+    builder_.reject_span("a span's id does not have 8 bytes or is all zeros");
+    return end;
+  }
+  if (!ids.parent_ok) {
+    builder_.reject_span("a span's parent id does not have 8 bytes");
+    return end;
+  }
+  const uint32_t row = builder_.begin_span();
+  if (row == BatchBuilder::kNoRow) return too_many_spans(p);
+  SpanBatch& batch = builder_.batch();
+  batch.trace_id[row] = ids.trace_id;
+  batch.span_id[row] = ids.span_id;
+  batch.parent_span_id[row] = ids.parent_span_id;
+  batch.resource[row] = resource;
+  batch.scope[row] = scope;
+  return decode_span_fields(p, end, row);
+}
+
+Position Decoder::decode_span_fields(Position p, Position end, uint32_t row) {
+  SpanBatch& batch = builder_.batch();
+  uint32_t dropped_attributes = 0;
+  uint32_t dropped_events = 0;
+  uint32_t dropped_links = 0;
+  while (p < end) {
+    const Position at = p;
+    switch (*p) {
+      case 0x2A: {
+        std::string_view name;
+        p = read_bytes(p + 1, end, name);
+        if (p == nullptr) return malformed(at, "in a span's name");
+        if (builder_.strings().at(last_name_) != name) last_name_ = intern(name);
+        batch.name[row] = last_name_;
+        continue;
+      }
+      case 0x39:
+      case 0x41:
+        if (end - p < 9) return malformed(at, "in a span's time");
+        (*p == 0x39 ? batch.start_ns : batch.end_ns)[row] = load_fixed64(p + 1);
+        p += 9;
+        continue;
+      case 0x4A:
+        p = decode_attributes(p, end, 0x4A,
+                              {builder_.span_attributes(), batch.dropped_attributes_count[row]});
+        if (p == nullptr) return nullptr;
+        continue;
+      default:
+        break;
+    }
+    Field field;
+    p = read_field(p, end, field);
+    if (p == nullptr) return malformed(at, "in a span");
+    static constexpr std::array<int8_t, 17> kWireTypes = {-1, 2, 2, 2, 2, 2, 0, 1, 1,
+                                                          2,  0, 2, 0, 2, 0, 2, 5};
+    if (field.number >= kWireTypes.size()) continue;
+    if (kWireTypes[field.number] != static_cast<int8_t>(field.type)) {
+      return malformed(at, "wrong wire type in a span");
+    }
+    Position nested = end;
+    switch (field.number) {
+      case 3:
+        batch.trace_state[row] = intern(field.bytes);
+        break;
+      case 6:
+        batch.kind[row] = enum_byte(field.value);
+        break;
+      case 10:
+        dropped_attributes = to_u32(field.value);
+        break;
+      case 11:
+        nested = decode_event(begin_of(field.bytes), p, row);
+        break;
+      case 12:
+        dropped_events = to_u32(field.value);
+        break;
+      case 13:
+        nested = decode_link(begin_of(field.bytes), p, row);
+        break;
+      case 14:
+        dropped_links = to_u32(field.value);
+        break;
+      case 15:
+        nested = decode_status(begin_of(field.bytes), p, row);
+        break;
+      case 16:
+        batch.flags[row] = to_u32(field.value);
+        break;
+      default:  // ids: read before
+        break;
+    }
+    if (nested == nullptr) return nullptr;
+  }
+  saturating_add(batch.dropped_attributes_count[row], dropped_attributes);
+  saturating_add(batch.dropped_events_count[row], dropped_events);
+  saturating_add(batch.dropped_links_count[row], dropped_links);
+  return p;
+}
+
+Position Decoder::decode_status(Position p, Position end, uint32_t row) {
+  SpanBatch& batch = builder_.batch();
+  while (p < end) {
+    const Position at = p;
+    Field field;
+    p = read_field(p, end, field);
+    if (p == nullptr) return malformed(at, "in a status");
+    if (field.number == 2) {
+      if (field.type != WireType::kBytes) return malformed(at, "status.message is not a string");
+      batch.status_message[row] = intern(field.bytes);
+    } else if (field.number == 3) {
+      if (field.type != WireType::kVarint) return malformed(at, "status.code is not a number");
+      batch.status_code[row] = enum_byte(field.value);
+    }
+  }
+  return p;
+}
+
+Position Decoder::decode_event(Position p, Position end, uint32_t span_row) {
+  const uint32_t row = builder_.begin_event();
+  if (row == BatchBuilder::kNoRow) return end;
+  EventTable& table = builder_.batch().events;
+  (void)span_row;
+  uint32_t dropped_by_sender = 0;
+  while (p < end) {
+    const Position at = p;
+    if (*p == 0x1A) {
+      p = decode_attributes(p, end, 0x1A,
+                            {builder_.event_attributes(), table.dropped_attributes_count[row]});
+      if (p == nullptr) return nullptr;
+      continue;
+    }
+    Field field;
+    p = read_field(p, end, field);
+    if (p == nullptr) return malformed(at, "in an event");
+    static constexpr std::array<int8_t, 5> kWireTypes = {-1, 1, 2, 2, 0};
+    if (field.number >= kWireTypes.size()) continue;
+    if (kWireTypes[field.number] != static_cast<int8_t>(field.type)) {
+      return malformed(at, "wrong wire type in an event");
+    }
+    if (field.number == 1) table.time_ns[row] = field.value;
+    if (field.number == 2) table.name[row] = intern(field.bytes);
+    if (field.number == 4) dropped_by_sender = to_u32(field.value);
+  }
+  saturating_add(table.dropped_attributes_count[row], dropped_by_sender);
+  return end;
+}
+
+Position Decoder::decode_link(Position p, Position end, uint32_t span_row) {
+  TraceId trace_id;
+  SpanId span_id;
+  bool ids_ok = true;
+  std::string_view trace_state;
+  uint32_t flags = 0;
+  uint32_t dropped_by_sender = 0;
+  (void)span_row;
+  for (Position q = p; q < end;) {
+    const Position at = q;
+    Field field;
+    q = read_field(q, end, field);
+    if (q == nullptr) return malformed(at, "in a link");
+    static constexpr std::array<int8_t, 7> kWireTypes = {-1, 2, 2, 2, 2, 0, 5};
+    if (field.number >= kWireTypes.size()) continue;
+    if (kWireTypes[field.number] != static_cast<int8_t>(field.type)) {
+      return malformed(at, "wrong wire type in a link");
+    }
+    if (field.number == 1) ids_ok &= field.bytes.empty() || assign_id(field.bytes, trace_id);
+    if (field.number == 2) ids_ok &= field.bytes.empty() || assign_id(field.bytes, span_id);
+    if (field.number == 3) trace_state = field.bytes;
+    if (field.number == 5) dropped_by_sender = to_u32(field.value);
+    if (field.number == 6) flags = to_u32(field.value);
+  }
+  if (!ids_ok) {
+    builder_.drop_link("some links were left out: an id has the wrong length");
+    return end;
+  }
+  const uint32_t row = builder_.begin_link();
+  if (row == BatchBuilder::kNoRow) return end;
+  LinkTable& table = builder_.batch().links;
+  table.trace_id[row] = trace_id;
+  table.span_id[row] = span_id;
+  table.trace_state[row] = intern(trace_state);
+  table.flags[row] = flags;
+  if (decode_link_attributes(p, end, row) == nullptr) return nullptr;
+  saturating_add(table.dropped_attributes_count[row], dropped_by_sender);
+  return end;
+}
+
+Position Decoder::decode_link_attributes(Position p, Position end, uint32_t row) {
+  LinkTable& table = builder_.batch().links;
+  while (p < end) {
+    if (*p == 0x22) {
+      p = decode_attributes(p, end, 0x22,
+                            {builder_.link_attributes(), table.dropped_attributes_count[row]});
+      if (p == nullptr) return nullptr;
+      continue;
+    }
+    Field field;
+    const Position at = p;
+    p = read_field(p, end, field);
+    if (p == nullptr) return malformed(at, "in a link");
+  }
+  return end;
+}
+
+// --- Attributes ---
+
+Position Decoder::decode_attributes(Position p, Position end, uint8_t tag, Target target) {
+  AttributeTableBuilder& table = target.table;
+  uint32_t previous = Slot::kRowStart;
+  while (p < end && *p == tag) {
+    const Position at = p;
+    size_t size = 0;
+    p = read_length(p + 1, end, size);
+    if (p == nullptr) return malformed(at, "an attribute is cut off");
+    const Position value_end = p + size;
+    uint32_t slot = Slot::kNoSlot;
+    Position value = nullptr;
+    if (limit_ - p >= kReadAhead) [[likely]] {
+      // The attribute that followed last time, or the one after it when that one was left out;
+      // else the key is looked up.
+      slot = table.slot(previous).next;
+      if (slot != Slot::kNoSlot && !header_matches(table.slot(slot), p)) {
+        slot = table.slot(slot).next;
+        if (slot != Slot::kNoSlot && !header_matches(table.slot(slot), p)) slot = Slot::kNoSlot;
+      }
+      if (slot != Slot::kNoSlot) {
+        value = p + table.slot(slot).header_size;
+      } else if (const size_t key_size = p[1]; p[0] == 0x0A && key_size + 3 <= Slot::kHeaderBytes &&
+                                               p[2 + key_size] == 0x12 && key_size + 3 <= size) {
+        slot = table.find_slot(view(p + 2, p + 2 + key_size));
+        value = slot == Slot::kNoSlot ? nullptr : p + 3 + key_size;
+      }
+    }
+    // Not laid out as everybody does it, or too near the end of the body: the long way.
+    if (value == nullptr || decode_value(value, value_end, slot, target) == nullptr) {
+      slot = Slot::kNoSlot;
+      if (decode_any_key_value(p, value_end, slot, target) == nullptr) return nullptr;
+    }
+    if (slot != Slot::kNoSlot) {
+      table.follow(previous, slot);
+      previous = slot;
+    }
+    p = value_end;
+  }
+  return p;
+}
+
+// The length-prefixed AnyValue at q, when it ends with the attribute and has one field of a simple
+// type, shortly written. nullptr: it has not, and nothing was added.
+Position Decoder::decode_value(Position q, Position end, uint32_t slot, Target target) {
+  size_t size = 0;
+  q = read_length(q, end, size);
+  if (q == nullptr || q + size != end) return nullptr;
+  if (size == 0) {
+    add(target.table.add_none(slot), target);
+    return end;
+  }
+  switch (*q) {
+    case 0x0A:
+    case 0x3A: {
+      const ValueType type = *q == 0x0A ? ValueType::kString : ValueType::kBytes;
+      size_t length = 0;
+      const Position text = read_length(q + 1, end, length);
+      if (text == nullptr || text + length != end) return nullptr;
+      add(target.table.add_string(slot, type, view(text, end)), target);
+      return end;
+    }
+    case 0x10:
+    case 0x18: {
+      uint64_t number = 0;
+      if (read_varint(q + 1, end, number) != end) return nullptr;
+      if (*q == 0x10) {
+        add(target.table.add_number(slot, ValueType::kBool, number != 0), target);
+      } else {
+        add(target.table.add_number(slot, ValueType::kInt, number), target);
+      }
+      return end;
+    }
+    case 0x21:
+      if (size != 9) return nullptr;
+      add(target.table.add_number(slot, ValueType::kDouble, load_fixed64(q + 1)), target);
+      return end;
+    default:
+      return nullptr;
+  }
+}
+
+Position Decoder::decode_any_key_value(Position p, Position end, uint32_t& slot, Target target) {
+  std::string_view key;
+  std::string_view value;
+  bool has_value = false;
+  while (p < end) {
+    const Position at = p;
+    Field field;
+    p = read_field(p, end, field);
+    if (p == nullptr) return malformed(at, "in an attribute");
+    if (field.number > 2) continue;
+    if (field.type != WireType::kBytes) return malformed(at, "wrong wire type in an attribute");
+    if (field.number == 1) {
+      key = field.bytes;
+    } else {
+      merge(value, field.bytes, has_value);
+      has_value = true;
+    }
+  }
+  slot = target.table.find_slot(key);
+  return decode_any_value(begin_of(value), end_of(value), slot, target) == nullptr ? nullptr : end;
+}
+
+Position Decoder::decode_any_value(Position p, Position end, uint32_t slot, Target target) {
+  Field last;  // of a oneof, the last field that stands counts
+  while (p < end) {
+    const Position at = p;
+    Field field;
+    p = read_field(p, end, field);
+    if (p == nullptr) return malformed(at, "in a value");
+    static constexpr std::array<int8_t, 8> kWireTypes = {-1, 2, 0, 0, 1, 2, 2, 2};
+    if (field.number >= kWireTypes.size()) continue;
+    if (kWireTypes[field.number] != static_cast<int8_t>(field.type)) {
+      return malformed(at, "wrong wire type in a value");
+    }
+    last = field;
+  }
+  const bool nested = last.number == 5 || last.number == 6;
+  const ValueType nested_type = last.number == 5 ? ValueType::kArray : ValueType::kKvlist;
+  if (nested) return add_nested(nested_type, last.bytes, slot, target);
+  if (slot == Slot::kNoSlot) {
+    add(AttributeOutcome::kTooMany, target);
+    return limit_;
+  }
+  switch (last.number) {
+    case 1:
+      add(target.table.add_string(slot, ValueType::kString, last.bytes), target);
+      break;
+    case 2:
+      add(target.table.add_number(slot, ValueType::kBool, last.value != 0), target);
+      break;
+    case 3:
+      add(target.table.add_number(slot, ValueType::kInt, last.value), target);
+      break;
+    case 4:
+      add(target.table.add_number(slot, ValueType::kDouble, last.value), target);
+      break;
+    case 7:
+      add(target.table.add_string(slot, ValueType::kBytes, last.bytes), target);
+      break;
+    default:
+      add(target.table.add_none(slot), target);
+      break;
+  }
+  return limit_;
+}
+
+Position Decoder::add_nested(ValueType type, std::string_view bytes, uint32_t slot, Target target) {
+  const NestedCheck check = check_nested(type, bytes, limits_.max_value_depth);
+  if (check == NestedCheck::kMalformed) {
+    return malformed(begin_of(bytes), "in an array or key-value list");
+  }
+  if (check == NestedCheck::kTooDeep) {
+    saturating_add(target.dropped, 1);
+    builder_.warn(
+        "some attributes were left out: their arrays or key-value lists lie deeper in "
+        "each other than the configured limit");
+    return limit_;
+  }
+  add(slot == Slot::kNoSlot ? AttributeOutcome::kTooMany
+                            : target.table.add_string(slot, type, bytes),
+      target);
+  return limit_;
+}
+
+}  // namespace
+
+Expected<DecodeResult> decode_otlp_traces(std::string_view body, const DecodeLimits& limits) {
+  thread_local Decoder decoder;
+  return decoder.decode(body, limits);
+}
+
+}  // namespace weft
