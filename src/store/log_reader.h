@@ -1,0 +1,33 @@
+// Reads a write-ahead log file back: at start-up, for `weft check` and for the fuzzer. Any bytes
+// may come; damaged groups are named and stepped over.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "scan/scan.h"
+#include "store/finding.h"
+#include "store/log_format.h"
+
+namespace weft::store {
+
+struct LogFileSummary {
+  uint64_t groups = 0;
+  uint64_t records = 0;
+  uint64_t end_offset = 0;  // behind the last good group
+  // The file ends in a group that was not finished: it was never acknowledged. Not damage.
+  bool torn_tail = false;
+};
+
+// Calls `record` for each record of each good group, in order. A group is damaged when its checksum
+// is wrong although good groups follow, or when groups are missing before a good one; each such
+// place becomes a finding. Errors of the operating system end the reading.
+Expected<LogFileSummary> read_log(
+    FileSystem& fs, const std::string& path, const LogId& id,
+    const std::function<void(const SpanSink::RawRequest&, uint64_t offset)>& record,
+    std::vector<Finding>& findings);
+
+}  // namespace weft::store

@@ -1,0 +1,191 @@
+#include "store/log_writer.h"
+
+#include <charconv>
+#include <cstdio>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+namespace weft::store {
+namespace {
+
+constexpr uint64_t kPrewriteBytes = 1u << 20;
+
+}  // namespace
+
+std::string log_file_name(const LogId& id) {
+  char name[64];
+  std::snprintf(name, sizeof name, "log-%016llx-%04x.wal",
+                static_cast<unsigned long long>(id.generation), id.index);
+  return name;
+}
+
+std::optional<LogId> parse_log_file_name(std::string_view name) {
+  LogId id;
+  if (!name.starts_with("log-") || !name.ends_with(".wal") || name.size() < 29) return {};
+  const char* begin = name.data() + 4;
+  const char* end = name.data() + name.size() - 4;
+  const auto first = std::from_chars(begin, end, id.generation, 16);
+  if (first.ec != std::errc{} || first.ptr == end || *first.ptr != '-') return {};
+  const auto second = std::from_chars(first.ptr + 1, end, id.index, 16);
+  if (second.ec != std::errc{} || second.ptr != end) return {};
+  return id;
+}
+
+LogWriter::LogWriter(FileSystem& fs, std::string dir, Limits limits)
+    : fs_(fs), dir_(std::move(dir)), limits_(limits) {}
+
+void LogWriter::start_generation(uint64_t generation, uint32_t first_file_index) {
+  file_.reset();
+  files_.clear();
+  generation_ = generation;
+  next_index_ = first_file_index;
+}
+
+Status LogWriter::open_next() {
+  const LogId id{generation_, next_index_};
+  const std::string name = log_file_name(id);
+  std::string spare;
+  {
+    const std::lock_guard lock(spares_mutex_);
+    if (!spares_.empty()) {
+      spare = std::move(spares_.back());
+      spares_.pop_back();
+    }
+  }
+  std::unique_ptr<File> file;
+  if (!spare.empty()) {
+    WEFT_TRY(fs_.rename(path(spare), path(name)));
+    WEFT_ASSIGN(file, fs_.open(path(name), OpenMode::kReadWrite));
+  } else {
+    WEFT_ASSIGN(file, fs_.open(path(name), OpenMode::kCreate));
+  }
+  // From here on the file exists: whatever happens, its number is used up.
+  ++next_index_;
+  files_.push_back(id);
+  // The name has to be on disk before anything in the file counts as kept.
+  WEFT_TRY(fs_.sync_dir(dir_));
+  file_ = std::move(file);
+  id_ = id;
+  offset_ = 0;
+  group_index_ = 0;
+  return {};
+}
+
+Status LogWriter::write_group(std::span<const SpanSink::RawRequest> records) {
+  if (file_ == nullptr || offset_ >= limits_.file_bytes) {
+    file_.reset();
+    WEFT_TRY(open_next());
+  }
+  std::vector<LogRecordHeader> headers(records.size());
+  std::vector<std::string_view> pieces;
+  pieces.reserve(records.size() * 2 + 2);
+  LogGroupHeader group;
+  pieces.push_back({reinterpret_cast<const char*>(&group), sizeof group});
+  uint64_t payload_bytes = 0;
+  XXH3_state_t hash;
+  XXH3_64bits_reset(&hash);
+  const auto add = [&](std::string_view piece) {
+    pieces.push_back(piece);
+    payload_bytes += piece.size();
+    XXH3_64bits_update(&hash, piece.data(), piece.size());
+  };
+  for (size_t i = 0; i < records.size(); ++i) {
+    const auto& record = records[i];
+    LogRecordHeader& header = headers[i];
+    if (record.body.size() > kLogMaxPayloadBytes - sizeof header) {
+      return fail(ErrorCode::kInvalidArgument, "the request is too large for the log");
+    }
+    header.body_bytes = static_cast<uint32_t>(record.body.size());
+    header.format = static_cast<uint8_t>(record.format);
+    header.compression = static_cast<uint8_t>(record.compression);
+    header.flags = record.untrusted_clock ? kLogFlagUntrustedClock : 0;
+    header.received_ns = record.received_ns;
+    add({reinterpret_cast<const char*>(&header), sizeof header});
+    add(record.body);
+  }
+  if (payload_bytes > kLogMaxPayloadBytes) {
+    return fail(ErrorCode::kInvalidArgument, "the requests are too large for one group of the log");
+  }
+  group.record_count = static_cast<uint32_t>(records.size());
+  group.generation = id_.generation;
+  group.file_index = id_.index;
+  group.group_index = group_index_;
+  group.payload_bytes = static_cast<uint32_t>(payload_bytes);
+  group.payload_hash = XXH3_64bits_digest(&hash);
+  group.header_hash = group.compute_hash();
+  // Zeros up to the next sector, so that nothing old follows within it.
+  static constexpr char kZeros[kLogAlignment] = {};
+  const uint64_t end = offset_ + sizeof group + payload_bytes;
+  pieces.push_back({kZeros, align_log(end) - end});
+
+  if (Status status = file_->pwritev(pieces, offset_); !status) {
+    // A full disk leaves the file as good as before: the next group overwrites the attempt. After
+    // anything else the file is in doubt.
+    if (status.error().code != ErrorCode::kNoSpace) file_.reset();
+    return status;
+  }
+  if (Status status = file_->sync(); !status) {
+    file_.reset();
+    return status;
+  }
+  offset_ = align_log(end);
+  ++group_index_;
+  return {};
+}
+
+Status LogWriter::recycle(const LogId& id) {
+  const std::string name = log_file_name(id);
+  std::string spare;
+  {
+    const std::lock_guard lock(spares_mutex_);
+    if (spares_.size() < limits_.spare_files) {
+      spare = "spare-" + std::to_string(++spare_counter_) + "-" + std::to_string(id.generation) +
+              ".wal";
+    }
+  }
+  if (spare.empty()) return fs_.remove(path(name));
+  WEFT_ASSIGN(auto file, fs_.open(path(name), OpenMode::kRead));
+  WEFT_ASSIGN(const uint64_t size, file->size());
+  // Only files of full size are worth keeping.
+  if (size < limits_.file_bytes) return fs_.remove(path(name));
+  WEFT_TRY(fs_.rename(path(name), path(spare)));
+  const std::lock_guard lock(spares_mutex_);
+  spares_.push_back(std::move(spare));
+  return {};
+}
+
+Status LogWriter::prepare_spare() {
+  std::string name;
+  {
+    const std::lock_guard lock(spares_mutex_);
+    if (!spares_.empty()) return {};
+    name = "spare-" + std::to_string(++spare_counter_) + "-0.wal";
+  }
+  WEFT_ASSIGN(auto file, fs_.open(path(name), OpenMode::kCreate));
+  const std::string zeros(std::min(kPrewriteBytes, limits_.file_bytes), '\0');
+  for (uint64_t offset = 0; offset < limits_.file_bytes; offset += zeros.size()) {
+    if (Status status = file->pwrite(zeros, offset); !status) {
+      file.reset();
+      (void)fs_.remove(path(name));  // the space is needed elsewhere
+      return status;
+    }
+  }
+  WEFT_TRY(file->sync());
+  const std::lock_guard lock(spares_mutex_);
+  spares_.push_back(std::move(name));
+  return {};
+}
+
+Status LogWriter::drop_spares() {
+  std::vector<std::string> names;
+  {
+    const std::lock_guard lock(spares_mutex_);
+    names.swap(spares_);
+  }
+  for (const std::string& name : names)
+    WEFT_TRY(fs_.remove(path(name)));
+  return {};
+}
+
+}  // namespace weft::store

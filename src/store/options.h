@@ -1,0 +1,88 @@
+// What a Store can be told when it is opened, and what it counts while it runs.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "scan/scan.h"
+
+namespace weft::store {
+
+enum class Severity : uint8_t { kInfo, kWarning, kError };
+
+struct Options {
+  // The data directory; created when it does not exist (unless read_only).
+  std::string dir;
+  // Both must outlive the store.
+  const Clock* clock = &system_clock();
+  FileSystem* fs = &real_file_system();
+  // Makes spans of a logged request again, when the log is replayed. Called while opening, by one
+  // thread. Columns that were logged without a request are decoded by the store itself.
+  std::function<Expected<SpanBatch>(const SpanSink::RawRequest&)> decode;
+  // One line for the operator. Any thread. Nothing by default.
+  std::function<void(Severity, std::string_view)> log;
+  // Changes nothing on disk and keeps no lock that would hinder another reader: spans of the log
+  // are replayed into memory. append() is refused.
+  bool read_only = false;
+
+  // The open block is sealed when it has one of these.
+  uint64_t block_max_spans = 1'000'000;
+  uint64_t block_max_bytes = 224u << 20;  // in memory
+  uint64_t block_max_age_ns = 600'000'000'000;
+  // Sealed blocks below this many spans are merged with their neighbours.
+  uint64_t merge_below_spans = 500'000;
+  // Blocks that wait to be sealed; with more, append() waits and then refuses.
+  size_t max_frozen = 2;
+
+  uint64_t log_file_bytes = 64u << 20;
+  size_t log_spare_files = 8;
+  // A group is synced when it has this many bytes, or when its oldest request has waited this
+  // long, or when the one before is done, whichever is first.
+  uint64_t group_max_bytes = 1u << 20;
+  uint64_t group_min_bytes = 256u << 10;
+  uint64_t group_delay_ns = 2'000'000;
+  // Requests that wait for the log.
+  uint64_t queue_max_bytes = 64u << 20;
+  size_t queue_max_requests = 16'384;
+
+  // Whole blocks whose newest span is older than this are dropped; 0: kept for ever.
+  uint64_t retention_age_ns = 0;
+  // The oldest blocks are dropped while all have more bytes than this; 0: no bound.
+  uint64_t retention_bytes = 0;
+  // Decoded dictionaries and class tables that are kept for the next query.
+  uint64_t cache_bytes = 128u << 20;
+  // How often retention, merging and ageing are looked at.
+  uint64_t maintenance_interval_ns = 1'000'000'000;
+};
+
+// Counters for /metrics; all only grow, but for those that say otherwise.
+struct Counters {
+  std::atomic<uint64_t> appended_spans{0};  // acknowledged
+  std::atomic<uint64_t> appended_requests{0};
+  std::atomic<uint64_t> refused_requests{0};  // queue full, disk full, log failed
+  std::atomic<uint64_t> log_groups{0};
+  std::atomic<uint64_t> log_bytes{0};
+  std::atomic<uint64_t> log_sync_ns{0};  // time spent in writing and syncing groups
+  std::atomic<uint64_t> log_errors{0};
+  std::atomic<uint64_t> replayed_spans{0};
+  std::atomic<uint64_t> replay_failures{0};  // requests of the log that could not be decoded
+  std::atomic<uint64_t> sealed_blocks{0};
+  std::atomic<uint64_t> sealed_spans{0};
+  std::atomic<uint64_t> seal_ns{0};
+  std::atomic<uint64_t> seal_errors{0};
+  std::atomic<uint64_t> merged_blocks{0};
+  std::atomic<uint64_t> dropped_blocks{0};  // by retention
+  std::atomic<uint64_t> dropped_spans{0};
+  std::atomic<uint64_t> duplicate_spans{0};  // left out when sealing
+  std::atomic<uint64_t> corruptions{0};      // damaged places met
+  std::atomic<uint64_t> queue_bytes{0};      // gauge
+  std::atomic<uint64_t> frozen_blocks{0};    // gauge
+  std::atomic<uint64_t> cache_bytes{0};      // gauge
+};
+
+}  // namespace weft::store

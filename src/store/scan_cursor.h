@@ -1,0 +1,16 @@
+// A running scan over one snapshot of the store: a list of pieces of work, newest first, claimed
+// one by one by any number of threads.
+#pragma once
+
+#include <memory>
+
+#include "scan/scan.h"
+#include "store/unsealed.h"
+
+namespace weft::store {
+
+Expected<std::unique_ptr<ScanCursor>> make_scan_cursor(std::shared_ptr<const MemoryView> memory,
+                                                       const ScanRequest& request,
+                                                       const CancelToken& cancel, ScanStats& stats);
+
+}  // namespace weft::store

@@ -1,0 +1,104 @@
+// Opening a data directory: the lock, what is left from before, the replay of the log.
+#include <algorithm>
+#include <map>
+
+#include "store/batch_codec.h"
+#include "store/log_reader.h"
+#include "store/store_impl.h"
+
+namespace weft::store {
+namespace {
+
+constexpr size_t kMaxFindings = 1000;
+
+}  // namespace
+
+void Store::Impl::report(Finding finding) {
+  counters.corruptions.fetch_add(1, std::memory_order_relaxed);
+  say(Severity::kError, "damage: " + to_string(finding));
+  const std::lock_guard guard(findings_mutex);
+  if (findings.size() < kMaxFindings) findings.push_back(std::move(finding));
+}
+
+Status Store::Impl::open() {
+  if (options.dir.empty()) {
+    return fail(ErrorCode::kInvalidArgument, "the data directory is not named");
+  }
+  if (!options.read_only) WEFT_TRY(fs.create_dirs(options.dir));
+  auto held = fs.lock(path("LOCK"), !options.read_only);
+  if (!held) {
+    if (held.error().code != ErrorCode::kUnavailable) return std::unexpected(held.error());
+    return fail(ErrorCode::kUnavailable,
+                options.dir +
+                    " is in use by another weft process; stop it, or ask the running "
+                    "server with --url");
+  }
+  lock = std::move(*held);
+  WEFT_ASSIGN(const auto names, fs.list(options.dir));
+  std::vector<LogId> logs;
+  for (const std::string& name : names) {
+    if (const auto id = parse_log_file_name(name)) {
+      logs.push_back(*id);
+    } else if (name.starts_with("spare-") && !options.read_only) {
+      // Its size is not known to be whole; new ones are cheap.
+      WEFT_TRY(fs.remove(path(name)));
+    } else if (name.ends_with(".tmp") && !options.read_only) {
+      WEFT_TRY(fs.remove(path(name)));  // a file that was not finished
+    }
+  }
+  std::ranges::sort(logs);
+  return replay(logs);
+}
+
+Status Store::Impl::replay(const std::vector<LogId>& files) {
+  std::map<uint64_t, std::vector<LogId>> generations;
+  for (const LogId& id : files)
+    generations[id.generation].push_back(id);
+  for (auto at = generations.begin(); at != generations.end(); ++at) {
+    unsealed.set_open_generation(at->first);
+    for (const LogId& id : at->second)
+      WEFT_TRY(replay_file(id));
+    if (std::next(at) != generations.end()) {
+      unsealed.freeze(at->second);
+    } else {
+      log.start_generation(at->first, at->second.back().index + 1);
+      log.adopt(at->second);
+    }
+  }
+  if (generations.empty()) log.start_generation(unsealed.open_generation(), 0);
+  return {};
+}
+
+Status Store::Impl::replay_file(const LogId& id) {
+  const std::string file = path(log_file_name(id));
+  std::vector<Finding> damage;
+  auto summary = read_log(
+      fs, file, id,
+      [&](const SpanSink::RawRequest& record, uint64_t offset) {
+        if (Status status = replay_record(record); !status) {
+          counters.replay_failures.fetch_add(1, std::memory_order_relaxed);
+          report({file, offset, "a logged request cannot be decoded: " + status.error().message});
+        }
+      },
+      damage);
+  for (Finding& finding : damage)
+    report(std::move(finding));
+  if (!summary) return std::unexpected(std::move(summary.error()).with_prefix("replay"));
+  return {};
+}
+
+Status Store::Impl::replay_record(const SpanSink::RawRequest& record) {
+  SpanBatch batch;
+  if (record.format == SpanSink::RawRequest::Format::kColumns) {
+    WEFT_ASSIGN(batch, decode_batch(record.body));
+  } else if (options.decode) {
+    WEFT_ASSIGN(batch, options.decode(record));
+  } else {
+    return fail(ErrorCode::kUnimplemented, "no decoder for logged requests was given");
+  }
+  counters.replayed_spans.fetch_add(batch.size(), std::memory_order_relaxed);
+  unsealed.add(std::move(batch), options.clock->steady_ns());
+  return {};
+}
+
+}  // namespace weft::store
