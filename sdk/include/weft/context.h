@@ -1,0 +1,157 @@
+// Context: what travels with one request through a program: the current span and the baggage. It
+// is a small value (64 bytes) that is passed explicitly wherever that is possible, and made
+// ambient on one thread by a Scope where it is not. Used by tracers, propagators and everybody who
+// hands work to another thread.
+//
+// Asynchronous code: <weft/asio.h> keeps a context across co_await of Asio coroutines,
+// <weft/coroutine.h> across any other awaitable, and bind_context() below carries it into a
+// call-back or a thread.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+#include <weft/span_context.h>
+
+namespace weft {
+
+namespace sdk_detail {
+
+struct Record;
+struct BaggageRep;
+void retain(BaggageRep* rep) noexcept;
+void release(BaggageRep* rep) noexcept;
+
+// The bare words of a context. Trivial, so that the ambient one can lie in constant-initialised
+// thread-local storage; Context adds the counting of references.
+struct ContextWords {
+  std::uint64_t trace_id[2];
+  std::uint64_t span_id;
+  std::uint8_t flags;
+  bool remote;
+  TraceStateRep* state;
+  Record* record;
+  std::uint64_t generation;
+  BaggageRep* baggage;
+};
+
+// The ambient context of the thread. Only Scope and the span functions touch it.
+#if defined(__GNUC__)
+extern constinit thread_local ContextWords ambient_context
+    __attribute__((tls_model("initial-exec")));
+#else
+extern constinit thread_local ContextWords ambient_context;
+#endif
+
+void report_scope_misuse() noexcept;
+
+}  // namespace sdk_detail
+
+inline namespace v1 {
+
+class Baggage;
+class Context;
+class Span;
+class SpanRef;
+void swap_ambient(Context& context) noexcept;
+
+// The span and the baggage that belong to one request. Copies are cheap and independent. One
+// object must not be written by two threads at once; different copies may be used anywhere.
+class Context {
+ public:
+  // The empty context: no span, no baggage.
+  constexpr Context() noexcept : words_{} {}
+  // A context whose span is the one with this identity, which cannot be written through it: what
+  // a propagator makes of a remote parent.
+  explicit Context(const SpanContext& span) noexcept;
+  Context(const Context& other) noexcept : words_(other.words_) { retain_all(); }
+  Context(Context&& other) noexcept : words_(other.words_) { other.words_ = {}; }
+  Context& operator=(Context other) noexcept {
+    std::swap(words_, other.words_);
+    return *this;
+  }
+  ~Context() { release_all(); }
+
+  // A copy of the context that is ambient on this thread.
+  static Context current() noexcept {
+    Context copy;
+    copy.words_ = sdk_detail::ambient_context;
+    copy.retain_all();
+    return copy;
+  }
+
+  // Identity of the span; invalid when there is none.
+  SpanContext span_context() const noexcept;
+  // A handle to the span, through which any thread may write to it while it runs.
+  SpanRef span() const noexcept;
+  Baggage baggage() const noexcept;
+
+  // Copies with one part replaced.
+  Context with_span(const SpanContext& span) const noexcept;
+  Context with_span(const Span& span) const noexcept;
+  Context with_baggage(const Baggage& baggage) const noexcept;
+
+ private:
+  friend class Scope;
+  friend class Span;
+  friend class SpanRef;
+  friend class Tracer;
+  friend void swap_ambient(Context& context) noexcept;
+  void retain_all() noexcept {
+    if (words_.state != nullptr) sdk_detail::retain(words_.state);
+    if (words_.baggage != nullptr) sdk_detail::retain(words_.baggage);
+  }
+  void release_all() noexcept {
+    if (words_.state != nullptr) sdk_detail::release(words_.state);
+    if (words_.baggage != nullptr) sdk_detail::release(words_.baggage);
+  }
+  sdk_detail::ContextWords words_;
+};
+
+// Makes a context ambient on the calling thread until the Scope is destroyed, which must happen on
+// the same thread and in the reverse order of construction. A Scope that is destroyed on another
+// thread changes nothing there and is reported once on the diagnostic output. Do not keep one
+// across a co_await unless the coroutine runs on the executor of <weft/asio.h>.
+class [[nodiscard]] Scope {
+ public:
+  explicit Scope(const Context& context) noexcept : Scope(Context(context)) {}
+  explicit Scope(Context&& context) noexcept
+      : previous_(sdk_detail::ambient_context), thread_(&sdk_detail::ambient_context) {
+    sdk_detail::ambient_context = context.words_;
+    context.words_ = {};
+  }
+  Scope(const Scope&) = delete;
+  Scope& operator=(const Scope&) = delete;
+  ~Scope() {
+    Context leaving;
+    if (thread_ == &sdk_detail::ambient_context) [[likely]] {
+      leaving.words_ = sdk_detail::ambient_context;
+      sdk_detail::ambient_context = previous_;
+    } else {
+      leaving.words_ = previous_;
+      sdk_detail::report_scope_misuse();
+    }
+  }
+
+ private:
+  sdk_detail::ContextWords previous_;
+  const void* thread_;
+};
+
+// Swaps the ambient context of the calling thread with the given one. The building block of
+// executors and awaitables that keep a context over a suspension; everybody else uses Scope.
+void swap_ambient(Context& context) noexcept;
+
+// A callable that runs `function` with the context that is ambient now (or the given one), on
+// whichever thread it is called. Owns the function and the context.
+template <class F>
+auto bind_context(F&& function, Context context = Context::current()) {
+  return [function = std::forward<F>(function), context = std::move(context)](
+             auto&&... args) mutable -> decltype(auto) {
+    Scope scope(context);
+    return function(std::forward<decltype(args)>(args)...);
+  };
+}
+
+}  // namespace v1
+}  // namespace weft

@@ -1,0 +1,73 @@
+// Keeping a context across the suspension of any C++20 coroutine. For Asio's awaitables use the
+// executor of <weft/asio.h>, which also cleans the thread that a coroutine leaves.
+//
+//   auto reply = co_await weft::keep_context(client.fetch(url));
+#pragma once
+
+#include <coroutine>
+#include <type_traits>
+#include <utility>
+
+#include <weft/context.h>
+
+namespace weft::inline v1 {
+
+// An awaiter around another: the ambient context at the time of co_await is taken off the thread
+// when the coroutine is suspended and put on the thread that resumes it.
+template <class Awaiter>
+class ContextKeepingAwaiter {
+ public:
+  explicit ContextKeepingAwaiter(Awaiter&& inner) : inner_(std::forward<Awaiter>(inner)) {}
+
+  bool await_ready() { return inner_.await_ready(); }
+
+  template <class Promise>
+  auto await_suspend(std::coroutine_handle<Promise> handle) {
+    // Taken off before the inner awaiter starts: it may resume us on another thread at once.
+    context_ = Context();
+    swap_ambient(context_);
+    suspended_ = true;
+    using Result = decltype(inner_.await_suspend(handle));
+    if constexpr (std::is_same_v<Result, bool>) {
+      // False means "not suspended": await_resume on this thread puts the context back.
+      return inner_.await_suspend(handle);
+    } else {
+      return inner_.await_suspend(handle);
+    }
+  }
+
+  decltype(auto) await_resume() {
+    if (suspended_) {
+      suspended_ = false;
+      swap_ambient(context_);
+    }
+    return inner_.await_resume();
+  }
+
+ private:
+  Awaiter inner_;
+  Context context_;
+  bool suspended_ = false;
+};
+
+namespace coroutine_detail {
+template <class T>
+decltype(auto) get_awaiter(T&& awaitable) {
+  if constexpr (requires { std::forward<T>(awaitable).operator co_await(); }) {
+    return std::forward<T>(awaitable).operator co_await();
+  } else if constexpr (requires { operator co_await(std::forward<T>(awaitable)); }) {
+    return operator co_await(std::forward<T>(awaitable));
+  } else {
+    return std::forward<T>(awaitable);
+  }
+}
+}  // namespace coroutine_detail
+
+template <class Awaitable>
+auto keep_context(Awaitable&& awaitable) {
+  using Awaiter = decltype(coroutine_detail::get_awaiter(std::forward<Awaitable>(awaitable)));
+  return ContextKeepingAwaiter<Awaiter>(
+      coroutine_detail::get_awaiter(std::forward<Awaitable>(awaitable)));
+}
+
+}  // namespace weft::inline v1

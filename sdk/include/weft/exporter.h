@@ -1,0 +1,98 @@
+// Exporter: what takes encoded telemetry out of the process. Every exporter gets the same OTLP
+// request bytes, from a worker thread and a bounded queue of its own, so that one that is slow or
+// hangs harms no other. This header has the interface, for exporters of one's own, and the
+// exporters that need no library; <weft/otlp.h> has OTLP and Zipkin over HTTP.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace weft::inline v1 {
+
+enum class Signal : std::uint8_t { kTraces, kMetrics, kLogs };
+// "traces", "metrics", "logs".
+std::string_view signal_name(Signal signal) noexcept;
+
+enum class ExportOutcome : std::uint8_t {
+  kDelivered,   // taken, apart from `rejected` items
+  kRejected,    // refused for good; another try would be refused too
+  kGaveUp,      // could not be delivered within the time
+  kCancelled,   // shutdown cut it short
+};
+
+struct ExportResult {
+  ExportOutcome outcome = ExportOutcome::kDelivered;
+  // Items that a partial success refused.
+  std::uint64_t rejected = 0;
+  // Why, for the diagnostic output; empty when all is well.
+  std::string message;
+};
+
+// One request. The views are valid during send().
+struct ExportRequest {
+  Signal signal;
+  // An ExportTraceServiceRequest, ExportMetricsServiceRequest or ExportLogsServiceRequest in
+  // protobuf.
+  std::string_view otlp;
+  // Spans, data points or log records in it.
+  std::uint64_t items;
+  // When send() must have returned, on CLOCK_MONOTONIC in nanoseconds.
+  std::int64_t deadline_ns;
+  // Becomes true when the provider shuts down and can wait no longer; look at it while waiting.
+  const std::atomic<bool>& cancelled;
+};
+
+// Takes requests, one at a time, always on the same worker thread. Must not throw.
+class Exporter {
+ public:
+  virtual ~Exporter() = default;
+  // Delivers the request, with whatever repetition makes sense before the deadline.
+  virtual ExportResult send(const ExportRequest& request) noexcept = 0;
+  // Called once on the worker thread when nothing more will come.
+  virtual void shutdown() noexcept {}
+  // Called in the child after fork(): forget connections and descriptors that belong to the
+  // parent, without speaking on them.
+  virtual void after_fork_in_child() noexcept {}
+  // For the diagnostic output, such as "otlp http://localhost:4318/v1/traces".
+  virtual std::string description() const = 0;
+};
+
+// The JSON form of an OTLP request (the mapping of the OTLP specification: ids in hexadecimal,
+// 64-bit integers as strings, enums as numbers). False when the bytes are not such a request.
+bool otlp_to_json(Signal signal, std::string_view otlp, std::string& json);
+
+// Writes one line of OTLP JSON a request to a file, which it appends to and creates when needed.
+// Null with a reason in `error` when the file cannot be opened.
+std::unique_ptr<Exporter> make_file_exporter(const std::string& path, std::string* error);
+
+// Writes one readable line a span, data point or log record to a file descriptor (1: stdout),
+// which it does not own.
+std::unique_ptr<Exporter> make_console_exporter(int descriptor = 1);
+
+// Keeps the requests in memory, for tests of instrumented code. The newest `max_bytes` are kept.
+class MemoryExporter : public Exporter {
+ public:
+  // What has been sent. Share it between the exporter, which a provider owns, and the test.
+  class Storage;
+  static std::shared_ptr<Storage> make_storage(std::size_t max_bytes = 64U << 20);
+  explicit MemoryExporter(std::shared_ptr<Storage> storage) : storage_(std::move(storage)) {}
+  ExportResult send(const ExportRequest& request) noexcept override;
+  std::string description() const override { return "memory"; }
+
+ private:
+  std::shared_ptr<Storage> storage_;
+};
+
+// The requests in the order of their arrival. Any thread.
+class MemoryExporter::Storage {
+ public:
+  virtual ~Storage() = default;
+  virtual void add(Signal signal, std::string_view otlp) = 0;
+  // Takes all requests of a signal out.
+  virtual std::string take(Signal signal) = 0;  // concatenated requests are one valid request
+};
+
+}  // namespace weft::inline v1

@@ -1,0 +1,81 @@
+// The span of one request that a server answers: started from what the request line and the
+// headers say, named by the route once a router has found it, ended with the answer's status. It
+// also records http.server.request.duration. The Beast and cpp-httplib components are made of it;
+// use it directly to instrument another server.
+//
+//   weft::http::ServerSpan server({.method = "GET", .path = "/users/7", .scheme = "http"}, headers);
+//   auto scope = server.activate();
+//   server.set_route("/users/{id}");
+//   ...
+//   server.finish(200);
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <weft/http/stopwatch.h>
+#include <weft/propagation.h>
+#include <weft/span.h>
+
+namespace weft::inline v1::http {
+
+// Views need to live until the constructor of ServerSpan returns. Empty means not known.
+struct ServerRequest {
+  std::string_view method;
+  std::string_view path;              // url.path, without the query
+  std::string_view query;             // url.query, without '?'; secrets are redacted
+  std::string_view scheme;            // "http" or "https"
+  std::string_view host;              // the Host header: server.address and server.port
+  std::string_view user_agent;
+  std::string_view protocol_version;  // "1.1", "2"
+  std::string_view client_address;    // of the original client, when a trusted proxy tells it
+  std::string_view peer_address;      // of the connection
+  int peer_port = 0;
+};
+
+// One thread at a time, like Span; move-only.
+class ServerSpan {
+ public:
+  ServerSpan() = default;
+  // Extracts the parent from `headers` (any carrier of <weft/propagation.h>) with the global
+  // propagator and starts the span.
+  template <class Carrier>
+  ServerSpan(const ServerRequest& request, const Carrier& headers)
+      : ServerSpan(request, global_propagator().extract(headers)) {}
+  ServerSpan(const ServerRequest& request, const Context& parent);
+  ServerSpan(ServerSpan&&) = default;
+  // Abandons the request that is overwritten, as the destructor does.
+  ServerSpan& operator=(ServerSpan&& other) noexcept;
+  // A span that is destroyed before finish() ends as an error of type "cancelled": the handler
+  // was abandoned before there was an answer.
+  ~ServerSpan();
+
+  Span& span() { return span_; }
+  // The span with the caller's baggage, for work on other threads.
+  const Context& context() const { return context_; }
+  // Makes the span and the caller's baggage ambient on this thread.
+  Scope activate() const { return Scope(context_); }
+
+  // The template that matched, such as "/users/{id}": http.route, and the span's name.
+  void set_route(std::string_view route);
+  // The handler failed: error.type (an exception's type, say) and the status error.
+  void set_error(std::string_view type, std::string_view message = {});
+  // Ends the span and records the duration. 5xx sets the status error; 4xx does not, since the
+  // error is the client's.
+  void finish(int status_code);
+
+ private:
+  void abandon() noexcept;
+  void end(int status_code);
+
+  Span span_;
+  Context context_;
+  std::string method_;
+  std::string scheme_;
+  std::string route_;
+  std::string error_type_;
+  std::string protocol_version_;
+  sdk_detail::Stopwatch stopwatch_;
+};
+
+}  // namespace weft::inline v1::http

@@ -1,0 +1,318 @@
+// Propagation: writing a context into the headers of a request that leaves, and reading it from
+// one that arrives. Used by HTTP instrumentation and by everybody who carries a context over a
+// queue. There is no carrier class to derive from:
+//
+//   writing   a callable set(name, value), a map of strings, or a vector of pairs of strings
+//   reading   a callable get(name) that returns something that converts to std::string_view (empty
+//             or null data means absent) or an optional of that; a callable get(name, emit) that
+//             calls emit(value) once for each header line of that name; a map or multimap of
+//             strings, or a vector of pairs (names are compared without regard to case)
+//
+// Hostile headers never throw and never allocate more than the limits of the formats allow; what
+// is malformed is as good as absent.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include <weft/baggage.h>
+#include <weft/context.h>
+#include <weft/span_context.h>
+
+namespace weft {
+
+inline namespace v1 {
+
+enum class Format : std::uint8_t {
+  kTraceContext,  // W3C traceparent and tracestate, level 2
+  kBaggage,       // W3C baggage
+  kB3,            // one header, b3
+  kB3Multi,       // X-B3-TraceId and its kin
+  kJaeger,        // uber-trace-id and uberctx-*
+};
+
+// Length of a version 00 traceparent.
+inline constexpr std::size_t kTraceparentBytes = 55;
+
+// Writes "00-<trace id>-<span id>-<flags>" (55 characters, no terminating zero).
+void write_traceparent(const SpanContext& span, char* out) noexcept;
+// Reads a traceparent of version 00 or higher. False, and `out` untouched, when it is malformed.
+bool read_traceparent(std::string_view text, SpanContext& out) noexcept;
+
+}  // namespace v1
+
+namespace sdk_detail {
+
+// The values of one header, joined by commas, as a reader of the formats wants them.
+class HeaderText {
+ public:
+  static constexpr std::size_t kMaxBytes = 16384;
+  void add(std::string_view value) {
+    ++count_;
+    if (count_ == 1) {
+      view_ = value;
+      return;
+    }
+    if (count_ == 2) joined_ = std::string(view_);
+    if (joined_.size() + value.size() < kMaxBytes) joined_.append(",").append(value);
+    view_ = joined_;
+  }
+  void add_owned(std::string value) {
+    if (count_ == 0) {
+      joined_ = std::move(value);
+      view_ = joined_;
+      count_ = 1;
+    } else {
+      add(value);
+    }
+  }
+  std::string_view view() const { return view_; }
+  unsigned count() const { return count_; }
+
+ private:
+  std::string_view view_;
+  std::string joined_;
+  unsigned count_ = 0;
+};
+
+bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept;
+
+struct EmitToNothing {
+  void operator()(std::string_view) const {}
+};
+
+// Collects the values of one header from any of the kinds of carrier.
+template <class Carrier>
+void collect(const Carrier& carrier, std::string_view name, HeaderText& out) {
+  if constexpr (std::is_invocable_v<const Carrier&, std::string_view, EmitToNothing>) {
+    carrier(name, [&out](std::string_view value) { out.add_owned(std::string(value)); });
+  } else if constexpr (std::is_invocable_v<const Carrier&, std::string_view>) {
+    using Result = std::invoke_result_t<const Carrier&, std::string_view>;
+    using Plain = std::remove_cvref_t<Result>;
+    // A string made for us must be kept; a view or a reference lives on in the carrier.
+    auto take = [&out](auto&& value) {
+      if constexpr (std::is_same_v<std::remove_cvref_t<decltype(value)>, std::string>) {
+        out.add_owned(std::string(std::forward<decltype(value)>(value)));
+      } else {
+        const std::string_view view(value);
+        if (view.data() != nullptr && !view.empty()) out.add(view);
+      }
+    };
+    if constexpr (std::is_convertible_v<Result, std::string_view>) {
+      if constexpr (std::is_pointer_v<Plain>) {
+        Plain text = carrier(name);
+        if (text != nullptr) take(std::string_view(text));
+      } else if constexpr (std::is_reference_v<Result>) {
+        take(std::string_view(carrier(name)));
+      } else {
+        Plain value = carrier(name);
+        if (std::string_view(value).size() != 0) take(std::move(value));
+      }
+    } else {
+      auto value = carrier(name);
+      if (value) take(std::move(*value));
+    }
+  } else {
+    for (const auto& [key, value] : carrier) {
+      if (equal_ignoring_case(key, name)) out.add(value);
+    }
+  }
+}
+
+template <class Carrier>
+void put(Carrier& carrier, std::string_view name, std::string_view value) {
+  if constexpr (std::is_invocable_v<Carrier&, std::string_view, std::string_view>) {
+    carrier(name, value);
+  } else if constexpr (requires { carrier.insert_or_assign(std::string(name), std::string(value)); }) {
+    carrier.insert_or_assign(std::string(name), std::string(value));
+  } else if constexpr (requires { carrier.emplace_back(std::string(name), std::string(value)); }) {
+    carrier.emplace_back(std::string(name), std::string(value));
+  } else {
+    carrier.emplace(std::string(name), std::string(value));
+  }
+}
+
+// Readers that work on collected text. Each returns whether it found something usable.
+bool read_b3(std::string_view text, SpanContext& out) noexcept;
+bool read_b3_multi(std::string_view trace_id, std::string_view span_id, std::string_view sampled,
+                   std::string_view flags, SpanContext& out) noexcept;
+bool read_jaeger(std::string_view text, SpanContext& out) noexcept;
+// Writers; each returns how many characters it wrote. `out` holds at least 96.
+std::size_t write_b3(const SpanContext& span, char* out) noexcept;
+std::size_t write_jaeger(const SpanContext& span, char* out) noexcept;
+std::string percent_encode(std::string_view text);
+std::string percent_decode(std::string_view text);
+SpanContext with_state(const SpanContext& span, std::string_view header) noexcept;
+
+}  // namespace sdk_detail
+
+inline namespace v1 {
+
+// An ordered list of formats to write and read. When several formats find a span, the last one
+// listed wins, as OpenTelemetry says. A small value; any thread may use it.
+class Propagator {
+ public:
+  static constexpr std::size_t kMaxFormats = 8;
+
+  // W3C Trace Context and Baggage.
+  Propagator() noexcept : Propagator({Format::kTraceContext, Format::kBaggage}) {}
+  Propagator(std::initializer_list<Format> formats) noexcept {
+    for (const Format format : formats) add(format);
+  }
+  // From the names of OTEL_PROPAGATORS: tracecontext, baggage, b3, b3multi, jaeger, none. Unknown
+  // names are reported on the diagnostic output and left out.
+  static Propagator from_names(std::string_view names);
+
+  void add(Format format) noexcept {
+    for (std::size_t i = 0; i < count_; ++i) {
+      if (formats_[i] == format) return;
+    }
+    if (count_ < kMaxFormats) formats_[count_++] = format;
+  }
+  const Format* begin() const noexcept { return formats_; }
+  const Format* end() const noexcept { return formats_ + count_; }
+
+  // Writes the span and the baggage of the context. Headers that have nothing to say are not set.
+  template <class Carrier>
+  void inject(const Context& context, Carrier&& carrier) const {
+    inject(context.span_context(), carrier);
+    for (const Format format : *this) {
+      if (format == Format::kBaggage || format == Format::kJaeger) {
+        inject_baggage(format, context, carrier);
+      }
+    }
+  }
+
+  // Writes the identity of a span alone.
+  template <class Carrier>
+    requires(!std::is_same_v<std::remove_cvref_t<Carrier>, Context>)
+  void inject(const SpanContext& span, Carrier&& carrier) const {
+    if (!span.is_valid()) return;
+    char text[96];
+    for (const Format format : *this) {
+      switch (format) {
+        case Format::kTraceContext:
+          write_traceparent(span, text);
+          sdk_detail::put(carrier, "traceparent", std::string_view(text, kTraceparentBytes));
+          if (!span.trace_state().empty()) {
+            sdk_detail::put(carrier, "tracestate", span.trace_state().header());
+          }
+          break;
+        case Format::kB3:
+          sdk_detail::put(carrier, "b3", std::string_view(text, sdk_detail::write_b3(span, text)));
+          break;
+        case Format::kB3Multi:
+          sdk_detail::put(carrier, "X-B3-TraceId", span.trace_id().hex());
+          sdk_detail::put(carrier, "X-B3-SpanId", span.span_id().hex());
+          sdk_detail::put(carrier, "X-B3-Sampled", span.is_sampled() ? "1" : "0");
+          break;
+        case Format::kJaeger:
+          sdk_detail::put(carrier, "uber-trace-id",
+                          std::string_view(text, sdk_detail::write_jaeger(span, text)));
+          break;
+        case Format::kBaggage:
+          break;
+      }
+    }
+  }
+
+  // Reads whatever the formats find; the rest comes from `base`.
+  template <class Carrier>
+  Context extract(const Carrier& carrier, const Context& base = Context()) const {
+    SpanContext span;
+    bool found = false;
+    Context context = base;
+    for (const Format format : *this) {
+      if (format == Format::kBaggage) {
+        sdk_detail::HeaderText text;
+        sdk_detail::collect(carrier, "baggage", text);
+        if (text.count() != 0) context = context.with_baggage(Baggage::parse(text.view()));
+      } else {
+        found |= extract_span(format, carrier, span);
+        if (format == Format::kJaeger) extract_jaeger_baggage(carrier, context);
+      }
+    }
+    return found ? context.with_span(span) : context;
+  }
+
+ private:
+  template <class Carrier>
+  static bool extract_span(Format format, const Carrier& carrier, SpanContext& span) {
+    using sdk_detail::collect;
+    using sdk_detail::HeaderText;
+    if (format == Format::kTraceContext) {
+      HeaderText parent;
+      collect(carrier, "traceparent", parent);
+      if (parent.count() != 1 || !read_traceparent(parent.view(), span)) return false;
+      HeaderText state;
+      collect(carrier, "tracestate", state);
+      if (state.count() != 0) span = sdk_detail::with_state(span, state.view());
+      return true;
+    }
+    if (format == Format::kB3Multi || format == Format::kB3) {
+      HeaderText single;
+      collect(carrier, "b3", single);
+      if (single.count() == 1 && sdk_detail::read_b3(single.view(), span)) return true;
+      HeaderText trace_id, span_id, sampled, flags;
+      collect(carrier, "X-B3-TraceId", trace_id);
+      if (trace_id.count() != 1) return false;
+      collect(carrier, "X-B3-SpanId", span_id);
+      collect(carrier, "X-B3-Sampled", sampled);
+      collect(carrier, "X-B3-Flags", flags);
+      return sdk_detail::read_b3_multi(trace_id.view(), span_id.view(), sampled.view(),
+                                       flags.view(), span);
+    }
+    HeaderText text;
+    collect(carrier, "uber-trace-id", text);
+    return text.count() == 1 && sdk_detail::read_jaeger(text.view(), span);
+  }
+
+  // Jaeger spreads baggage over headers whose names are not known beforehand: only carriers that
+  // can be walked have it.
+  template <class Carrier>
+  static void extract_jaeger_baggage(const Carrier& carrier, Context& context) {
+    if constexpr (!std::is_invocable_v<const Carrier&, std::string_view, sdk_detail::EmitToNothing> &&
+                  !std::is_invocable_v<const Carrier&, std::string_view>) {
+      constexpr std::string_view kPrefix = "uberctx-";
+      for (const auto& [key, value] : carrier) {
+        const std::string_view name(key);
+        if (name.size() <= kPrefix.size() ||
+            !sdk_detail::equal_ignoring_case(name.substr(0, kPrefix.size()), kPrefix)) {
+          continue;
+        }
+        context = context.with_baggage(context.baggage().with(
+            name.substr(kPrefix.size()), sdk_detail::percent_decode(value)));
+      }
+    }
+  }
+
+  template <class Carrier>
+  static void inject_baggage(Format format, const Context& context, Carrier& carrier) {
+    const Baggage baggage = context.baggage();
+    if (baggage.empty()) return;
+    if (format == Format::kBaggage) {
+      sdk_detail::put(carrier, "baggage", baggage.header());
+      return;
+    }
+    baggage.for_each([&](std::string_view key, std::string_view value, std::string_view) {
+      sdk_detail::put(carrier, std::string("uberctx-").append(key),
+                      sdk_detail::percent_encode(value));
+    });
+  }
+
+  Format formats_[kMaxFormats] = {};
+  std::size_t count_ = 0;
+};
+
+// The propagator of the process: W3C Trace Context and Baggage unless set_global_propagator or
+// init_from_env (OTEL_PROPAGATORS) has chosen others. Any thread.
+Propagator global_propagator() noexcept;
+void set_global_propagator(const Propagator& propagator) noexcept;
+
+}  // namespace v1
+}  // namespace weft
