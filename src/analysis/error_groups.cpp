@@ -87,7 +87,7 @@ struct Counts {
     } else if (samples.size() == ErrorGroup::kSamples && !(sample < samples.back())) {
       return;
     }
-    samples.insert(std::ranges::lower_bound(samples, sample), sample);
+    samples.insert(std::lower_bound(samples.begin(), samples.end(), sample), sample);
     if (samples.size() > ErrorGroup::kSamples) samples.pop_back();
   }
 
@@ -200,13 +200,13 @@ using GroupMap = std::map<TypeAndTemplate, Counts>;
 
 Expected<GroupMap> count_groups(const AnalysisRequest& request, TimeRange range, uint64_t step_ns) {
   std::deque<Counter> counters;
-  for (unsigned i = 0; i < request.threads; i++)
+  for (unsigned i = 0; i < request.workers(); i++)
     counters.emplace_back(range, step_ns);
   ScanShape shape;
   shape.columns = columns();
   shape.candidates = Predicate::of({ColumnRef::of(Intrinsic::kStatusCode), CompareOp::kEqual,
                                     Value(static_cast<int64_t>(StatusCode::kError))});
-  WEFT_TRY(scan_spans(request, shape, [&counters](unsigned worker, const BatchView& view) {
+  WEFT_TRY(scan_spans(request, range, shape, [&counters](unsigned worker, const BatchView& view) {
     counters[worker].count(view);
   }));
   GroupMap all;
@@ -281,7 +281,7 @@ Status decide_new_since(const AnalysisRequest& request, TimeRange range,
                         std::vector<ErrorGroup>& groups) {
   AnalysisRequest everything = request;
   everything.range = {0, range.to_ns};
-  everything.query.clear();
+  everything.query.reset();
   WEFT_ASSIGN(const std::vector<Release> all, releases(everything));
   keep_later_versions(groups, all);
   if (std::ranges::all_of(groups, [](const ErrorGroup& g) { return g.new_since_version.empty(); }))

@@ -49,8 +49,7 @@ Expected<ReleaseMap> from_aggregate(const AnalysisRequest& request) {
   aggregate.group_by = {service_column(), version_column()};
   aggregate.value = ColumnRef::of(Intrinsic::kStartNs);
   aggregate.max_groups = kMaxReleases;
-  WEFT_ASSIGN(const GroupTable table,
-              request.source.aggregate(aggregate, request.cancel, request.stats));
+  WEFT_ASSIGN(const GroupTable table, aggregate_spans(request, std::move(aggregate)));
   ReleaseMap out;
   for (const GroupTable::Group& group : table.groups) {
     const std::string version = text_of(group.keys[1]);
@@ -69,21 +68,22 @@ Expected<ReleaseMap> from_scan(const AnalysisRequest& request) {
     NameColumn version{names};
     std::map<std::pair<uint32_t, uint32_t>, Sightings> seen;
   };
-  std::deque<Worker> workers(request.threads);
+  std::deque<Worker> workers(request.workers());
   ScanShape shape;
   shape.columns = {service_column(), version_column()};
   shape.candidates = has_version();
-  WEFT_TRY(scan_spans(request, shape, [&workers](unsigned index, const BatchView& view) {
-    Worker& worker = workers[index];
-    worker.service.start_batch(view.column(0));
-    worker.version.start_batch(view.column(1));
-    for (const uint32_t row : view.rows) {
-      const uint32_t version = worker.version.at(row);
-      if (version == NameTable::kAbsent) continue;
-      const uint64_t start_ns = view.batch.start_ns[row];
-      worker.seen[{worker.service.at(row), version}].merge({start_ns, start_ns, 1});
-    }
-  }));
+  WEFT_TRY(
+      scan_spans(request, request.range, shape, [&workers](unsigned index, const BatchView& view) {
+        Worker& worker = workers[index];
+        worker.service.start_batch(view.column(0));
+        worker.version.start_batch(view.column(1));
+        for (const uint32_t row : view.rows) {
+          const uint32_t version = worker.version.at(row);
+          if (version == NameTable::kAbsent) continue;
+          const uint64_t start_ns = view.batch.start_ns[row];
+          worker.seen[{worker.service.at(row), version}].merge({start_ns, start_ns, 1});
+        }
+      }));
   ReleaseMap out;
   for (const Worker& worker : workers) {
     for (const auto& [key, sightings] : worker.seen)
@@ -100,10 +100,8 @@ Expected<ReleaseMap> from_scan(const AnalysisRequest& request) {
 Expected<std::vector<Release>> releases(const AnalysisRequest& request) {
   AnalysisRequest everything = request;
   everything.range = {0, UINT64_MAX};
-  everything.query.clear();
-  auto seen = request.source.capabilities().aggregate
-                  ? from_aggregate(everything)
-                  : Expected<ReleaseMap>(fail(ErrorCode::kUnimplemented, ""));
+  everything.query.reset();
+  auto seen = from_aggregate(everything);
   if (!seen && seen.error().code == ErrorCode::kUnimplemented) seen = from_scan(everything);
   if (!seen) return std::unexpected<Error>(std::move(seen).error());
   std::vector<Release> out;

@@ -383,12 +383,12 @@ ServiceMap build(const Merged& all, const Ownership& ownership, TimeRange range)
 Expected<ServiceMap> service_map(const AnalysisRequest& request, const Ownership& ownership) {
   const TimeRange range = bounded_range(request);
   std::deque<Counter> counters;  // whose elements stay where they are
-  for (unsigned i = 0; i < request.threads; i++)
+  for (unsigned i = 0; i < request.workers(); i++)
     counters.emplace_back(range);
   ScanShape shape;
   shape.columns = columns();
   shape.whole_traces = true;
-  WEFT_TRY(scan_spans(request, shape, [&counters](unsigned worker, const BatchView& view) {
+  WEFT_TRY(scan_spans(request, range, shape, [&counters](unsigned worker, const BatchView& view) {
     counters[worker].count(view);
   }));
   Merged all = merge(counters);

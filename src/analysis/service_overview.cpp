@@ -192,14 +192,14 @@ Expected<ServicesOverview> services_overview(const AnalysisRequest& request,
                 fmt::format("step: the range has more than {} steps of {} ms; ask for longer ones",
                             kMaxSteps, out.step_ns / 1'000'000));
   std::deque<Counter> counters;
-  for (unsigned i = 0; i < request.threads; i++)
+  for (unsigned i = 0; i < request.workers(); i++)
     counters.emplace_back(out.range, out.step_ns);
   ScanShape shape;
   shape.columns = columns();
   shape.candidates = entry_spans();
-  WEFT_TRY(scan_spans(request, shape, [&counters](unsigned worker, const BatchView& view) {
-    counters[worker].count(view);
-  }));
+  WEFT_TRY(scan_spans(
+      request, out.range, shape,
+      [&counters](unsigned worker, const BatchView& view) { counters[worker].count(view); }));
   for (const auto& [name, merged] : merge(counters))
     out.services.push_back(to_overview(name, merged, ownership, out));
   return out;

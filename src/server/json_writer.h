@@ -1,6 +1,7 @@
 // An append-only JSON writer for answers of the HTTP APIs: it escapes, places commas and replaces
 // what is not UTF-8, and otherwise trusts its caller to open and close in order. Large answers are
-// written straight into the body, without a document in between.
+// written straight into the body, without a document in between. The text of single values is
+// made by wire/json_writer.h.
 #pragma once
 
 #include <cstdint>
@@ -10,12 +11,6 @@
 #include "model/value.h"
 
 namespace weft {
-
-// Appends `text` in quotes. Bytes that are not UTF-8 become U+FFFD, control characters \u00XX.
-void append_json_string(std::string& out, std::string_view text);
-
-// Appends the standard base64 (RFC 4648, padded) of `bytes`, without quotes.
-void append_base64(std::string& out, std::string_view bytes);
 
 // One thread. `out` is borrowed and grows; what is in it before stays.
 class JsonWriter {
@@ -37,6 +32,7 @@ class JsonWriter {
   JsonWriter& value(int number) { return value(static_cast<int64_t>(number)); }
   JsonWriter& value(uint32_t number) { return value(static_cast<uint64_t>(number)); }
   // The shortest digits that read back the same; NaN and infinities, which JSON lacks, as null.
+  // (OTLP's attribute values have them as strings: write_any_value.)
   JsonWriter& value(double number);
   JsonWriter& null();
   // A 64-bit number as a string of decimal digits, as OTLP/JSON has it.
