@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <utility>
 
 #include <weft/span_context.h>
@@ -86,6 +87,18 @@ class Context {
   SpanRef span() const noexcept;
   Baggage baggage() const noexcept;
 
+  // Replaces the span; the baggage stays.
+  void set_span(SpanContext&& span) noexcept {
+    if (words_.state != nullptr) sdk_detail::release(words_.state);
+    std::memcpy(words_.trace_id, span.trace_id_.bytes, 16);
+    std::memcpy(&words_.span_id, span.span_id_.bytes, 8);
+    words_.flags = span.flags_;
+    words_.remote = span.remote_;
+    words_.state = span.state_.detach();
+    words_.record = nullptr;
+    words_.generation = 0;
+  }
+
   // Copies with one part replaced.
   Context with_span(const SpanContext& span) const noexcept;
   Context with_span(const Span& span) const noexcept;
@@ -96,6 +109,7 @@ class Context {
   friend class Span;
   friend class SpanRef;
   friend class Tracer;
+  friend class sdk_detail::BorrowedIdentity;
   friend void swap_ambient(Context& context) noexcept;
   void retain_all() noexcept {
     if (words_.state != nullptr) sdk_detail::retain(words_.state);
@@ -107,6 +121,34 @@ class Context {
   }
   sdk_detail::ContextWords words_;
 };
+
+}  // namespace v1
+
+namespace sdk_detail {
+
+// The identity in a context without counting a reference: for the length of one call.
+class BorrowedIdentity {
+ public:
+  explicit BorrowedIdentity(const Context& context) noexcept : BorrowedIdentity(context.words_) {}
+  explicit BorrowedIdentity(const ContextWords& words) noexcept {
+    std::memcpy(span_.trace_id_.bytes, words.trace_id, 16);
+    std::memcpy(span_.span_id_.bytes, &words.span_id, 8);
+    span_.flags_ = words.flags;
+    span_.remote_ = words.remote;
+    span_.state_.rep_ = words.state;
+  }
+  BorrowedIdentity(const BorrowedIdentity&) = delete;
+  BorrowedIdentity& operator=(const BorrowedIdentity&) = delete;
+  ~BorrowedIdentity() { span_.state_.rep_ = nullptr; }
+  const SpanContext& span() const noexcept { return span_; }
+
+ private:
+  SpanContext span_;
+};
+
+}  // namespace sdk_detail
+
+inline namespace v1 {
 
 // Makes a context ambient on the calling thread until the Scope is destroyed, which must happen on
 // the same thread and in the reverse order of construction. A Scope that is destroyed on another

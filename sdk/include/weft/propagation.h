@@ -147,7 +147,6 @@ std::size_t write_b3(const SpanContext& span, char* out) noexcept;
 std::size_t write_jaeger(const SpanContext& span, char* out) noexcept;
 std::string percent_encode(std::string_view text);
 std::string percent_decode(std::string_view text);
-SpanContext with_state(const SpanContext& span, std::string_view header) noexcept;
 
 }  // namespace sdk_detail
 
@@ -180,7 +179,8 @@ class Propagator {
   // Writes the span and the baggage of the context. Headers that have nothing to say are not set.
   template <class Carrier>
   void inject(const Context& context, Carrier&& carrier) const {
-    inject(context.span_context(), carrier);
+    const sdk_detail::BorrowedIdentity identity(context);
+    inject(identity.span(), carrier);
     for (const Format format : *this) {
       if (format == Format::kBaggage || format == Format::kJaeger) {
         inject_baggage(format, context, carrier);
@@ -226,7 +226,7 @@ class Propagator {
   Context extract(const Carrier& carrier, const Context& base = Context()) const {
     SpanContext span;
     bool found = false;
-    Context context = base;
+    Context context(base);
     for (const Format format : *this) {
       if (format == Format::kBaggage) {
         sdk_detail::HeaderText text;
@@ -237,7 +237,8 @@ class Propagator {
         if (format == Format::kJaeger) extract_jaeger_baggage(carrier, context);
       }
     }
-    return found ? context.with_span(span) : context;
+    if (found) context.set_span(static_cast<SpanContext&&>(span));
+    return context;
   }
 
  private:
@@ -251,7 +252,7 @@ class Propagator {
       if (parent.count() != 1 || !read_traceparent(parent.view(), span)) return false;
       HeaderText state;
       collect(carrier, "tracestate", state);
-      if (state.count() != 0) span = sdk_detail::with_state(span, state.view());
+      if (state.count() != 0) span.set_trace_state(TraceState::parse(state.view()));
       return true;
     }
     if (format == Format::kB3Multi || format == Format::kB3) {

@@ -71,6 +71,10 @@ class Sampler {
   static Sampler from_names(std::string_view name, std::string_view argument);
 
   bool decide(const SamplingInput& input) const noexcept;
+  // 1 or 0 when it decides the same whatever the input, else -1.
+  int fixed_decision() const noexcept {
+    return kind_ == Kind::kAlwaysOn ? 1 : kind_ == Kind::kAlwaysOff ? 0 : -1;
+  }
   std::string description() const;
 
  private:

@@ -13,7 +13,9 @@ namespace sdk_detail {
 struct TraceStateRep;
 void retain(TraceStateRep* rep) noexcept;
 void release(TraceStateRep* rep) noexcept;
+// `count` is a multiple of 8.
 void to_hex(const std::uint8_t* bytes, unsigned count, char* out) noexcept;
+class BorrowedIdentity;
 }  // namespace sdk_detail
 
 inline namespace v1 {
@@ -105,6 +107,7 @@ class TraceState {
  private:
   friend class Context;
   friend class Tracer;
+  friend class sdk_detail::BorrowedIdentity;
   explicit TraceState(sdk_detail::TraceStateRep* rep) noexcept : rep_(rep) {}
   // A further reference to a text that somebody else holds.
   static TraceState share(sdk_detail::TraceStateRep* rep) noexcept {
@@ -147,6 +150,7 @@ class SpanContext {
   // It came out of a carrier: the span runs in another process.
   bool is_remote() const noexcept { return remote_; }
 
+  void set_trace_state(TraceState state) noexcept { state_ = static_cast<TraceState&&>(state); }
   // The same identity with another tracestate.
   SpanContext with_trace_state(TraceState state) const noexcept {
     SpanContext copy(*this);
@@ -155,6 +159,8 @@ class SpanContext {
   }
 
  private:
+  friend class sdk_detail::BorrowedIdentity;
+  friend class Context;
   TraceIdentifier trace_id_;
   SpanIdentifier span_id_;
   std::uint8_t flags_ = 0;

@@ -1,0 +1,503 @@
+#include <weft/span.h>
+
+#include <cxxabi.h>
+#include <sched.h>
+
+#include <cstdlib>
+#include <exception>
+#include <new>
+
+#include "clock.h"
+#include "fork.h"
+#include "provider_core.h"
+#include "record.h"
+#include "small_copy.h"
+#include "thread_state.h"
+#include "trace_state.h"
+
+namespace weft::sdk_detail {
+namespace {
+
+// Fields of opentelemetry.proto.trace.v1.Span.
+constexpr unsigned kTraceId = len_tag(1);
+constexpr unsigned kSpanId = len_tag(2);
+constexpr unsigned kTraceState = len_tag(3);
+constexpr unsigned kParentSpanId = len_tag(4);
+constexpr unsigned kName = len_tag(5);
+constexpr unsigned kKind = varint_tag(6);
+constexpr unsigned kStartTime = fixed64_tag(7);
+constexpr unsigned kEndTime = fixed64_tag(8);
+constexpr unsigned kAttributes = len_tag(9);
+constexpr unsigned kDroppedAttributes = varint_tag(10);
+constexpr unsigned kEvents = len_tag(11);
+constexpr unsigned kDroppedEvents = varint_tag(12);
+constexpr unsigned kLinks = len_tag(13);
+constexpr unsigned kDroppedLinks = varint_tag(14);
+constexpr unsigned kStatus = len_tag(15);
+constexpr unsigned kFlags = fixed32_tag(16);
+// Bits of Span.flags above the W3C ones.
+constexpr std::uint32_t kHasIsRemote = 0x100;
+constexpr std::uint32_t kIsRemote = 0x200;
+
+// A hash that looks at 16 bytes and the length: different keys that share it are told apart later.
+inline std::uint32_t signature_of(std::string_view key) noexcept {
+  const std::size_t n = key.size();
+  const char* p = key.data();
+  std::uint64_t a;
+  std::uint64_t b;
+  if (n >= 8) {
+    a = load_word<std::uint64_t>(p);
+    b = load_word<std::uint64_t>(p + n - 8);
+  } else if (n >= 4) {
+    a = load_word<std::uint32_t>(p);
+    b = load_word<std::uint32_t>(p + n - 4);
+  } else {
+    a = static_cast<unsigned char>(p[0]);
+    b = static_cast<std::uint64_t>(static_cast<unsigned char>(p[n / 2])) << 8 |
+        static_cast<unsigned char>(p[n - 1]);
+  }
+  const std::uint64_t h = (a ^ rotate_left(b, 31) ^ n) * 0x9E3779B97F4A7C15;
+  return static_cast<std::uint32_t>(h >> 32);
+}
+
+// The signature's bit in the filter of a record: a clear bit proves that the key is new.
+inline std::uint64_t filter_bit(std::uint32_t signature) noexcept {
+  return std::uint64_t{1} << (signature & 63);
+}
+
+std::uint64_t read_varint(const char*& p) noexcept {
+  std::uint64_t value = 0;
+  for (int shift = 0;; shift += 7) {
+    const auto byte = static_cast<unsigned char>(*p++);
+    value |= static_cast<std::uint64_t>(byte & 0x7F) << shift;
+    if (byte < 0x80) return value;
+  }
+}
+
+// Takes an attribute that is set already out of the record. The fields of the record are all
+// length-delimited with tags of one byte.
+bool erase_attribute(Record* r, std::string_view key) noexcept {
+  const char* end = r->data + r->size;
+  for (const char* p = r->data; p < end;) {
+    const char* field = p;
+    const auto tag = static_cast<unsigned char>(*p++);
+    const std::uint64_t size = read_varint(p);
+    const char* next = p + size;
+    if (tag == kAttributes) {
+      const char* q = p + 1;
+      const std::uint64_t key_size = read_varint(q);
+      if (key_size == key.size() && std::memcmp(q, key.data(), key.size()) == 0) {
+        char* to = r->data + (field - r->data);
+        std::memmove(to, next, static_cast<std::size_t>(end - next));
+        r->size -= static_cast<std::uint32_t>(next - field);
+        return true;
+      }
+    }
+    p = next;
+  }
+  return false;
+}
+
+bool grow_signatures(Record* r) noexcept {
+  const std::uint32_t capacity = r->signature_capacity * 2;
+  auto* grown = static_cast<std::uint32_t*>(std::malloc(capacity * sizeof(std::uint32_t)));
+  if (grown == nullptr) return false;
+  std::memcpy(grown, r->signatures, r->attribute_count * sizeof(std::uint32_t));
+  if (r->signatures != r->inline_signatures) std::free(r->signatures);
+  r->signatures = grown;
+  r->signature_capacity = capacity;
+  return true;
+}
+
+// Makes sure that the key may be added: an earlier value is gone and the limits hold.
+bool admit_key(Record* r, std::string_view key) noexcept {
+  if (key.empty()) [[unlikely]] return false;
+  const std::uint32_t signature = signature_of(key);
+  const std::uint32_t count = r->attribute_count;
+  const std::uint32_t* signatures = r->signatures;
+  if ((r->key_filter & filter_bit(signature)) != 0) {
+    for (std::uint32_t i = 0; i < count; ++i) {
+      if (signatures[i] == signature && erase_attribute(r, key)) return true;
+    }
+  }
+  if (count >= r->provider->limits.attribute_count) [[unlikely]] {
+    ++r->dropped_attributes;
+    return false;
+  }
+  if (count == r->signature_capacity && !grow_signatures(r)) [[unlikely]] return false;
+  r->signatures[count] = signature;
+  r->key_filter |= filter_bit(signature);
+  ++r->attribute_count;
+  return true;
+}
+
+// The general way. Everything is possible: keys that are set already, text to be mended, limits.
+[[gnu::noinline]] void append_attribute(Record* r, const Attribute& given) noexcept {
+  const std::size_t limit = r->provider->limits.attribute_value_length;
+  if (!is_fit(given, limit)) [[unlikely]] {
+    AttributeFitter fitter;
+    const Attribute fitted = fitter.fit(given, limit);
+    if (!admit_key(r, fitted.key)) return;
+    const std::size_t size = any_value_size(fitted.value);
+    if (char* p = r->extend(key_value_field_size(fitted.key, size))) {
+      put_key_value_field(p, kAttributes, fitted.key, fitted.value, size);
+    }
+    return;
+  }
+  if (!admit_key(r, given.key)) return;
+  const std::size_t size = any_value_size(given.value);
+  if (char* p = r->extend(key_value_field_size(given.key, size))) {
+    put_key_value_field(p, kAttributes, given.key, given.value, size);
+  }
+}
+
+// The short way: a new, short key and a short value, with room for both. All lengths take one
+// byte, so the place of everything is known, and nothing counts until commit.
+class ShortAttribute {
+ public:
+  static constexpr std::size_t kMaxKey = 56;
+  static constexpr std::size_t kMaxAny = 64;  // of the AnyValue message
+  static constexpr std::size_t kRoom = 2 + 2 + kMaxKey + 2 + kMaxAny;
+
+  ShortAttribute(Record* r, std::string_view key) noexcept : r_(r), key_size_(key.size()) {
+    if (key.size() - 1 >= kMaxKey || r->capacity - r->size < kRoom) return;
+    signature_ = signature_of(key);
+    if ((r->key_filter & filter_bit(signature_)) != 0 ||
+        r->attribute_count >= r->short_attribute_limit) {
+      return;
+    }
+    field_ = r->data + r->size;
+    seen_ = copy_and_check(field_ + 4, key.data(), key.size());
+  }
+  bool possible() const noexcept { return field_ != nullptr; }
+  // Where the AnyValue message goes.
+  char* any() const noexcept { return field_ + 4 + key_size_ + 2; }
+  // False, and nothing has happened, when the text was not ASCII.
+  bool commit(std::size_t any_size, std::uint64_t seen) noexcept {
+    if (((seen_ | seen) & kHighBits) != 0) [[unlikely]] return false;
+    field_[0] = static_cast<char>(kAttributes);
+    field_[1] = static_cast<char>(key_size_ + any_size + 4);
+    field_[2] = static_cast<char>(len_tag(1));
+    field_[3] = static_cast<char>(key_size_);
+    field_[4 + key_size_] = static_cast<char>(len_tag(2));
+    field_[5 + key_size_] = static_cast<char>(any_size);
+    r_->size += static_cast<std::uint32_t>(key_size_ + any_size + 6);
+    r_->signatures[r_->attribute_count++] = signature_;
+    r_->key_filter |= filter_bit(signature_);
+    return true;
+  }
+
+ private:
+  Record* r_;
+  char* field_ = nullptr;
+  std::size_t key_size_;
+  std::uint64_t seen_ = 0;
+  std::uint32_t signature_ = 0;
+};
+
+inline void append_string(Record* r, std::string_view key, std::string_view value) noexcept {
+  if (value.size() <= r->short_value_limit) [[likely]] {
+    ShortAttribute attribute(r, key);
+    if (attribute.possible()) [[likely]] {
+      char* any = attribute.any();
+      const std::uint64_t seen = copy_and_check(any + 2, value.data(), value.size());
+      any[0] = static_cast<char>(len_tag(1));
+      any[1] = static_cast<char>(value.size());
+      if (attribute.commit(value.size() + 2, seen)) [[likely]] return;
+    }
+  }
+  append_attribute(r, {key, value});
+}
+
+inline void append_int(Record* r, std::string_view key, std::int64_t value) noexcept {
+  ShortAttribute attribute(r, key);
+  if (attribute.possible()) [[likely]] {
+    char* any = attribute.any();
+    any[0] = static_cast<char>(varint_tag(3));
+    const char* end = put_varint(any + 1, static_cast<std::uint64_t>(value));
+    if (attribute.commit(static_cast<std::size_t>(end - any), 0)) [[likely]] return;
+  }
+  append_attribute(r, {key, value});
+}
+
+void append_message(Record* r, unsigned tag, std::string_view message) noexcept {
+  if (char* p = r->extend(len_size(message.size()))) put_len(p, tag, message);
+}
+
+std::string demangle(const char* name) {
+  int status = 0;
+  char* text = abi::__cxa_demangle(name, nullptr, nullptr, &status);
+  std::string out = status == 0 && text != nullptr ? text : name;
+  std::free(text);
+  return out;
+}
+
+// Exact size of the Span message around the fields that are in the record already.
+std::size_t span_size(const Record& r) noexcept {
+  std::size_t size = 18 + 10 + 2 + 9 + 9 + 6 + r.size;
+  if (r.parent_id.is_valid()) size += 10;
+  if (r.state != nullptr) size += len_size(trace_state_text(r.state).size());
+  if (r.dropped_attributes != 0) size += 1 + varint_size(r.dropped_attributes);
+  if (r.dropped_events != 0) size += 1 + varint_size(r.dropped_events);
+  if (r.dropped_links != 0) size += 1 + varint_size(r.dropped_links);
+  if (r.status != StatusCode::kUnset) {
+    const std::size_t description =
+        r.status_description.empty() ? 0 : len_size(r.status_description.size());
+    size += len_size(description + 2);
+  }
+  return size;
+}
+
+char* put_count(char* p, unsigned tag, std::uint32_t count) noexcept {
+  if (count == 0) return p;
+  *p++ = static_cast<char>(tag);
+  return put_varint(p, count);
+}
+
+char* put_status(char* p, const Record& r) noexcept {
+  if (r.status == StatusCode::kUnset) return p;
+  const std::string& text = r.status_description;
+  *p++ = static_cast<char>(kStatus);
+  p = put_varint(p, (text.empty() ? 0 : len_size(text.size())) + 2);
+  if (!text.empty()) p = put_len(p, len_tag(2), text);
+  *p++ = static_cast<char>(varint_tag(3));
+  *p++ = static_cast<char>(r.status);
+  return p;
+}
+
+char* put_span(char* p, const Record& r, std::uint64_t end_ns) noexcept {
+  *p++ = static_cast<char>(kTraceId);
+  *p++ = 16;
+  p = put_raw(p, r.trace_id.bytes, 16);
+  *p++ = static_cast<char>(kSpanId);
+  *p++ = 8;
+  p = put_raw(p, r.span_id.bytes, 8);
+  if (r.state != nullptr) p = put_len(p, kTraceState, trace_state_text(r.state));
+  std::uint32_t flags = r.flags | kHasIsRemote;
+  if (r.parent_id.is_valid()) {
+    *p++ = static_cast<char>(kParentSpanId);
+    *p++ = 8;
+    p = put_raw(p, r.parent_id.bytes, 8);
+    if (r.parent_remote) flags |= kIsRemote;
+  }
+  *p++ = static_cast<char>(kKind);
+  *p++ = static_cast<char>(r.kind);
+  *p++ = static_cast<char>(kStartTime);
+  p = put_fixed64(p, r.start_ns);
+  *p++ = static_cast<char>(kEndTime);
+  p = put_fixed64(p, end_ns);
+  p = put_raw(p, r.data, r.size);  // name, attributes, events, links
+  p = put_count(p, kDroppedAttributes, r.dropped_attributes);
+  p = put_count(p, kDroppedEvents, r.dropped_events);
+  p = put_count(p, kDroppedLinks, r.dropped_links);
+  p = put_status(p, r);
+  p = put_varint(p, kFlags);
+  return put_fixed32(p, flags);
+}
+
+void export_record(Record* r, ThreadState& state, std::uint64_t end_ns) noexcept {
+  Pipeline& pipeline = *r->provider->pipeline;
+  if (!pipeline.has_exporters()) return;
+  const std::size_t span = span_size(*r);
+  const std::size_t field = len_size(span);
+  char* p = pipeline.reserve(state, field);
+  if (p == nullptr) [[unlikely]] return;
+  *p++ = static_cast<char>(len_tag(2));  // ScopeSpans.spans
+  p = put_varint(p, span);
+  put_span(p, *r, end_ns);
+  pipeline.commit(state, field, r->scope);
+}
+
+}  // namespace
+
+char* Record::extend(std::size_t bytes) {
+  if (bytes > capacity - size) [[unlikely]] {
+    const std::size_t wanted = std::size_t{size} + bytes;
+    // One span may not grow without bound: 64 MiB is more than any receiver takes.
+    if (wanted > (64U << 20)) {
+      ++dropped_attributes;
+      return nullptr;
+    }
+    const std::size_t grown = wanted < 4096 ? 8192 : wanted * 2;
+    auto* memory = static_cast<char*>(std::malloc(grown));
+    if (memory == nullptr) {
+      ++dropped_attributes;
+      return nullptr;
+    }
+    std::memcpy(memory, data, size);
+    if (data != inline_data) std::free(data);
+    data = memory;
+    capacity = static_cast<std::uint32_t>(grown);
+  }
+  char* p = data + size;
+  size += static_cast<std::uint32_t>(bytes);
+  return p;
+}
+
+void Record::clear() noexcept {
+  // A moderate buffer is kept for the next span, a large one given back.
+  if (capacity > 16384) {
+    std::free(data);
+    data = inline_data;
+    capacity = static_cast<std::uint32_t>(kInlineDataBytes);
+  }
+  if (status_description.capacity() > 1024) status_description = std::string();
+  if (state != nullptr) release(std::exchange(state, nullptr));
+}
+
+void RecordLock::acquire(Record* record) noexcept {
+  while (record->locked.exchange(true, std::memory_order_acquire)) {
+    for (int spins = 0; record->locked.load(std::memory_order_relaxed); ++spins) {
+      if (spins > 100) sched_yield();
+    }
+  }
+}
+
+void set_attribute(Record* r, std::string_view key, const AttributeValue& value,
+                   Access access) noexcept {
+  const RecordLock lock(r, access);
+  if (value.type() == AttributeValue::Type::kString) {
+    append_string(r, key, value.string());
+  } else if (value.type() == AttributeValue::Type::kInt) {
+    append_int(r, key, value.integer());
+  } else {
+    append_attribute(r, {key, value});
+  }
+}
+
+void set_string(Record* r, std::string_view key, std::string_view value) noexcept {
+  const RecordLock lock(r, Access::kOwner);
+  append_string(r, key, value);
+}
+
+void set_int(Record* r, std::string_view key, std::int64_t value) noexcept {
+  const RecordLock lock(r, Access::kOwner);
+  append_int(r, key, value);
+}
+
+void add_event(Record* r, std::string_view name, std::uint64_t time_ns, Attributes attributes,
+               Access access) noexcept {
+  if (time_ns == 0) time_ns = wall_now_ns();
+  const RecordLock lock(r, access);
+  const SpanLimits& limits = r->provider->limits;
+  if (r->event_count >= limits.event_count) {
+    ++r->dropped_events;
+    return;
+  }
+  ++r->event_count;
+  // Event{time_unix_nano = 1, name = 2, attributes = 3, dropped_attributes_count = 4}
+  std::string message;
+  std::string scratch;
+  append_fixed64(message, 1, time_ns);
+  append_len(message, 2, fit_text(name, SIZE_MAX, scratch));
+  const std::uint32_t dropped = append_attributes(
+      message, 3, attributes, limits.event_attribute_count, limits.attribute_value_length);
+  if (dropped != 0) append_uint(message, 4, dropped);
+  append_message(r, kEvents, message);
+}
+
+void add_link(Record* r, const SpanContext& context, Attributes attributes,
+              Access access) noexcept {
+  if (!context.is_valid() && attributes.empty() && context.trace_state().empty()) return;
+  const RecordLock lock(r, access);
+  const SpanLimits& limits = r->provider->limits;
+  if (r->link_count >= limits.link_count) {
+    ++r->dropped_links;
+    return;
+  }
+  ++r->link_count;
+  // Link{trace_id = 1, span_id = 2, trace_state = 3, attributes = 4, dropped = 5, flags = 6}
+  std::string message;
+  append_len(message, 1, {reinterpret_cast<const char*>(context.trace_id().bytes), 16});
+  append_len(message, 2, {reinterpret_cast<const char*>(context.span_id().bytes), 8});
+  if (!context.trace_state().empty()) append_len(message, 3, context.trace_state().header());
+  const std::uint32_t dropped = append_attributes(
+      message, 4, attributes, limits.link_attribute_count, limits.attribute_value_length);
+  if (dropped != 0) append_uint(message, 5, dropped);
+  append_fixed32(message, 6,
+                 context.flags() | kHasIsRemote | (context.is_remote() ? kIsRemote : 0));
+  append_message(r, kLinks, message);
+}
+
+void set_status(Record* r, StatusCode code, std::string_view description,
+                Access access) noexcept {
+  const RecordLock lock(r, access);
+  if (code == StatusCode::kUnset || r->status == StatusCode::kOk) return;
+  r->status = code;
+  r->status_description.clear();
+  if (code == StatusCode::kError && !description.empty()) {
+    std::string scratch;
+    r->status_description.assign(
+        fit_text(description, r->provider->limits.attribute_value_length, scratch));
+  }
+}
+
+void set_name(Record* r, std::string_view name, Access access) noexcept {
+  const RecordLock lock(r, access);
+  std::string scratch;
+  if (!is_ascii(name)) name = fit_text(name, SIZE_MAX, scratch);
+  const auto field = static_cast<std::uint32_t>(len_size(name.size()));
+  const std::uint32_t old = r->name_bytes;
+  if (field > old && r->extend(field - old) == nullptr) return;
+  if (field < old) r->size -= old - field;
+  const std::uint32_t rest = r->size - field;
+  std::memmove(r->data + field, r->data + old, rest);
+  put_len(r->data, kName, name);
+  r->name_bytes = field;
+}
+
+void add_exception(Record* r, const char* mangled_type, std::string_view message,
+                   Attributes attributes, Access access) noexcept {
+  const std::string type = demangle(mangled_type);
+  std::vector<Attribute> all = {{"exception.type", type}, {"exception.message", message}};
+  all.insert(all.end(), attributes.begin(), attributes.end());
+  add_event(r, "exception", 0, std::span<const Attribute>(all), access);
+}
+
+void add_current_exception(Record* r, Attributes attributes, Access access) noexcept {
+  const std::exception_ptr current = std::current_exception();
+  if (current == nullptr) return;
+  try {
+    std::rethrow_exception(current);
+  } catch (const std::exception& e) {
+    add_exception(r, typeid(e).name(), e.what(), attributes, access);
+  } catch (...) {
+    const std::type_info* type = abi::__cxa_current_exception_type();
+    add_exception(r, type == nullptr ? "unknown" : type->name(), {}, attributes, access);
+  }
+}
+
+void end_span(Record* r, std::uint64_t end_time_ns) noexcept {
+  ThreadState& state = thread_state;
+  if (end_time_ns == 0) {
+    end_time_ns = r->start_ns + static_cast<std::uint64_t>(monotonic_ns() - r->start_monotonic_ns);
+  }
+  {
+    const RecordLock lock(r, Access::kOwner);
+    // From here on SpanRefs find another generation.
+    r->generation.store(r->generation.load(std::memory_order_relaxed) + 1,
+                        std::memory_order_relaxed);
+    if (r->forks == fork_generation.load(std::memory_order_relaxed)) [[likely]] {
+      export_record(r, state, end_time_ns);
+    }
+  }
+  r->clear();
+  release_record(state, r);
+}
+
+std::uint64_t share(Record* r) noexcept {
+  r->shared = true;
+  return r->generation.load(std::memory_order_relaxed);
+}
+
+Record* lock_ref(Record* r, std::uint64_t generation) noexcept {
+  if (r->generation.load(std::memory_order_relaxed) != generation) return nullptr;
+  RecordLock::acquire(r);
+  if (r->generation.load(std::memory_order_relaxed) == generation) return r;
+  unlock_ref(r);
+  return nullptr;
+}
+
+void unlock_ref(Record* r) noexcept { r->locked.store(false, std::memory_order_release); }
+
+}  // namespace weft::sdk_detail
