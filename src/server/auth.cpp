@@ -142,6 +142,11 @@ std::shared_ptr<const AccessToken> TokenSet::find(std::string_view token) const 
   return found;
 }
 
+bool TokenSet::any_allows_origin(std::string_view origin) const {
+  return std::ranges::any_of(
+      tokens_, [&](const auto& token) { return token->browser && token->allows_origin(origin); });
+}
+
 std::string_view bearer_token(std::string_view authorization) {
   constexpr std::string_view kScheme = "bearer ";
   if (authorization.size() <= kScheme.size()) return {};

@@ -40,6 +40,8 @@ class TokenSet {
 
   // Takes the same time whether and where the token is found. Null when it is unknown.
   std::shared_ptr<const AccessToken> find(std::string_view token) const;
+  // Whether a browser token of the set is bound to the origin.
+  bool any_allows_origin(std::string_view origin) const;
   bool empty() const { return tokens_.empty(); }
   size_t size() const { return tokens_.size(); }
 

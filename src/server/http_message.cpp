@@ -48,7 +48,7 @@ bool worth_compressing(std::string_view content_type) {
 }
 
 // Accept-Encoding: gzip, deflate, br;q=0.5 - gzip or * with a q above 0.
-bool accepts_gzip(std::string_view accept) {
+bool takes_gzip(std::string_view accept) {
   while (!accept.empty()) {
     const size_t comma = accept.find(',');
     std::string_view item = accept.substr(0, comma);
@@ -170,13 +170,17 @@ std::string chunk_size_line(uint64_t bytes) {
   return std::string(at, digits + sizeof digits) + "\r\n";
 }
 
+bool accepts_gzip(const HttpRequest& request) {
+  return takes_gzip(request.headers.get("accept-encoding"));
+}
+
 void compress_if_accepted(const HttpRequest& request, HttpResponse& response) {
   if (response.body.size() < kMinCompressedBytes || !worth_compressing(response.content_type) ||
       response.headers.find("Content-Encoding")) {
     return;
   }
   response.headers.add("Vary", "Accept-Encoding");
-  if (!accepts_gzip(request.headers.get("accept-encoding"))) return;
+  if (!accepts_gzip(request)) return;
   const std::unique_ptr<libdeflate_compressor, decltype(&libdeflate_free_compressor)> compressor(
       libdeflate_alloc_compressor(kCompressionLevel), libdeflate_free_compressor);
   if (!compressor) return;

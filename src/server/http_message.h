@@ -27,6 +27,9 @@ std::string format_head(const HttpResponse& response, const HeadOptions& options
 // "1a2b\r\n", what stands before a chunk's bytes.
 std::string chunk_size_line(uint64_t bytes);
 
+// Whether Accept-Encoding takes gzip.
+bool accepts_gzip(const HttpRequest& request);
+
 // Compresses response.body with gzip when the client accepts it, the type is text-like, the body
 // is worth it and it is not encoded already. Adds Vary.
 void compress_if_accepted(const HttpRequest& request, HttpResponse& response);
