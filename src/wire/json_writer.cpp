@@ -7,6 +7,7 @@
 namespace weft::json {
 namespace {
 
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 constexpr char kHexDigits[] = "0123456789abcdef";
 
 // Characters that stand for themselves in a JSON string and in UTF-8.
@@ -111,7 +112,7 @@ void append_string(std::string& out, std::string_view text) {
         continue;
       }
       out.append(text.substr(done, at - done));
-      out += "\xEF\xBF\xBD";
+      out += kReplacement;
       at += skip;
     } else {
       out.append(text.substr(done, at - done));
@@ -121,6 +122,22 @@ void append_string(std::string& out, std::string_view text) {
   }
   out.append(text.substr(done));
   out.push_back('"');
+}
+
+std::string to_valid_utf8(std::string_view text) {
+  std::string out;
+  for (size_t at = 0; at < text.size();) {
+    size_t skip = 1;
+    const size_t length = static_cast<uint8_t>(text[at]) < 0x80 ? 1 : utf8_sequence(text, at, skip);
+    if (length > 0) {
+      out.append(text.substr(at, length));
+      at += length;
+    } else {
+      out += kReplacement;
+      at += skip;
+    }
+  }
+  return out;
 }
 
 void append_int(std::string& out, int64_t value) {

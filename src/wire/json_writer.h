@@ -10,6 +10,8 @@ namespace weft::json {
 
 // A quoted string. Bytes that are not UTF-8 become U+FFFD, one for each maximal ill-formed part.
 void append_string(std::string& out, std::string_view text);
+// The text with ill-formed parts replaced in the same way.
+std::string to_valid_utf8(std::string_view text);
 void append_int(std::string& out, int64_t value);
 void append_uint(std::string& out, uint64_t value);
 // The shortest text that reads back as the same number; "NaN", "Infinity" and "-Infinity" as

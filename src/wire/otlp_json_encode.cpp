@@ -1,6 +1,7 @@
 #include <bit>
 #include <span>
 
+#include "wire/json_object.h"
 #include "wire/json_writer.h"
 #include "wire/otlp_json.h"
 #include "wire/row_index.h"
@@ -9,50 +10,7 @@ namespace weft {
 namespace {
 
 using json::append_string;
-
-template <typename Id>
-std::string_view id_bytes(const Id& id) {
-  return {reinterpret_cast<const char*>(id.bytes.data()), id.bytes.size()};
-}
-
-void append_quoted_uint(std::string& out, uint64_t value) {
-  out.push_back('"');
-  json::append_uint(out, value);
-  out.push_back('"');
-}
-
-// {"a":1,"b":2}: writes the commas. Members are written by the caller after name().
-class Object {
- public:
-  explicit Object(std::string& out) : out_(out) { out_.push_back('{'); }
-  Object(const Object&) = delete;
-  Object& operator=(const Object&) = delete;
-  ~Object() { out_.push_back('}'); }
-  // `member` needs no escaping.
-  std::string& name(std::string_view member) {
-    out_.append(first_ ? "\"" : ",\"").append(member).append("\":");
-    first_ = false;
-    return out_;
-  }
-  void text(std::string_view member, std::string_view value) {
-    if (!value.empty()) append_string(name(member), value);
-  }
-  void count(std::string_view member, uint64_t value) {
-    if (value != 0) json::append_uint(name(member), value);
-  }
-  void time(std::string_view member, uint64_t value) { append_quoted_uint(name(member), value); }
-  template <typename Id>
-  void id(std::string_view member, const Id& id) {
-    if (id.is_zero()) return;
-    name(member).push_back('"');
-    json::append_hex(out_, id_bytes(id));
-    out_.push_back('"');
-  }
-
- private:
-  std::string& out_;
-  bool first_ = true;
-};
+using json::Object;
 
 class Encoder {
  public:
@@ -129,8 +87,8 @@ class Encoder {
     object.count("flags", batch_.flags[row]);
     object.text("name", text(batch_.name[row]));
     object.count("kind", batch_.kind[row]);
-    object.time("startTimeUnixNano", batch_.start_ns[row]);
-    object.time("endTimeUnixNano", batch_.end_ns[row]);
+    object.quoted_uint("startTimeUnixNano", batch_.start_ns[row]);
+    object.quoted_uint("endTimeUnixNano", batch_.end_ns[row]);
     put_attributes(object, index_.spans.at(row));
     object.count("droppedAttributesCount", batch_.dropped_attributes_count[row]);
     put_events(object, index_.span_events.begin(row), index_.span_events.begin(row + 1));
@@ -149,7 +107,7 @@ class Encoder {
     for (uint32_t row = begin; row < end; ++row) {
       if (row > begin) out_.push_back(',');
       Object object(out_);
-      object.time("timeUnixNano", batch_.events.time_ns[row]);
+      object.quoted_uint("timeUnixNano", batch_.events.time_ns[row]);
       object.text("name", text(batch_.events.name[row]));
       put_attributes(object, index_.events.at(row));
       object.count("droppedAttributesCount", batch_.events.dropped_attributes_count[row]);

@@ -1,0 +1,390 @@
+#include "wire/zipkin_json.h"
+
+#include <array>
+#include <cstring>
+
+#include "base/hash.h"
+#include "wire/batch_builder.h"
+#include "wire/json_dom.h"
+
+namespace weft {
+namespace {
+
+using json::element;
+using json::Path;
+using simdjson::dom::element_type;
+
+struct Endpoint {
+  std::string_view service_name;
+  std::string_view ip;
+  uint64_t port = 0;
+
+  friend bool operator==(const Endpoint&, const Endpoint&) = default;
+};
+
+SpanKind kind_of(std::string_view name) {
+  if (name == "CLIENT") return SpanKind::kClient;
+  if (name == "SERVER") return SpanKind::kServer;
+  if (name == "PRODUCER") return SpanKind::kProducer;
+  if (name == "CONSUMER") return SpanKind::kConsumer;
+  return SpanKind::kInternal;
+}
+
+// Microseconds to nanoseconds, at most the largest number.
+uint64_t to_ns(uint64_t us) {
+  return us > UINT64_MAX / 1000 ? UINT64_MAX : us * 1000;
+}
+
+// What a Zipkin span says, before it is written to the batch.
+struct ZipkinSpan {
+  std::string_view trace_id;
+  std::string_view id;
+  std::string_view parent_id;
+  std::string_view name;
+  std::string_view kind;
+  uint64_t timestamp_us = 0;
+  uint64_t duration_us = 0;
+  Endpoint local;
+  Endpoint remote;
+  bool shared = false;
+  bool debug = false;
+  element annotations;
+  element tags;
+  bool has_annotations = false;
+  bool has_tags = false;
+};
+
+class Decoder {
+ public:
+  Decoder(BatchBuilder& builder, const DecodeLimits& limits) : builder_(builder), limits_(limits) {}
+
+  bool decode(const element& root);
+  Error& error() { return error_; }
+
+ private:
+  bool refuse(const Path& path, std::string_view expected) {
+    error_ = json::wrong(path, expected);
+    return false;
+  }
+  bool text(const element& value, const Path& path, std::string_view& out) {
+    if (value.type() != element_type::STRING) return refuse(path, "a string");
+    out = value.get_string().value_unsafe();
+    return true;
+  }
+  bool number(const element& value, const Path& path, uint64_t& out) {
+    const auto parsed = json::to_uint64(value);
+    if (!parsed) return refuse(path, "a number that is not negative");
+    out = *parsed;
+    return true;
+  }
+  bool flag(const element& value, const Path& path, bool& out) {
+    if (!value.is_bool()) return refuse(path, "true or false");
+    out = value.get_bool().value_unsafe();
+    return true;
+  }
+
+  bool read(const element& value, const Path& path, ZipkinSpan& span);
+  bool read_member(std::string_view name, const element& value, const Path& path, ZipkinSpan& span);
+  bool read_endpoint(const element& value, const Path& path, Endpoint& endpoint);
+  bool write(const ZipkinSpan& span, const Path& path);
+  bool write_annotations(const ZipkinSpan& span, const Path& path, uint32_t row);
+  bool write_tags(const ZipkinSpan& span, const Path& path, uint32_t row);
+  bool write_tag(std::string_view key, std::string_view value, uint32_t row);
+  void write_remote(const Endpoint& remote, uint32_t row);
+  uint32_t resource_of(const Endpoint& local);
+  uint32_t scope_of(const ZipkinSpan& span);
+  void attribute(AttributeTableBuilder& table, uint32_t& dropped, std::string_view key,
+                 std::string_view value);
+  void attribute(AttributeTableBuilder& table, uint32_t& dropped, std::string_view key,
+                 ValueType type, uint64_t word);
+
+  BatchBuilder& builder_;
+  const DecodeLimits& limits_;
+  Error error_;
+  // Of the previous span: neighbours mostly share them.
+  Endpoint last_local_;
+  uint32_t last_resource_ = BatchBuilder::kNoRow;
+  std::string_view last_scope_name_;
+  std::string_view last_scope_version_;
+  uint32_t last_scope_ = BatchBuilder::kNoRow;
+};
+
+bool Decoder::decode(const element& root) {
+  const Path top;
+  if (root.type() != element_type::ARRAY) return refuse(top, "an array of Zipkin v2 spans");
+  Path at{&top, {}, 0};
+  for (const element value : root.get_array().value_unsafe()) {
+    ZipkinSpan span;
+    if (!read(value, at, span) || !write(span, at)) return false;
+    ++at.index;
+  }
+  return true;
+}
+
+bool Decoder::read(const element& value, const Path& path, ZipkinSpan& span) {
+  if (value.type() != element_type::OBJECT) return refuse(path, "an object");
+  for (const auto [name, member] : value.get_object().value_unsafe()) {
+    if (member.is_null()) continue;
+    if (!read_member(name, member, Path{&path, name, 0}, span)) return false;
+  }
+  return true;
+}
+
+bool Decoder::read_member(std::string_view name, const element& value, const Path& path,
+                          ZipkinSpan& span) {
+  if (name == "traceId") return text(value, path, span.trace_id);
+  if (name == "id") return text(value, path, span.id);
+  if (name == "parentId") return text(value, path, span.parent_id);
+  if (name == "name") return text(value, path, span.name);
+  if (name == "kind") return text(value, path, span.kind);
+  if (name == "timestamp") return number(value, path, span.timestamp_us);
+  if (name == "duration") return number(value, path, span.duration_us);
+  if (name == "localEndpoint") return read_endpoint(value, path, span.local);
+  if (name == "remoteEndpoint") return read_endpoint(value, path, span.remote);
+  if (name == "shared") return flag(value, path, span.shared);
+  if (name == "debug") return flag(value, path, span.debug);
+  if (name == "annotations") {
+    if (value.type() != element_type::ARRAY) return refuse(path, "an array");
+    span.annotations = value;
+    span.has_annotations = true;
+  } else if (name == "tags") {
+    if (value.type() != element_type::OBJECT) return refuse(path, "an object");
+    span.tags = value;
+    span.has_tags = true;
+  }
+  return true;
+}
+
+bool Decoder::read_endpoint(const element& value, const Path& path, Endpoint& endpoint) {
+  if (value.type() != element_type::OBJECT) return refuse(path, "an object");
+  for (const auto [name, member] : value.get_object().value_unsafe()) {
+    if (member.is_null()) continue;
+    const Path at{&path, name, 0};
+    if (name == "serviceName" && !text(member, at, endpoint.service_name)) return false;
+    if (name == "ipv4" && !text(member, at, endpoint.ip)) return false;
+    if (name == "ipv6" && endpoint.ip.empty() && !text(member, at, endpoint.ip)) return false;
+    if (name == "port" && !number(member, at, endpoint.port)) return false;
+  }
+  return true;
+}
+
+void Decoder::attribute(AttributeTableBuilder& table, uint32_t& dropped, std::string_view key,
+                        std::string_view value) {
+  const uint32_t slot = table.find_slot(key);
+  builder_.count_attribute(slot == AttributeTableBuilder::kNoSlot
+                               ? AttributeOutcome::kTooMany
+                               : table.add_string(slot, ValueType::kString, value),
+                           dropped);
+}
+
+void Decoder::attribute(AttributeTableBuilder& table, uint32_t& dropped, std::string_view key,
+                        ValueType type, uint64_t word) {
+  const uint32_t slot = table.find_slot(key);
+  builder_.count_attribute(slot == AttributeTableBuilder::kNoSlot
+                               ? AttributeOutcome::kTooMany
+                               : table.add_number(slot, type, word),
+                           dropped);
+}
+
+uint32_t Decoder::resource_of(const Endpoint& local) {
+  if (last_resource_ != BatchBuilder::kNoRow && local == last_local_) return last_resource_;
+  last_local_ = local;
+  last_resource_ = builder_.begin_resource();
+  AttributeTableBuilder& table = builder_.resource_attributes();
+  uint32_t& dropped = builder_.batch().resources.dropped_attributes_count[last_resource_];
+  if (!local.service_name.empty()) attribute(table, dropped, "service.name", local.service_name);
+  if (!local.ip.empty()) attribute(table, dropped, "net.host.ip", local.ip);
+  if (local.port != 0) attribute(table, dropped, "net.host.port", ValueType::kInt, local.port);
+  return last_resource_;
+}
+
+uint32_t Decoder::scope_of(const ZipkinSpan& span) {
+  std::string_view name;
+  std::string_view version;
+  if (span.has_tags) {
+    for (const auto [key, value] : span.tags.get_object().value_unsafe()) {
+      if (value.type() != element_type::STRING) continue;
+      const std::string_view content = value.get_string().value_unsafe();
+      if (key == "otel.scope.name" || (key == "otel.library.name" && name.empty())) name = content;
+      if (key == "otel.scope.version" || (key == "otel.library.version" && version.empty())) {
+        version = content;
+      }
+    }
+  }
+  if (last_scope_ != BatchBuilder::kNoRow && name == last_scope_name_ &&
+      version == last_scope_version_) {
+    return last_scope_;
+  }
+  last_scope_name_ = name;
+  last_scope_version_ = version;
+  last_scope_ = builder_.begin_scope();
+  builder_.batch().scopes.name[last_scope_] = builder_.strings().intern(name);
+  builder_.batch().scopes.version[last_scope_] = builder_.strings().intern(version);
+  return last_scope_;
+}
+
+// Both sides of a call share an id in Zipkin when the server joins the client's span. OTLP's ids
+// are unique, so the server's half gets one of its own, the same each time that it is sent.
+SpanId shared_span_id(const TraceId& trace_id, const SpanId& id) {
+  char bytes[30];
+  std::memcpy(bytes, trace_id.bytes.data(), 16);
+  std::memcpy(bytes + 16, id.bytes.data(), 8);
+  std::memcpy(bytes + 24, "shared", 6);
+  const uint64_t word = hash_bytes({bytes, sizeof bytes}) | 1u;
+  SpanId out;
+  std::memcpy(out.bytes.data(), &word, 8);
+  return out;
+}
+
+bool Decoder::write(const ZipkinSpan& span, const Path& path) {
+  const auto trace_id = TraceId::from_hex(span.trace_id);
+  const auto id = SpanId::from_hex(span.id);
+  if (!trace_id) {
+    builder_.reject_span("a span's traceId does not have 1 to 32 hex digits or is all zeros");
+    return true;
+  }
+  if (!id) {
+    builder_.reject_span("a span's id does not have 1 to 16 hex digits or is all zeros");
+    return true;
+  }
+  const auto parent = SpanId::from_hex(span.parent_id);
+  const bool zero_parent = span.parent_id.find_first_not_of('0') == std::string_view::npos;
+  if (!parent && (!zero_parent || span.parent_id.size() > 16)) {
+    builder_.reject_span("a span's parentId does not have 1 to 16 hex digits");
+    return true;
+  }
+  const uint32_t resource = resource_of(span.local);
+  const uint32_t scope = scope_of(span);
+  const uint32_t row = builder_.begin_span();
+  if (row == BatchBuilder::kNoRow) {
+    error_ = {ErrorCode::kResourceExhausted,
+              fmt::format("the request has more than {} spans; send smaller requests",
+                          limits_.max_spans)};
+    return false;
+  }
+  SpanBatch& batch = builder_.batch();
+  batch.trace_id[row] = *trace_id;
+  batch.span_id[row] = *id;
+  if (parent) batch.parent_span_id[row] = *parent;
+  const SpanKind kind = kind_of(span.kind);
+  if (span.shared && kind == SpanKind::kServer) {
+    batch.span_id[row] = shared_span_id(*trace_id, *id);
+    batch.parent_span_id[row] = *id;
+  }
+  batch.resource[row] = resource;
+  batch.scope[row] = scope;
+  batch.kind[row] = static_cast<uint8_t>(kind);
+  batch.name[row] = builder_.strings().intern(span.name);
+  batch.start_ns[row] = to_ns(span.timestamp_us);
+  uint32_t& dropped = batch.dropped_attributes_count[row];
+  if (!write_tags(span, path, row)) return false;
+  write_remote(span.remote, row);
+  AttributeTableBuilder& table = builder_.span_attributes();
+  if (span.shared) attribute(table, dropped, "zipkin.shared", ValueType::kBool, 1);
+  if (span.debug) attribute(table, dropped, "zipkin.debug", ValueType::kBool, 1);
+  if (!write_annotations(span, path, row)) return false;
+  const uint64_t duration_ns = to_ns(span.duration_us);
+  const uint64_t start_ns = batch.start_ns[row];
+  batch.end_ns[row] = duration_ns > UINT64_MAX - start_ns ? UINT64_MAX : start_ns + duration_ns;
+  return true;
+}
+
+void Decoder::write_remote(const Endpoint& remote, uint32_t row) {
+  AttributeTableBuilder& table = builder_.span_attributes();
+  uint32_t& dropped = builder_.batch().dropped_attributes_count[row];
+  // A tag of the same name said it already.
+  const auto add = [&](std::string_view key, std::string_view value) {
+    const uint32_t slot = table.find_slot(key);
+    if (slot == AttributeTableBuilder::kNoSlot ||
+        table.add_string(slot, ValueType::kString, value) == AttributeOutcome::kTooMany) {
+      builder_.count_attribute(AttributeOutcome::kTooMany, dropped);
+    }
+  };
+  if (!remote.service_name.empty()) add("peer.service", remote.service_name);
+  if (!remote.ip.empty()) add("net.peer.ip", remote.ip);
+  if (remote.port == 0) return;
+  const uint32_t slot = table.find_slot("net.peer.port");
+  if (slot == AttributeTableBuilder::kNoSlot ||
+      table.add_number(slot, ValueType::kInt, remote.port) == AttributeOutcome::kTooMany) {
+    builder_.count_attribute(AttributeOutcome::kTooMany, dropped);
+  }
+}
+
+bool Decoder::write_tags(const ZipkinSpan& span, const Path& path, uint32_t row) {
+  if (!span.has_tags) return true;
+  const Path tags{&path, "tags", 0};
+  for (const auto [key, value] : span.tags.get_object().value_unsafe()) {
+    if (value.is_null()) continue;
+    std::string_view content;
+    if (!text(value, Path{&tags, key, 0}, content)) return false;
+    if (!write_tag(key, content, row)) return false;
+  }
+  return true;
+}
+
+bool Decoder::write_tag(std::string_view key, std::string_view value, uint32_t row) {
+  SpanBatch& batch = builder_.batch();
+  uint8_t& status = batch.status_code[row];
+  constexpr auto kError = static_cast<uint8_t>(StatusCode::kError);
+  if (key == "error") {
+    if (value == "false") return true;
+    status = kError;
+    if (!value.empty() && value != "true" && batch.status_message[row] == StringPool::kEmpty) {
+      batch.status_message[row] = builder_.strings().intern(value);
+    }
+  } else if (key == "otel.status_code") {
+    if (value == "ERROR") status = kError;
+    if (value == "OK" && status != kError) status = static_cast<uint8_t>(StatusCode::kOk);
+  } else if (key == "otel.status_description") {
+    batch.status_message[row] = builder_.strings().intern(value);
+  } else if (key == "w3c.tracestate") {
+    batch.trace_state[row] = builder_.strings().intern(value);
+  } else if (key != "otel.scope.name" && key != "otel.scope.version" &&
+             key != "otel.library.name" && key != "otel.library.version") {
+    attribute(builder_.span_attributes(), batch.dropped_attributes_count[row], key, value);
+  }
+  return true;
+}
+
+bool Decoder::write_annotations(const ZipkinSpan& span, const Path& path, uint32_t row) {
+  if (!span.has_annotations) return true;
+  SpanBatch& batch = builder_.batch();
+  const Path list{&path, "annotations", 0};
+  Path at{&list, {}, 0};
+  for (const element value : span.annotations.get_array().value_unsafe()) {
+    if (value.type() != element_type::OBJECT) return refuse(at, "an object");
+    uint64_t timestamp_us = 0;
+    std::string_view name;
+    for (const auto [member, content] : value.get_object().value_unsafe()) {
+      if (content.is_null()) continue;
+      const Path here{&at, member, 0};
+      if (member == "timestamp" && !number(content, here, timestamp_us)) return false;
+      if (member == "value" && !text(content, here, name)) return false;
+    }
+    const uint32_t event = builder_.begin_event();
+    if (event != BatchBuilder::kNoRow) {
+      batch.events.time_ns[event] = to_ns(timestamp_us);
+      batch.events.name[event] = builder_.strings().intern(name);
+    }
+    if (batch.start_ns[row] == 0) batch.start_ns[row] = to_ns(timestamp_us);
+    ++at.index;
+  }
+  return true;
+}
+
+}  // namespace
+
+Expected<DecodeResult> decode_zipkin_json(std::string_view body, const DecodeLimits& limits) {
+  auto root = json::Document::parse(body, limits, "JSON");
+  if (!root) return std::unexpected(std::move(root).error());
+  thread_local BatchBuilder builder;
+  builder.begin(limits, body.size(), body.size() / 512 + 1);
+  Decoder decoder(builder, limits);
+  const bool ok = decoder.decode(*root);
+  DecodeResult result = builder.finish();
+  json::Document::release();
+  if (!ok) return std::unexpected(std::move(decoder.error()));
+  return result;
+}
+
+}  // namespace weft
