@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <barrier>
 #include <cstdint>
 #include <cstdlib>
 #include <ctime>
@@ -72,6 +73,57 @@ Sample measure_threads(int threads, int ms, std::uint64_t batch, MakeBody&& run_
       }
       samples[static_cast<std::size_t>(i)] = run_one(ms, batch);
     });
+  }
+  for (auto& worker : workers) worker.join();
+  Sample mean;
+  for (const Sample& s : samples) {
+    mean.ns += s.ns / threads;
+    mean.allocations += s.allocations / threads;
+  }
+  return mean;
+}
+
+// Threads in step: all run a batch at once, timed, and rest while `between` runs. For work whose
+// other half is done by a thread that would otherwise compete for the same processors.
+template <class Body, class Between>
+Sample measure_in_step(int threads, int ms, std::uint64_t batch, Body&& body, Between&& between) {
+  std::barrier start(threads);
+  std::barrier done(threads);
+  std::atomic<bool> stop{false};
+  auto run = [&](bool leader) {
+    std::vector<double> times;
+    std::uint64_t allocated = 0;
+    const std::int64_t end = now_ns() + std::int64_t{ms} * 1'000'000;
+    for (int round = 0; !stop.load(); ++round) {
+      start.arrive_and_wait();
+      // A barrier wakes threads one after the other: spin to a common start.
+      const std::int64_t go = now_ns() + 20'000;
+      while (now_ns() < go) {
+      }
+      const std::uint64_t allocations_before = allocations;
+      const std::int64_t begin = now_ns();
+      body(batch);
+      const std::int64_t finish = now_ns();
+      if (round > 5) {
+        allocated += allocations - allocations_before;
+        times.push_back(static_cast<double>(finish - begin) / static_cast<double>(batch));
+      }
+      done.arrive_and_wait();
+      if (leader) {
+        between();
+        if (now_ns() > end && round > 10) stop.store(true);
+      }
+      done.arrive_and_wait();
+    }
+    std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2),
+                     times.end());
+    return Sample{times[times.size() / 2], static_cast<double>(allocated) /
+                                               static_cast<double>(times.size() * batch)};
+  };
+  std::vector<Sample> samples(static_cast<std::size_t>(threads));
+  std::vector<std::thread> workers;
+  for (int i = 0; i < threads; ++i) {
+    workers.emplace_back([&, i] { samples[static_cast<std::size_t>(i)] = run(i == 0); });
   }
   for (auto& worker : workers) worker.join();
   Sample mean;

@@ -153,17 +153,11 @@ void tracing() {
     constexpr std::uint64_t kBurst = 400;
     auto body = [&](std::uint64_t n) { spans(recorded, n); };
     auto flush = [&] { on.force_flush(10000); };
-    const Sample one = bench::measure_threads(1, 2 * kMs, kBurst, [&](int ms, std::uint64_t n) {
-      return measure(ms, n, body, flush);
-    });
-    auto no_flush = [&](int ms, std::uint64_t n) { return measure(ms, n, body, nothing); };
-    const Sample two = bench::measure_threads(2, 150, kBurst, no_flush);
-    on.force_flush(10000);
-    const Sample one_again = bench::measure_threads(1, 150, kBurst, no_flush);
-    on.force_flush(10000);
+    const Sample one = bench::measure_in_step(1, 2 * kMs, kBurst, body, flush);
+    const Sample two = bench::measure_in_step(2, 2 * kMs, kBurst, body, flush);
     char note[96];
     std::snprintf(note, sizeof(note), "2 threads do %.2f times the work; %.3f allocations",
-                  2 * one_again.ns / two.ns, one.allocations);
+                  2 * one.ns / two.ns, one.allocations);
     rows.push_back({"recorded and batched, 5 attributes", one, two, "<= 150", note});
   }
   {

@@ -33,6 +33,7 @@ struct alignas(64) Record {
   // SpanRefs to this span exist: every access takes the lock. Written by the owner only, before
   // the first SpanRef can exist.
   bool shared = false;
+  bool has_parent = false;
   bool parent_remote = false;
   std::uint8_t flags = 0;
   SpanKind kind = SpanKind::kInternal;

@@ -235,7 +235,7 @@ std::string demangle(const char* name) {
 // Exact size of the Span message around the fields that are in the record already.
 std::size_t span_size(const Record& r) noexcept {
   std::size_t size = 18 + 10 + 2 + 9 + 9 + 6 + r.size;
-  if (r.parent_id.is_valid()) size += 10;
+  if (r.has_parent) size += 10;
   if (r.state != nullptr) size += len_size(trace_state_text(r.state).size());
   if (r.dropped_attributes != 0) size += 1 + varint_size(r.dropped_attributes);
   if (r.dropped_events != 0) size += 1 + varint_size(r.dropped_events);
@@ -274,7 +274,7 @@ char* put_span(char* p, const Record& r, std::uint64_t end_ns) noexcept {
   p = put_raw(p, r.span_id.bytes, 8);
   if (r.state != nullptr) p = put_len(p, kTraceState, trace_state_text(r.state));
   std::uint32_t flags = r.flags | kHasIsRemote;
-  if (r.parent_id.is_valid()) {
+  if (r.has_parent) {
     *p++ = static_cast<char>(kParentSpanId);
     *p++ = 8;
     p = put_raw(p, r.parent_id.bytes, 8);
@@ -335,6 +335,7 @@ char* Record::extend(std::size_t bytes) {
 }
 
 void Record::clear() noexcept {
+  if (status != StatusCode::kUnset) status_description.clear();
   // A moderate buffer is kept for the next span, a large one given back.
   if (capacity > 16384) {
     std::free(data);

@@ -17,31 +17,38 @@ constinit const TracerHandle null_handle{nullptr};
 // The longest string that fits the short way of span.cpp.
 constexpr std::uint32_t kShortValue = 60;
 
+// Ids as the words they are made of. Copying them as such, and not as the 16 bytes that were just
+// written in two halves, spares the processor a stall of a dozen cycles.
+struct Ids {
+  std::uint64_t trace[2];
+  std::uint64_t span;
+};
+
 // Fills in what a fresh record lacks.
-void prepare(Record* r, const TracerBinding& binding, const SpanContext& span,
-             const SpanContext& parent) noexcept {
+void prepare(Record* r, const TracerBinding& binding, const Ids& ids, std::uint8_t flags,
+             const SpanContext& parent, bool has_parent) noexcept {
+  const SpanLimits& limits = binding.provider->limits;
   r->shared = false;
   r->parent_remote = parent.is_remote();
-  r->flags = span.flags();
+  r->flags = flags;
   r->kind = SpanKind::kInternal;
   r->status = StatusCode::kUnset;
   r->scope = binding.scope;
   r->forks = fork_generation.load(std::memory_order_relaxed);
   r->provider = binding.provider;
-  r->trace_id = span.trace_id();
-  r->span_id = span.span_id();
-  r->parent_id = parent.is_valid() ? parent.span_id() : SpanIdentifier();
+  std::memcpy(r->trace_id.bytes, &ids.trace[0], 8);
+  std::memcpy(r->trace_id.bytes + 8, &ids.trace[1], 8);
+  std::memcpy(r->span_id.bytes, &ids.span, 8);
+  r->parent_id = parent.span_id();
+  r->has_parent = has_parent;
   r->attribute_count = r->dropped_attributes = 0;
   r->event_count = r->dropped_events = 0;
   r->link_count = r->dropped_links = 0;
   r->size = 0;
   r->name_bytes = 0;
   r->key_filter = 0;
-  r->short_attribute_limit =
-      std::min(Record::kInlineSignatures, binding.provider->limits.attribute_count);
-  r->short_value_limit =
-      std::min<std::uint32_t>(kShortValue, binding.provider->limits.attribute_value_length);
-  r->status_description.clear();
+  r->short_attribute_limit = std::min(Record::kInlineSignatures, limits.attribute_count);
+  r->short_value_limit = std::min<std::uint32_t>(kShortValue, limits.attribute_value_length);
 }
 
 void put_name(Record* r, std::string_view name) noexcept {
@@ -64,38 +71,47 @@ using sdk_detail::Record;
 Tracer::Tracer() noexcept : handle_(&sdk_detail::null_handle) {}
 
 Span Tracer::start(std::string_view name, const StartOptions* options) const noexcept {
+  // Every return names this variable, so that it is made where the caller wants it.
+  Span span;
   const sdk_detail::TracerBinding* binding = __atomic_load_n(&handle_->binding, __ATOMIC_ACQUIRE);
-  if (binding == nullptr) return pass_through();
+  if (binding == nullptr) {
+    span = options == nullptr || options->parent == nullptr ? pass_through()
+                                                            : pass_through(*options->parent);
+    return span;
+  }
   const sdk_detail::ContextWords& parent_words =
       options != nullptr && options->parent != nullptr ? options->parent->words_
                                                        : sdk_detail::ambient_context;
   sdk_detail::ThreadState& state = sdk_detail::thread_state;
   const sdk_detail::BorrowedIdentity parent_identity(parent_words);
   const SpanContext& parent = parent_identity.span();
-  const bool has_parent = parent.is_valid();
-  TraceIdentifier trace_id;
-  SpanIdentifier span_id;
+  const bool has_parent =
+      parent_words.span_id != 0 && (parent_words.trace_id[0] | parent_words.trace_id[1]) != 0;
+  SpanContext& context = span.context_;
+  sdk_detail::Ids ids;
   std::uint8_t flags = kFlagRandom;
-  const std::uint64_t id = sdk_detail::next_random(state);
-  std::memcpy(span_id.bytes, &id, 8);
+  ids.span = sdk_detail::next_random(state);
   if (has_parent) {
-    trace_id = parent.trace_id();
-    flags = parent.flags() & kFlagRandom;
+    ids.trace[0] = parent_words.trace_id[0];
+    ids.trace[1] = parent_words.trace_id[1];
+    flags = parent_words.flags & kFlagRandom;
+    if (parent_words.state != nullptr) context.state_ = TraceState::share(parent_words.state);
   } else {
-    const std::uint64_t halves[2] = {sdk_detail::next_random(state),
-                                     sdk_detail::next_random(state)};
-    std::memcpy(trace_id.bytes, halves, 16);
+    ids.trace[0] = sdk_detail::next_random(state);
+    ids.trace[1] = sdk_detail::next_random(state);
   }
+  std::memcpy(context.trace_id_.bytes, &ids.trace[0], 8);
+  std::memcpy(context.trace_id_.bytes + 8, &ids.trace[1], 8);
+  std::memcpy(context.span_id_.bytes, &ids.span, 8);
 
   sdk_detail::ProviderCore& provider = *binding->provider;
   const SpanKind kind = options == nullptr ? SpanKind::kInternal : options->kind;
   const bool sampled =
       provider.fixed_decision >= 0
           ? provider.fixed_decision != 0
-          : provider.sampler.decide(
-                {parent, trace_id, name, kind,
-                 options == nullptr ? Attributes() : options->attributes,
-                 options == nullptr ? Links() : options->links});
+          : provider.sampler.decide({parent, context.trace_id_, name, kind,
+                                     options == nullptr ? Attributes() : options->attributes,
+                                     options == nullptr ? Links() : options->links});
   Record* record = nullptr;
   if (sampled) {
     record = sdk_detail::acquire_record(state);
@@ -105,14 +121,11 @@ Span Tracer::start(std::string_view name, const StartOptions* options) const noe
       provider.pipeline->count_dropped();
     }
   }
-
-  Span span;
-  span.context_ = SpanContext(trace_id, span_id, flags, false,
-                              has_parent ? TraceState(parent.trace_state()) : TraceState());
+  context.flags_ = flags;
   if (record == nullptr) return span;
   span.record_ = record;
-  sdk_detail::prepare(record, *binding, span.context_, parent);
-  record->state = TraceState(span.context_.trace_state()).detach();
+  sdk_detail::prepare(record, *binding, ids, flags, parent, has_parent);
+  record->state = TraceState(context.state_).detach();
   sdk_detail::put_name(record, name);
   if (options != nullptr) {
     record->kind = kind;

@@ -161,6 +161,7 @@ class SpanContext {
  private:
   friend class sdk_detail::BorrowedIdentity;
   friend class Context;
+  friend class Tracer;
   TraceIdentifier trace_id_;
   SpanIdentifier span_id_;
   std::uint8_t flags_ = 0;
