@@ -14,6 +14,7 @@ export interface HeatmapData {
 export interface HeatmapGrid {
   columns: number;
   rows: number; // 0 is the shortest duration
+  rowsPerOctave: number;
   minMs: number;
   maxMs: number;
   counts: Uint32Array; // row * columns + column
@@ -22,7 +23,8 @@ export interface HeatmapGrid {
 }
 
 const kMinRows = 12;
-const kMaxRows = 400;
+// More rows than this are folded by twos: they would be thinner than an eye can tell apart.
+const kMaxRows = 36;
 
 export function bucketFromMs(index: number, data: Pick<HeatmapData, "buckets" | "bucketsPerOctave">): number {
   const known = data.buckets.find((b) => b.index === index);
@@ -49,20 +51,23 @@ export function toGrid(data: HeatmapData): HeatmapGrid {
     low -= Math.ceil(lacking / 2);
     high += Math.floor(lacking / 2);
   }
-  const rows = Math.min(kMaxRows, high - low + 1);
-  low = high - rows + 1;
+  let fold = 1;
+  while (Math.floor(high / fold) - Math.floor(low / fold) >= kMaxRows && fold < data.bucketsPerOctave * 8) fold *= 2;
+  const bottom = Math.floor(low / fold);
+  const rows = Math.floor(high / fold) - bottom + 1;
   const counts = new Uint32Array(columns * rows);
   const errors = new Uint32Array(columns * rows);
   let max_count = 0;
   for (const [column, bucket, count, error_count] of data.cells) {
     if (column < 0 || column >= columns) continue;
-    const at = Math.max(0, bucket - low) * columns + column;
+    const at = (Math.floor(bucket / fold) - bottom) * columns + column;
     counts[at] += count;
     errors[at] += error_count;
     if (counts[at] > max_count) max_count = counts[at];
   }
-  const minMs = bucketFromMs(low, data);
-  return { columns, rows, minMs, maxMs: minMs * 2 ** (rows / data.bucketsPerOctave), counts, errors, maxCount: max_count };
+  const minMs = bucketFromMs(bottom * fold, data);
+  const rowsPerOctave = data.bucketsPerOctave / fold;
+  return { columns, rows, rowsPerOctave, minMs, maxMs: minMs * 2 ** (rows / rowsPerOctave), counts, errors, maxCount: max_count };
 }
 
 // 0..1, never 0 for something.
@@ -85,7 +90,7 @@ export function regionOf(data: HeatmapData, grid: HeatmapGrid, a: { column: numb
   const c1 = clamp(Math.max(a.column, b.column), grid.columns - 1);
   const r0 = clamp(Math.min(a.row, b.row), grid.rows - 1);
   const r1 = clamp(Math.max(a.row, b.row), grid.rows - 1);
-  const at = (row: number) => grid.minMs * 2 ** (row / data.bucketsPerOctave);
+  const at = (row: number) => grid.minMs * 2 ** (row / grid.rowsPerOctave);
   return {
     startMs: data.startMs + c0 * data.columnMs,
     endMs: Math.min(data.endMs, data.startMs + (c1 + 1) * data.columnMs),

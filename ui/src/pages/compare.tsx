@@ -1,0 +1,3 @@
+export function ComparePage() {
+  return <main class="page" id="main" tabindex={-1}><h1>Compare</h1></main>;
+}

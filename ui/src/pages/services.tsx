@@ -1,0 +1,3 @@
+export function ServicesPage() {
+  return <main class="page" id="main" tabindex={-1}><h1>Services</h1></main>;
+}

@@ -1,0 +1,133 @@
+// An empty store: how to send the first span, ready to paste, in five languages.
+
+import { useState } from "preact/hooks";
+import { copyText, toast } from "./announce.tsx";
+import { Icon } from "./icons.tsx";
+import { config } from "./service_name.tsx";
+
+const kLanguages: Record<string, (http: string, grpc: string) => string> = {
+  "C++": (http) => `// Weft's own library (sdk/ of this project); OTEL_* variables work too.
+#include <weft/weft.h>
+
+int main() {
+  auto tracer = weft::Tracer::create({
+      .service_name = "hello",
+      .endpoint = "${http}",
+  });
+  if (!tracer) return 1;  // tracer.error() says why
+  {
+    auto span = (*tracer)->start_span("first span");
+    span.set_attribute("greeting", "hello");
+  }  // ends here
+  (*tracer)->shutdown();
+}`,
+  JavaScript: (http) => `// npm install @opentelemetry/sdk-node @opentelemetry/exporter-trace-otlp-http
+const { NodeSDK } = require("@opentelemetry/sdk-node");
+const { OTLPTraceExporter } = require("@opentelemetry/exporter-trace-otlp-http");
+const { trace } = require("@opentelemetry/api");
+
+const sdk = new NodeSDK({
+  serviceName: "hello",
+  traceExporter: new OTLPTraceExporter({ url: "${http}/v1/traces" }),
+});
+sdk.start();
+trace.getTracer("hello").startActiveSpan("first span", (span) => {
+  span.setAttribute("greeting", "hello");
+  span.end();
+});
+sdk.shutdown();`,
+  Python: (http) => `# pip install opentelemetry-sdk opentelemetry-exporter-otlp-proto-http
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+provider = TracerProvider(resource=Resource.create({"service.name": "hello"}))
+provider.add_span_processor(
+    BatchSpanProcessor(OTLPSpanExporter(endpoint="${http}/v1/traces")))
+trace.set_tracer_provider(provider)
+
+with trace.get_tracer("hello").start_as_current_span("first span") as span:
+    span.set_attribute("greeting", "hello")
+provider.shutdown()`,
+  Go: (_http, grpc) => `// go get go.opentelemetry.io/otel/sdk \\
+//   go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc
+package main
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
+	"go.opentelemetry.io/otel/sdk/resource"
+	"go.opentelemetry.io/otel/sdk/trace"
+)
+
+func main() {
+	ctx := context.Background()
+	exporter, err := otlptracegrpc.New(ctx,
+		otlptracegrpc.WithEndpoint("${grpc}"), otlptracegrpc.WithInsecure())
+	if err != nil {
+		panic(err)
+	}
+	provider := trace.NewTracerProvider(trace.WithBatcher(exporter),
+		trace.WithResource(resource.NewSchemaless(attribute.String("service.name", "hello"))))
+	_, span := provider.Tracer("hello").Start(ctx, "first span")
+	span.SetAttributes(attribute.String("greeting", "hello"))
+	span.End()
+	provider.Shutdown(ctx)
+}`,
+  Java: (http) => `# No code: any Java service, with OpenTelemetry's agent (one jar, from its releases page).
+OTEL_SERVICE_NAME=hello \\
+OTEL_EXPORTER_OTLP_ENDPOINT=${http} \\
+OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf \\
+OTEL_METRICS_EXPORTER=none OTEL_LOGS_EXPORTER=none \\
+java -javaagent:opentelemetry-javaagent.jar -jar your-service.jar`,
+};
+
+function endpoints(): { http: string; grpc: string } {
+  const host = location.hostname;
+  const given = config.value;
+  return { http: (given?.otlpHttp || `http://${host}:4318`).replace(/\/$/, ""), grpc: (given?.otlpGrpc || `${host}:4317`).replace(/^https?:\/\//, "") };
+}
+
+export function Onboarding({ retry }: { retry(): void }) {
+  const languages = Object.keys(kLanguages);
+  const [chosen, setChosen] = useState(languages[0]);
+  const { http, grpc } = endpoints();
+  const code = kLanguages[chosen](http, grpc);
+  const onKey = (event: KeyboardEvent) => {
+    const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
+    if (!step) return;
+    const next = languages[(languages.indexOf(chosen) + step + languages.length) % languages.length];
+    setChosen(next);
+    document.getElementById(`tab-${next}`)?.focus();
+  };
+  return (
+    <section class="panel onboarding" aria-labelledby="onboarding-title">
+      <h1 id="onboarding-title">No span has been received yet</h1>
+      <p>
+        Weft takes OTLP over HTTP at <code>{http}</code> and over gRPC at <code>{grpc}</code>. Send the first span with one of these; it can be found here the moment it is acknowledged.
+      </p>
+      <div class="tabs" role="tablist" aria-label="Language" onKeyDown={onKey}>
+        {languages.map((language) => (
+          <button key={language} type="button" role="tab" id={`tab-${language}`} aria-selected={language === chosen} aria-controls="onboarding-code" tabindex={language === chosen ? 0 : -1} onClick={() => setChosen(language)}>
+            {language}
+          </button>
+        ))}
+      </div>
+      <div id="onboarding-code" role="tabpanel" aria-labelledby={`tab-${chosen}`}>
+        <pre tabindex={0} aria-label={`First span in ${chosen}`}>{code}</pre>
+      </div>
+      <div class="toolbar">
+        <button type="button" class="button primary" onClick={async () => toast((await copyText(code)) ? "Copied." : "The browser refused the clipboard; select the text instead.")}>
+          <Icon.copy /> Copy
+        </button>
+        <button type="button" class="button" onClick={retry}>
+          <Icon.refresh /> Look again
+        </button>
+      </div>
+    </section>
+  );
+}

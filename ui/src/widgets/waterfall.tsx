@@ -1,0 +1,219 @@
+// The waterfall: rows in the DOM for the visible part alone (text can be selected, screen readers
+// find a treegrid), their bars on one canvas that scrolls with them.
+
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { formatDuration } from "../base/format.ts";
+import { shownLine } from "../base/text.ts";
+import { isDark } from "../base/theme.ts";
+import { Flag, isMissing, kKindNames, nameOf, serviceOf, spanIdOf, Status, visibleRows } from "../base/trace/model.ts";
+import { kRowHeight, paintBar, palette } from "./bars.ts";
+import { prepareCanvas, useSize } from "./hooks.ts";
+import { config, squadOf } from "./service_name.tsx";
+import { durationTicks, type TimeWindow, type TraceView } from "./trace_view.ts";
+
+const kOverscan = 14;
+const kIndent = 13;
+const kMaxIndentLevels = 18;
+const kAxisHeight = 24;
+
+export interface WaterfallProps {
+  view: TraceView;
+  window: TimeWindow;
+  selected: number;
+  collapsed: ReadonlySet<number>;
+  hits: ReadonlySet<number>;
+  showPath: boolean;
+  onSelect(span: number): void;
+  onToggle(span: number, all: boolean): void;
+}
+
+export function Waterfall({ view, window: time, selected, collapsed, hits, showPath, onSelect, onToggle }: WaterfallProps) {
+  const { trace } = view;
+  const rows = useMemo(() => visibleRows(trace, collapsed), [trace, collapsed]);
+  const [scroller, width, height] = useSize<HTMLDivElement>();
+  const [top, setTop] = useState(0);
+  const bars = useRef<HTMLCanvasElement>(null);
+  const axis = useRef<HTMLCanvasElement>(null);
+  const dark = isDark.value;
+  const names = Math.round(Math.min(Math.max(width * 0.36, 260), 560));
+  const barWidth = Math.max(40, width - names - 12);
+  const first = Math.max(0, Math.floor(top / kRowHeight) - kOverscan);
+  const last = Math.min(rows.length, Math.ceil((top + height) / kRowHeight) + kOverscan);
+
+  // The selected row comes into sight when it changes, not on every scroll.
+  useLayoutEffect(() => {
+    const element = scroller.current;
+    if (!element || selected < 0) return;
+    const at = rows.indexOf(selected);
+    if (at < 0) return;
+    const y = at * kRowHeight;
+    const view_height = element.clientHeight;
+    if (y < element.scrollTop) element.scrollTop = y - kRowHeight;
+    else if (y + kRowHeight > element.scrollTop + view_height) element.scrollTop = y - view_height + kRowHeight * 3;
+    setTop(element.scrollTop);
+  }, [selected, rows, height > 0]);
+
+  useLayoutEffect(() => {
+    if (!bars.current || width === 0) return;
+    const c = prepareCanvas(bars.current, barWidth, Math.max(1, (last - first) * kRowHeight));
+    const p = palette();
+    c.strokeStyle = p.line;
+    for (const tick of durationTicks(time, trace.firstNs, barWidth / 110)) {
+      const x = Math.round(((tick.atNs - time.fromNs) / (time.toNs - time.fromNs)) * barWidth) + 0.5;
+      c.beginPath();
+      c.moveTo(x, 0);
+      c.lineTo(x, (last - first) * kRowHeight);
+      c.stroke();
+    }
+    for (let i = first; i < last; i++) {
+      paintBar(c, view, rows[i], { y: (i - first) * kRowHeight, left: 0, width: barWidth, window: time }, p, showPath);
+    }
+  }, [view, rows, first, last, barWidth, time.fromNs, time.toNs, dark, showPath, config.value]);
+
+  useEffect(() => {
+    if (!axis.current || width === 0) return;
+    const c = prepareCanvas(axis.current, barWidth, kAxisHeight);
+    const p = palette();
+    c.font = p.font;
+    c.fillStyle = p.muted;
+    c.textBaseline = "middle";
+    for (const tick of durationTicks(time, trace.firstNs, barWidth / 110)) {
+      const x = ((tick.atNs - time.fromNs) / (time.toNs - time.fromNs)) * barWidth;
+      const label = formatDuration(tick.label);
+      const size = c.measureText(label).width;
+      c.fillText(label, Math.min(Math.max(0, x + 4), barWidth - size), kAxisHeight / 2);
+    }
+  }, [view, barWidth, time.fromNs, time.toNs, dark]);
+
+  const shown: number[] = [];
+  for (let i = first; i < last; i++) shown.push(i);
+  return (
+    <div class="waterfall">
+      <div class="waterfall-head">
+        <span class="muted">Service and operation</span>
+        <canvas ref={axis} aria-hidden="true" style={{ left: `${names}px` }} />
+      </div>
+      <div class="waterfall-scroll" ref={scroller} onScroll={(e) => setTop(e.currentTarget.scrollTop)}>
+        <div class="waterfall-body" style={{ height: `${rows.length * kRowHeight}px` }}>
+          <canvas ref={bars} class="waterfall-bars" aria-hidden="true" style={{ left: `${names}px`, top: `${first * kRowHeight}px` }} />
+          <div
+            role="treegrid"
+            aria-label="Spans of the trace"
+            aria-rowcount={rows.length}
+            aria-colcount={2}
+            tabindex={0}
+            class="waterfall-grid"
+            aria-activedescendant={selected >= 0 && shown.some((i) => rows[i] === selected) ? `row-${selected}` : undefined}
+          >
+            {shown.map((i) => (
+              <Row key={i - first} view={view} span={rows[i]} index={i} names={names} selected={rows[i] === selected} collapsed={collapsed.has(rows[i])} hit={hits.has(rows[i])} onSelect={onSelect} onToggle={onToggle} />
+            ))}
+          </div>
+        </div>
+      </div>
+    </div>
+  );
+}
+
+interface RowProps {
+  view: TraceView;
+  span: number;
+  index: number;
+  names: number;
+  selected: boolean;
+  collapsed: boolean;
+  hit: boolean;
+  onSelect(span: number): void;
+  onToggle(span: number, all: boolean): void;
+}
+
+function flagText(flags: number): string {
+  if (flags & Flag.Missing) return "not received";
+  if (flags & Flag.Cycle) return "parents form a circle";
+  if (flags & Flag.ExtraRoot) return "context lost before it";
+  return "";
+}
+
+function Row({ view, span, index, names, selected, collapsed, hit, onSelect, onToggle }: RowProps) {
+  const { trace } = view;
+  const kids = trace.subtreeSize[span] - 1;
+  const failed = trace.status[span] === Status.Error;
+  const service = serviceOf(trace, span);
+  const parent = trace.parent[span];
+  const same = parent >= 0 && !isMissing(trace, parent) && serviceOf(trace, parent) === service;
+  const skew = view.skews.get(trace.resourceId[span]);
+  const note = flagText(trace.flags[span]);
+  const level = Math.min(trace.depth[span], kMaxIndentLevels);
+  const at = trace.startNs[span] - trace.firstNs;
+  const said = [
+    isMissing(trace, span) ? `Span ${spanIdOf(trace, span)} was not received; others name it as their parent` : `${shownLine(service, 80)}, ${shownLine(nameOf(trace, span), 120)}, ${kKindNames[trace.kind[span]] ?? ""}`,
+    formatDuration(trace.durationNs[span] / 1e6),
+    `starts at ${formatDuration(at / 1e6)}`,
+    failed ? "failed" : "",
+    isMissing(trace, span) ? "" : note,
+    view.critical(span).length ? "on the critical path" : "",
+  ].filter(Boolean);
+  const style = { top: `${index * kRowHeight}px` };
+  return (
+    <div
+      role="row"
+      id={`row-${span}`}
+      class={`row${selected ? " selected" : ""}${hit ? " hit" : ""}${failed ? " failed" : ""}${isMissing(trace, span) ? " missing" : ""}`}
+      style={style}
+      aria-level={trace.depth[span] + 1}
+      aria-rowindex={index + 1}
+      aria-expanded={kids ? !collapsed : undefined}
+      aria-selected={selected}
+      onClick={() => onSelect(span)}
+    >
+      <div role="gridcell" class="row-name" style={{ width: `${names}px`, paddingLeft: `${8 + level * kIndent}px` }}>
+        {kids > 0 ? (
+          <button type="button" class="row-toggle" tabindex={-1} aria-label={`${collapsed ? "Expand" : "Collapse"} ${kids} spans`} onClick={(e) => (e.stopPropagation(), onToggle(span, e.altKey))}>
+            {collapsed ? "▸" : "▾"}
+          </button>
+        ) : (
+          <span class="row-toggle" />
+        )}
+        <span class="row-swatch" style={{ background: isMissing(trace, span) ? "none" : view.colour(span).fill }} />
+        <span class="clip">
+          {!same && service && <span class="row-service value">{shownLine(service, 60)} </span>}
+          <span class="value">{isMissing(trace, span) ? `span ${spanIdOf(trace, span)}` : shownLine(nameOf(trace, span), 160) || "(no name)"}</span>
+        </span>
+        {collapsed && <span class="tag">{kids}</span>}
+        {note && <span class="tag warn">{note}</span>}
+        {skew && view.trace === view.raw && !same && <span class="tag warn" title="Compared with its callers' clocks">clock {skew.aheadNs > 0 ? "+" : ""}{formatDuration(skew.aheadNs / 1e6)}</span>}
+        {skew && view.trace !== view.raw && !same && <span class="tag">clock set</span>}
+      </div>
+      <div role="gridcell" class="row-bar">
+        <span class="sr">{said.join(", ")}</span>
+      </div>
+    </div>
+  );
+}
+
+// The row above and below, parents and children, for the keyboard.
+export function rowNeighbour(view: TraceView, collapsed: ReadonlySet<number>, span: number, step: number): number {
+  const rows = visibleRows(view.trace, collapsed);
+  if (!rows.length) return -1;
+  const at = rows.indexOf(span);
+  if (at < 0) return rows[0];
+  return rows[Math.min(rows.length - 1, Math.max(0, at + step))];
+}
+
+// A span under collapsed ones: which of them must open for it to be seen?
+export function collapsedAbove(view: TraceView, collapsed: ReadonlySet<number>, span: number): number[] {
+  const found: number[] = [];
+  for (let p = view.trace.parent[span]; p >= 0; p = view.trace.parent[p]) if (collapsed.has(p)) found.push(p);
+  return found;
+}
+
+export function squadsIn(view: TraceView): Map<string, string[]> {
+  const squads = new Map<string, string[]>();
+  for (const r of view.trace.resources) {
+    const squad = squadOf(r.service, r.namespace) ?? "";
+    const list = squads.get(squad) ?? [];
+    if (!list.includes(r.service)) list.push(r.service);
+    squads.set(squad, list);
+  }
+  return squads;
+}
