@@ -34,8 +34,7 @@ std::string span_name(const Method& method, std::string_view url_template) {
 
 }  // namespace
 
-ClientSpan::ClientSpan(const ClientRequest& request)
-    : url_template_(request.url_template) {
+ClientSpan::ClientSpan(const ClientRequest& request) : url_template_(request.url_template) {
   stopwatch_.start();
   const Method method = classify_method(request.method);
   const UrlParts url = split_url(request.url);
@@ -56,7 +55,9 @@ ClientSpan::ClientSpan(const ClientRequest& request)
   if (!request.url_template.empty()) span_.set("url.template", request.url_template);
 }
 
-ClientSpan::~ClientSpan() { abandon(); }
+ClientSpan::~ClientSpan() {
+  abandon();
+}
 
 ClientSpan& ClientSpan::operator=(ClientSpan&& other) noexcept {
   if (this == &other) return *this;

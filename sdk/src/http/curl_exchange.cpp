@@ -49,9 +49,9 @@ void CurlExchange::configure(const CurlClientConfig& config, const HttpRequest& 
   curl_easy_setopt(easy_, CURLOPT_MAXREDIRS, 10L);
   curl_easy_setopt(easy_, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(easy_, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(easy_, CURLOPT_HTTP_VERSION,
-                   static_cast<long>(config.http2 ? CURL_HTTP_VERSION_2TLS
-                                                  : CURL_HTTP_VERSION_1_1));
+  curl_easy_setopt(
+      easy_, CURLOPT_HTTP_VERSION,
+      static_cast<long>(config.http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
   if (!config.ca_file.empty()) curl_easy_setopt(easy_, CURLOPT_CAINFO, config.ca_file.c_str());
   if (!config.certificate_file.empty()) {
     curl_easy_setopt(easy_, CURLOPT_SSLCERT, config.certificate_file.c_str());
@@ -78,7 +78,8 @@ void CurlExchange::configure(const CurlClientConfig& config, const HttpRequest& 
 std::size_t CurlExchange::on_header(char* data, std::size_t size, std::size_t count, void* user) {
   auto& self = *static_cast<CurlExchange*>(user);
   std::string_view line(data, size * count);
-  while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.remove_suffix(1);
+  while (!line.empty() && (line.back() == '\n' || line.back() == '\r'))
+    line.remove_suffix(1);
   if (line.substr(0, 5) == "HTTP/") {
     self.response_.headers.clear();  // of an earlier hop, or of 100 Continue
     return size * count;
@@ -90,7 +91,8 @@ std::size_t CurlExchange::on_header(char* data, std::size_t size, std::size_t co
     return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
   });
   std::string_view value = line.substr(colon + 1);
-  while (!value.empty() && value.front() == ' ') value.remove_prefix(1);
+  while (!value.empty() && value.front() == ' ')
+    value.remove_prefix(1);
   self.response_.headers.emplace_back(std::move(name), value);
   return size * count;
 }

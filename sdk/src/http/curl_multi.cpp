@@ -37,8 +37,10 @@ struct CurlMulti::State {
   explicit State(CurlClientConfig c) : config(std::move(c)), multi(curl_multi_init()) {}
 
   ~State() {
-    for (auto& [id, running] : all) drop(running);
-    for (CURL* easy : idle) curl_easy_cleanup(easy);
+    for (auto& [id, running] : all)
+      drop(running);
+    for (CURL* easy : idle)
+      curl_easy_cleanup(easy);
     curl_multi_cleanup(multi);
   }
 
@@ -95,8 +97,8 @@ struct CurlMulti::State {
       if (!result.ok() && result.error.empty()) {
         result.error = "timeout";
         result.error_message = "look up: no answer in time";
-        result.end_ns = static_cast<std::uint64_t>(
-            std::chrono::system_clock::now().time_since_epoch().count());
+        result.end_ns =
+            static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count());
       }
       running.lookup.reset();
       transfer(id, running, &result);
@@ -118,7 +120,8 @@ struct CurlMulti::State {
   }
 
   void complete_finished() {
-    for (const auto& [id, result] : std::exchange(failed, {})) complete(id, result);
+    for (const auto& [id, result] : std::exchange(failed, {}))
+      complete(id, result);
     int left = 0;
     while (const CURLMsg* message = curl_multi_info_read(multi, &left)) {
       if (message->msg != CURLMSG_DONE) continue;
@@ -153,7 +156,8 @@ struct CurlMulti::State {
   Id next_id = 1;
 };
 
-CurlMulti::CurlMulti(CurlClientConfig config) : state_(std::make_unique<State>(std::move(config))) {}
+CurlMulti::CurlMulti(CurlClientConfig config)
+    : state_(std::make_unique<State>(std::move(config))) {}
 CurlMulti::~CurlMulti() = default;
 
 CurlMulti::Id CurlMulti::add(HttpRequest request, Done done) {
@@ -162,13 +166,14 @@ CurlMulti::Id CurlMulti::add(HttpRequest request, Done done) {
   running.parent = request.parent != nullptr ? *request.parent : Context::current();
   running.request = std::move(request);
   running.done = std::move(done);
-  const std::uint32_t timeout_ms = running.request.timeout_ms != 0 ? running.request.timeout_ms
-                                                                   : state_->config.timeout_ms;
+  const std::uint32_t timeout_ms =
+      running.request.timeout_ms != 0 ? running.request.timeout_ms : state_->config.timeout_ms;
   running.deadline = Clock::now() + std::chrono::milliseconds(timeout_ms);
   if (state_->config.resolver == nullptr) {
     state_->transfer(id, running, nullptr);
   } else {
-    running.lookup = state_->config.resolver->start(std::string(split_url(running.request.url).host));
+    running.lookup =
+        state_->config.resolver->start(std::string(split_url(running.request.url).host));
   }
   return id;
 }

@@ -87,7 +87,9 @@ void write_tries(Phase& phase, const DnsResult& dns) {
     phase.event("dns.try",
                 {{"dns.try.server", attempt.server},
                  {"dns.try.transport", attempt.tcp ? "tcp" : "udp"},
-                 {"dns.question.type", attempt.type == 28 ? "AAAA" : attempt.type == 1 ? "A" : "other"},
+                 {"dns.question.type", attempt.type == 28  ? "AAAA"
+                                       : attempt.type == 1 ? "A"
+                                                           : "other"},
                  {"dns.try.outcome", outcome},
                  {"dns.try.answered", attempt.answered_ns != 0},
                  {"dns.try.duration_ms",
@@ -121,8 +123,8 @@ void write_own_dns(ClientSpan& client, NetworkDetail detail, const Context& pare
   phase.end(failed ? hop.end_ns : hop.dns_end_ns);
 }
 
-void write_connects(ClientSpan& client, NetworkDetail detail, const Context& parent,
-                    const Hop& hop, const Outcome& failure) {
+void write_connects(ClientSpan& client, NetworkDetail detail, const Context& parent, const Hop& hop,
+                    const Outcome& failure) {
   for (const ConnectPhase& attempt : hop.connects) {
     Phase phase(client, detail, parent, "http.connect", attempt.start_ns);
     phase.set("http.remote", AttributeValue(std::string_view(attempt.remote)));
@@ -138,7 +140,7 @@ void write_connects(ClientSpan& client, NetworkDetail detail, const Context& par
     } else {
       phase.fail(failure.type, failure.message);
     }
-    phase.end(attempt.end_ns != 0 ? attempt.end_ns
+    phase.end(attempt.end_ns != 0     ? attempt.end_ns
               : hop.connected_ns != 0 ? hop.connected_ns
                                       : hop.end_ns);
   }
@@ -170,8 +172,7 @@ void write_connection(ClientSpan& client, NetworkDetail detail, const Hop& hop,
       dns != nullptr ? std::min(dns->start_ns, hop.start_ns) : hop.start_ns;
   const std::uint64_t end_ns = hop.connected_ns != 0 ? hop.connected_ns : hop.end_ns;
   Phase getconn(client, detail, client.context(), "http.getconn", start_ns);
-  const Context& parent =
-      detail == NetworkDetail::kSpans ? getconn.context() : client.context();
+  const Context& parent = detail == NetworkDetail::kSpans ? getconn.context() : client.context();
   if (dns != nullptr) {
     write_dns(client, detail, parent, *dns);
   } else if (hop.dns_start_ns != 0) {
@@ -233,8 +234,7 @@ void write_phases(ClientSpan& client, NetworkDetail detail, const std::vector<Ho
     if (i > 0) {
       client.span().add_event(
           "http.redirect",
-          {{"http.response.status_code", hops[i - 1].status}, {"url.full", hop.url}},
-          hop.start_ns);
+          {{"http.response.status_code", hops[i - 1].status}, {"url.full", hop.url}}, hop.start_ns);
     }
     if (detail == NetworkDetail::kNone) continue;
     const bool is_last = i + 1 == hops.size();

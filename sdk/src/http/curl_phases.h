@@ -23,7 +23,7 @@ struct ConnectPhase {
 struct TlsPhase {
   std::uint64_t start_ns = 0;
   std::uint64_t end_ns = 0;
-  std::string protocol;         // "1.3"
+  std::string protocol;  // "1.3"
   std::string cipher;
   std::string certificate_end;  // as libcurl prints it
   bool resumed = false;

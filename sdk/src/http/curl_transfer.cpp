@@ -66,22 +66,33 @@ std::string error_type(CURLcode code, const char* phase, const DnsResult* dns) {
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
       return dns != nullptr && !dns->ok() ? "dns." + dns->error : "dns";
-    case CURLE_COULDNT_CONNECT: return "connect";
-    case CURLE_OPERATION_TIMEDOUT: return std::string("timeout.") + phase;
+    case CURLE_COULDNT_CONNECT:
+      return "connect";
+    case CURLE_OPERATION_TIMEDOUT:
+      return std::string("timeout.") + phase;
     case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_ISSUER_ERROR: return "tls.certificate";
+    case CURLE_SSL_ISSUER_ERROR:
+      return "tls.certificate";
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CIPHER:
-    case CURLE_SSL_CACERT_BADFILE: return "tls";
-    case CURLE_SEND_ERROR: return "send";
+    case CURLE_SSL_CACERT_BADFILE:
+      return "tls";
+    case CURLE_SEND_ERROR:
+      return "send";
     case CURLE_RECV_ERROR:
-    case CURLE_PARTIAL_FILE: return "receive";
-    case CURLE_GOT_NOTHING: return "receive.empty";
-    case CURLE_ABORTED_BY_CALLBACK: return "cancelled";
-    case CURLE_TOO_MANY_REDIRECTS: return "too_many_redirects";
-    case CURLE_WRITE_ERROR: return "response.refused";
-    default: return "curl." + std::to_string(static_cast<int>(code));
+    case CURLE_PARTIAL_FILE:
+      return "receive";
+    case CURLE_GOT_NOTHING:
+      return "receive.empty";
+    case CURLE_ABORTED_BY_CALLBACK:
+      return "cancelled";
+    case CURLE_TOO_MANY_REDIRECTS:
+      return "too_many_redirects";
+    case CURLE_WRITE_ERROR:
+      return "response.refused";
+    default:
+      return "curl." + std::to_string(static_cast<int>(code));
   }
 }
 
@@ -132,7 +143,8 @@ struct CurlTransfer::State {
     std::string entry = std::string(url.host) + ":" + std::to_string(url.port) + ":";
     for (std::size_t i = 0; i < dns->addresses.size(); ++i) {
       const bool v6 = dns->addresses[i].find(':') != std::string::npos;
-      entry.append(i == 0 ? "" : ",").append(v6 ? "[" + dns->addresses[i] + "]" : dns->addresses[i]);
+      entry.append(i == 0 ? "" : ",")
+          .append(v6 ? "[" + dns->addresses[i] + "]" : dns->addresses[i]);
     }
     resolve = curl_slist_append(nullptr, entry.c_str());
     curl_easy_setopt(easy, CURLOPT_RESOLVE, resolve);
@@ -212,12 +224,16 @@ struct CurlTransfer::State {
     if (state.debug) state.debug(type, text);
     Hop& hop = state.hop();
     switch (type) {
-      case CURLINFO_TEXT: state.read_text(text); break;
+      case CURLINFO_TEXT:
+        state.read_text(text);
+        break;
       case CURLINFO_HEADER_OUT:
         if (hop.send_start_ns == 0) hop.send_start_ns = now_ns();
         hop.send_end_ns = now_ns();
         break;
-      case CURLINFO_DATA_OUT: hop.send_end_ns = now_ns(); break;
+      case CURLINFO_DATA_OUT:
+        hop.send_end_ns = now_ns();
+        break;
       case CURLINFO_HEADER_IN:
         if (hop.first_byte_ns == 0) hop.first_byte_ns = now_ns();
         state.read_status(text);
@@ -226,7 +242,8 @@ struct CurlTransfer::State {
         if (hop.first_byte_ns == 0) hop.first_byte_ns = now_ns();
         hop.end_ns = now_ns();
         break;
-      default: break;
+      default:
+        break;
     }
     return 0;
   }
@@ -236,7 +253,8 @@ struct CurlTransfer::State {
     const std::size_t space = line.find(' ');
     if (space == std::string_view::npos || line.size() < space + 4) return;
     int status = 0;
-    for (const char c : line.substr(space + 1, 3)) status = status * 10 + (c - '0');
+    for (const char c : line.substr(space + 1, 3))
+      status = status * 10 + (c - '0');
     if (status >= 200) hop().status = status;  // 1xx only announce
   }
 
@@ -381,7 +399,9 @@ CurlTransfer::~CurlTransfer() {
   if (state_ != nullptr) state_->finish(CURLE_ABORTED_BY_CALLBACK);
 }
 
-ClientSpan& CurlTransfer::client_span() { return state_->client; }
+ClientSpan& CurlTransfer::client_span() {
+  return state_->client;
+}
 
 bool CurlTransfer::begin() {
   state_->begun = true;
@@ -395,9 +415,15 @@ CURLcode CurlTransfer::perform() {
   return code;
 }
 
-void CurlTransfer::finish(CURLcode result) { state_->finish(result); }
+void CurlTransfer::finish(CURLcode result) {
+  state_->finish(result);
+}
 
-std::string_view CurlTransfer::error_type() const { return state_->outcome.type; }
-std::string_view CurlTransfer::error_message() const { return state_->outcome.message; }
+std::string_view CurlTransfer::error_type() const {
+  return state_->outcome.type;
+}
+std::string_view CurlTransfer::error_message() const {
+  return state_->outcome.message;
+}
 
 }  // namespace weft::inline v1::http

@@ -9,11 +9,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <fcntl.h>
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <fcntl.h>
 #include <map>
 #include <mutex>
 #include <unordered_map>
@@ -55,15 +55,23 @@ bool is_literal(const std::string& name) {
 // The low-cardinality name of a c-ares failure.
 const char* error_name(int status) {
   switch (status) {
-    case ARES_ENOTFOUND: return "nxdomain";
-    case ARES_ENODATA: return "nodata";
-    case ARES_ESERVFAIL: return "servfail";
-    case ARES_EREFUSED: return "refused";
-    case ARES_ETIMEOUT: return "timeout";
-    case ARES_ECONNREFUSED: return "no_server";
+    case ARES_ENOTFOUND:
+      return "nxdomain";
+    case ARES_ENODATA:
+      return "nodata";
+    case ARES_ESERVFAIL:
+      return "servfail";
+    case ARES_EREFUSED:
+      return "refused";
+    case ARES_ETIMEOUT:
+      return "timeout";
+    case ARES_ECONNREFUSED:
+      return "no_server";
     case ARES_ECANCELLED:
-    case ARES_EDESTRUCTION: return "cancelled";
-    default: return "bad_answer";
+    case ARES_EDESTRUCTION:
+      return "cancelled";
+    default:
+      return "bad_answer";
   }
 }
 
@@ -84,13 +92,20 @@ std::string DnsTry::outcome() const {
   if (answered_ns == 0) return rcode == -2 ? "unreachable" : "timeout";
   if (truncated) return "truncated";
   switch (rcode) {
-    case 0: return "NOERROR";
-    case 1: return "FORMERR";
-    case 2: return "SERVFAIL";
-    case 3: return "NXDOMAIN";
-    case 4: return "NOTIMP";
-    case 5: return "REFUSED";
-    default: return "RCODE" + std::to_string(rcode);
+    case 0:
+      return "NOERROR";
+    case 1:
+      return "FORMERR";
+    case 2:
+      return "SERVFAIL";
+    case 3:
+      return "NXDOMAIN";
+    case 4:
+      return "NOTIMP";
+    case 5:
+      return "REFUSED";
+    default:
+      return "RCODE" + std::to_string(rcode);
   }
 }
 
@@ -153,7 +168,7 @@ class Wiretap {
   struct Socket {
     std::string server;
     bool tcp = false;
-    std::string sent;      // TCP only: bytes of messages that are not complete yet
+    std::string sent;  // TCP only: bytes of messages that are not complete yet
     std::string received;
   };
 
@@ -213,8 +228,8 @@ class Wiretap {
   template <class F>
   static void for_each_message(std::string& stream, F&& function) {
     while (stream.size() >= 2) {
-      const std::size_t size = static_cast<unsigned char>(stream[0]) << 8 |
-                               static_cast<unsigned char>(stream[1]);
+      const std::size_t size =
+          static_cast<unsigned char>(stream[0]) << 8 | static_cast<unsigned char>(stream[1]);
       if (stream.size() < 2 + size) return;
       function(std::string_view(stream).substr(2, size));
       stream.erase(0, 2 + size);
@@ -290,11 +305,12 @@ class AresLookup final : public DnsLookup {
     hints.ai_family = state_->config.family == AddressFamily::kIpv4   ? AF_INET
                       : state_->config.family == AddressFamily::kIpv6 ? AF_INET6
                                                                       : AF_UNSPEC;
-    ares_getaddrinfo(channel_, name_.c_str(), nullptr, &hints,
-                     [](void* self, int status, int, ares_addrinfo* info) {
-                       static_cast<AresLookup*>(self)->finish(status, info);
-                     },
-                     this);
+    ares_getaddrinfo(
+        channel_, name_.c_str(), nullptr, &hints,
+        [](void* self, int status, int, ares_addrinfo* info) {
+          static_cast<AresLookup*>(self)->finish(status, info);
+        },
+        this);
   }
   ~AresLookup() override {
     if (channel_ != nullptr) ares_destroy(channel_);
@@ -401,11 +417,10 @@ class AresLookup final : public DnsLookup {
 
   void add(const ares_addrinfo_node& node) {
     char text[INET6_ADDRSTRLEN] = {};
-    const void* address =
-        node.ai_family == AF_INET
-            ? static_cast<const void*>(
-                  &reinterpret_cast<const sockaddr_in*>(node.ai_addr)->sin_addr)
-            : &reinterpret_cast<const sockaddr_in6*>(node.ai_addr)->sin6_addr;
+    const void* address = node.ai_family == AF_INET
+                              ? static_cast<const void*>(
+                                    &reinterpret_cast<const sockaddr_in*>(node.ai_addr)->sin_addr)
+                              : &reinterpret_cast<const sockaddr_in6*>(node.ai_addr)->sin6_addr;
     if (inet_ntop(node.ai_family, address, text, sizeof text) != nullptr) {
       result_.addresses.emplace_back(text);
     }

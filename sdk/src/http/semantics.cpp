@@ -13,23 +13,52 @@ constexpr std::size_t kMaxUrlBytes = 4096;
 constexpr std::array<std::string_view, 9> kMethods = {
     "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
 
-constexpr std::array<std::string_view, 14> kSecretHeaders = {
-    "authorization",       "cookie",      "set-cookie",    "proxy-authorization",
-    "proxy-authenticate",  "www-authenticate", "x-api-key", "api-key",
-    "x-auth-token",        "x-csrf-token", "x-xsrf-token", "x-amz-security-token",
-    "x-goog-iam-authorization-token", "authentication-info"};
+constexpr std::array<std::string_view, 14> kSecretHeaders = {"authorization",
+                                                             "cookie",
+                                                             "set-cookie",
+                                                             "proxy-authorization",
+                                                             "proxy-authenticate",
+                                                             "www-authenticate",
+                                                             "x-api-key",
+                                                             "api-key",
+                                                             "x-auth-token",
+                                                             "x-csrf-token",
+                                                             "x-xsrf-token",
+                                                             "x-amz-security-token",
+                                                             "x-goog-iam-authorization-token",
+                                                             "authentication-info"};
 
 // Names of query parameters, in lower case.
-constexpr std::array<std::string_view, 26> kSecretParameters = {
-    "sig",          "signature",      "awsaccesskeyid",    "x-amz-signature",
-    "x-amz-credential", "x-amz-security-token", "x-goog-signature", "x-goog-credential",
-    "token",        "access_token",   "refresh_token",     "id_token",
-    "auth",         "authorization",  "code",              "client_secret",
-    "secret",       "password",       "passwd",            "pwd",
-    "api_key",      "apikey",         "key",               "session",
-    "sessionid",    "jwt"};
+constexpr std::array<std::string_view, 26> kSecretParameters = {"sig",
+                                                                "signature",
+                                                                "awsaccesskeyid",
+                                                                "x-amz-signature",
+                                                                "x-amz-credential",
+                                                                "x-amz-security-token",
+                                                                "x-goog-signature",
+                                                                "x-goog-credential",
+                                                                "token",
+                                                                "access_token",
+                                                                "refresh_token",
+                                                                "id_token",
+                                                                "auth",
+                                                                "authorization",
+                                                                "code",
+                                                                "client_secret",
+                                                                "secret",
+                                                                "password",
+                                                                "passwd",
+                                                                "pwd",
+                                                                "api_key",
+                                                                "apikey",
+                                                                "key",
+                                                                "session",
+                                                                "sessionid",
+                                                                "jwt"};
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
 
 bool equals_lower(std::string_view text, std::string_view lower_case) {
   return text.size() == lower_case.size() &&
@@ -46,8 +75,10 @@ const std::vector<std::string>& configured_methods() {
     while (!rest.empty()) {
       const std::size_t comma = std::min(rest.find(','), rest.size());
       std::string_view name = rest.substr(0, comma);
-      while (!name.empty() && name.front() == ' ') name.remove_prefix(1);
-      while (!name.empty() && name.back() == ' ') name.remove_suffix(1);
+      while (!name.empty() && name.front() == ' ')
+        name.remove_prefix(1);
+      while (!name.empty() && name.back() == ' ')
+        name.remove_suffix(1);
       if (!name.empty()) out.emplace_back(name);
       rest.remove_prefix(std::min(comma + 1, rest.size()));
     }
@@ -166,11 +197,16 @@ UrlParts split_url(std::string_view url) {
 
 std::string_view protocol_version(unsigned version) {
   switch (version) {
-    case 10: return "1.0";
-    case 11: return "1.1";
-    case 20: return "2";
-    case 30: return "3";
-    default: return "";
+    case 10:
+      return "1.0";
+    case 11:
+      return "1.1";
+    case 20:
+      return "2";
+    case 30:
+      return "3";
+    default:
+      return "";
   }
 }
 

@@ -80,7 +80,9 @@ ServerSpan::ServerSpan(const ServerRequest& request, const Context& parent)
   if (!client.empty()) span_.set("client.address", client);
 }
 
-ServerSpan::~ServerSpan() { abandon(); }
+ServerSpan::~ServerSpan() {
+  abandon();
+}
 
 ServerSpan& ServerSpan::operator=(ServerSpan&& other) noexcept {
   if (this == &other) return *this;

@@ -53,7 +53,8 @@ struct CurlTransferOptions {
 // destruction) these options of the handle belong to it: VERBOSE, DEBUGFUNCTION/DATA,
 // OPENSOCKETFUNCTION/DATA, PREREQFUNCTION/DATA, RESOLVER_START_FUNCTION/DATA, HTTPHEADER, RESOLVE.
 // It must end before the handle is cleaned up. One thread, that of the handle. Redirects that
-// libcurl follows stay in the one client span, as events http.redirect, and have phases of their own.
+// libcurl follows stay in the one client span, as events http.redirect, and have phases of their
+// own.
 class CurlTransfer {
  public:
   CurlTransfer(CURL* easy, const CurlTransferOptions& options);
@@ -87,13 +88,13 @@ struct HttpRequest {
   std::string url_template = {};  // low-cardinality, for the span's name
   std::vector<std::pair<std::string, std::string>> headers = {};
   std::string body = {};
-  std::uint32_t timeout_ms = 0;          // of the whole, lookup included; 0: the client's
-  const Context* parent = nullptr;       // null: the ambient context; read when it is sent
+  std::uint32_t timeout_ms = 0;     // of the whole, lookup included; 0: the client's
+  const Context* parent = nullptr;  // null: the ambient context; read when it is sent
 };
 
 struct HttpResponse {
   CURLcode result = CURLE_OK;
-  int status = 0;  // 0 when there was no answer
+  int status = 0;                                            // 0 when there was no answer
   std::vector<std::pair<std::string, std::string>> headers;  // names in lower case; of the last hop
   std::string body;
   std::string error;  // for a person, empty on success
@@ -114,7 +115,7 @@ struct CurlClientConfig {
   std::string certificate_file;  // of the client, PEM
   std::string key_file;
   bool follow_redirects = false;
-  bool http2 = true;             // offered over TLS
+  bool http2 = true;                           // offered over TLS
   std::size_t response_bytes_max = 16u << 20;  // more is an error
   // Further options for each handle, applied last.
   std::function<void(CURL*)> setup = {};

@@ -17,13 +17,13 @@ namespace weft::inline v1::http {
 
 // One query as it went out on the wire.
 struct DnsTry {
-  std::string server;          // "127.0.0.1:53"
-  bool tcp = false;            // after a truncated answer, or when configured
-  std::uint16_t type = 1;      // 1: A, 28: AAAA
-  std::uint64_t sent_ns = 0;   // nanoseconds since the epoch
+  std::string server;             // "127.0.0.1:53"
+  bool tcp = false;               // after a truncated answer, or when configured
+  std::uint16_t type = 1;         // 1: A, 28: AAAA
+  std::uint64_t sent_ns = 0;      // nanoseconds since the epoch
   std::uint64_t answered_ns = 0;  // 0: no answer came while the lookup waited for it
-  int rcode = -1;              // of the answer: 0 NOERROR, 2 SERVFAIL, 3 NXDOMAIN, 5 REFUSED
-  bool truncated = false;      // the answer did not fit and is asked for again over TCP
+  int rcode = -1;                 // of the answer: 0 NOERROR, 2 SERVFAIL, 3 NXDOMAIN, 5 REFUSED
+  bool truncated = false;         // the answer did not fit and is asked for again over TCP
   // "NOERROR", "SERVFAIL", "NXDOMAIN", "REFUSED", "truncated", "timeout", "unreachable", "RCODE9".
   std::string outcome() const;
 };
@@ -33,8 +33,8 @@ struct DnsResult {
   // Why there are none: "nxdomain", "nodata", "servfail", "refused", "timeout", "bad_answer",
   // "no_server", "cancelled"; empty on success. Low-cardinality: goes into error.type.
   std::string error;
-  std::string error_message;   // for a person
-  std::vector<DnsTry> tries;   // at most 64; empty when cached or answered by the hosts file
+  std::string error_message;  // for a person
+  std::vector<DnsTry> tries;  // at most 64; empty when cached or answered by the hosts file
   bool cached = false;
   std::uint64_t start_ns = 0;  // nanoseconds since the epoch
   std::uint64_t end_ns = 0;

@@ -3,9 +3,8 @@
 // also records http.server.request.duration. The Beast and cpp-httplib components are made of it;
 // use it directly to instrument another server.
 //
-//   weft::http::ServerSpan server({.method = "GET", .path = "/users/7", .scheme = "http"}, headers);
-//   auto scope = server.activate();
-//   server.set_route("/users/{id}");
+//   weft::http::ServerSpan server({.method = "GET", .path = "/users/7", .scheme = "http"},
+//   headers); auto scope = server.activate(); server.set_route("/users/{id}");
 //   ...
 //   server.finish(200);
 #pragma once
@@ -21,15 +20,15 @@ namespace weft::inline v1::http {
 
 // Views need to live until the constructor of ServerSpan returns. Empty means not known.
 struct ServerRequest {
-  std::string_view method;
-  std::string_view path;              // url.path, without the query
-  std::string_view query;             // url.query, without '?'; secrets are redacted
-  std::string_view scheme;            // "http" or "https"
-  std::string_view host;              // the Host header: server.address and server.port
-  std::string_view user_agent;
-  std::string_view protocol_version;  // "1.1", "2"
-  std::string_view client_address;    // of the original client, when a trusted proxy tells it
-  std::string_view peer_address;      // of the connection
+  std::string_view method = {};
+  std::string_view path = {};    // url.path, without the query
+  std::string_view query = {};   // url.query, without '?'; secrets are redacted
+  std::string_view scheme = {};  // "http" or "https"
+  std::string_view host = {};    // the Host header: server.address and server.port
+  std::string_view user_agent = {};
+  std::string_view protocol_version = {};  // "1.1", "2"
+  std::string_view client_address = {};    // of the original client, when a trusted proxy tells it
+  std::string_view peer_address = {};      // of the connection
   int peer_port = 0;
 };
 

@@ -1,0 +1,102 @@
+// Processes that end with this one, whatever ends it: each is started below setpriv, which asks the
+// kernel to end it when its parent dies, even by kill -9.
+import { spawn } from 'node:child_process';
+import { openSync, closeSync, readFileSync } from 'node:fs';
+import { once } from 'node:events';
+
+export class Children {
+  #running = [];
+  #stopping = false;
+  #onExit;
+
+  // onExit(name, how, logFile) is called when a child ends that was not told to.
+  constructor(onExit) {
+    this.#onExit = onExit;
+  }
+
+  // Starts a program with its output in a log file. When `ready` (a RegExp) is given, waits until a
+  // line of its standard output matches and resolves with the match.
+  async start(name, command, args, { env = {}, log, ready, timeoutMs = 30_000, cwd } = {}) {
+    const logFd = openSync(log, 'a');
+    const child = spawn('setpriv', ['--pdeathsig', 'TERM', '--', command, ...args], {
+      env: { ...process.env, ...env },
+      cwd,
+      stdio: ['ignore', ready ? 'pipe' : logFd, logFd],
+    });
+    const entry = { name, child, log };
+    this.#running.push(entry);
+    child.once('error', (error) => this.#ended(entry, error.message));
+    child.once('exit', (code, signal) => this.#ended(entry, signal ?? `exit code ${code}`));
+    try {
+      return ready ? await this.#waitFor(entry, ready, timeoutMs, logFd) : null;
+    } finally {
+      if (!ready) closeSync(logFd);
+    }
+  }
+
+  #waitFor(entry, ready, timeoutMs, logFd) {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        reject(new Error(`${entry.name} was not ready within ${timeoutMs / 1000} s\n${tail(entry.log)}`));
+      }, timeoutMs);
+      let text = '';
+      entry.child.stdout.setEncoding('utf8');
+      entry.child.stdout.on('data', (chunk) => {
+        text = (text + chunk).slice(-65536);
+        const match = ready.exec(text);
+        if (match) {
+          clearTimeout(timer);
+          resolve(match);
+        }
+      });
+      entry.child.once('exit', () => {
+        clearTimeout(timer);
+        closeSync(logFd);
+        reject(new Error(`${entry.name} ended before it was ready\n${tail(entry.log)}${text.slice(-2000)}`));
+      });
+    });
+  }
+
+  #ended(entry, how) {
+    const at = this.#running.indexOf(entry);
+    if (at < 0) return;
+    this.#running.splice(at, 1);
+    if (!this.#stopping) this.#onExit(entry.name, how, entry.log);
+  }
+
+  pid(name) {
+    return this.#running.find((entry) => entry.name === name)?.child.pid;
+  }
+
+  // Ends one child and waits for it; SIGKILL after 10 s.
+  async stop(name) {
+    const entry = this.#running.find((candidate) => candidate.name === name);
+    if (!entry) return;
+    this.#running.splice(this.#running.indexOf(entry), 1);
+    await end(entry.child);
+  }
+
+  // Ends all, the last started first.
+  async stopAll() {
+    this.#stopping = true;
+    for (const entry of [...this.#running].reverse()) await end(entry.child);
+    this.#running = [];
+  }
+}
+
+async function end(child) {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);
+  await exited;
+  clearTimeout(timer);
+}
+
+export function tail(file, lines = 15) {
+  try {
+    return readFileSync(file, 'utf8').split('\n').slice(-lines).join('\n') + '\n';
+  } catch {
+    return '';
+  }
+}

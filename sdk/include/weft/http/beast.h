@@ -1,0 +1,234 @@
+// Boost.Beast, traced: routes whose every request has a server span named by its route. You keep
+// your own accept and read loops (Beast is a library of parts); what lies between a request that
+// was read and the response that is written goes through BeastRoutes (handlers that are plain
+// functions) or AsyncBeastRoutes (coroutines). Header-only, part of the component weft::http_beast.
+//
+//   weft::http::BeastRoutes routes;
+//   routes.add("GET", "/users/{id}", [](weft::http::BeastCall& call) {
+//     weft::current_span().set("user.id", call.parameter("id"));
+//     return call.respond(200, "application/json", "{}");
+//   });
+//   ...
+//   response = routes.handle(request, {.address = "192.0.2.7", .port = 51234});
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/http/message.hpp>
+#include <boost/beast/http/string_body.hpp>
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <weft/http/router.h>
+#include <weft/http/semantics.h>
+#include <weft/http/server_span.h>
+
+namespace weft::inline v1::http {
+
+using BeastRequest = boost::beast::http::request<boost::beast::http::string_body>;
+using BeastResponse = boost::beast::http::response<boost::beast::http::string_body>;
+
+// The far end of a connection. Ask for it once a connection, not once a request.
+struct BeastPeer {
+  std::string address;
+  int port = 0;
+  bool tls = false;
+
+  static BeastPeer of(const boost::asio::ip::tcp::endpoint& endpoint, bool tls = false) {
+    return {endpoint.address().to_string(), endpoint.port(), tls};
+  }
+};
+
+namespace beast_detail {
+
+inline std::string_view view(boost::beast::string_view text) {
+  return {text.data(), text.size()};
+}
+
+struct Target {
+  std::string_view path;
+  std::string_view query;
+};
+
+template <class Body, class Fields>
+Target split_target(const boost::beast::http::request<Body, Fields>& request) {
+  const std::string_view target = view(request.target());
+  const std::size_t question = target.find('?');
+  if (question == std::string_view::npos) return {target, {}};
+  return {target.substr(0, question), target.substr(question + 1)};
+}
+
+}  // namespace beast_detail
+
+// The span of a request that was read: for servers that route by themselves.
+template <class Body, class Fields>
+ServerSpan server_span(const boost::beast::http::request<Body, Fields>& request,
+                       const BeastPeer& peer) {
+  using beast_detail::view;
+  const auto [path, query] = beast_detail::split_target(request);
+  const auto field = [&request](boost::beast::http::field name) { return view(request[name]); };
+  const auto headers = [&request](std::string_view name, auto&& emit) {
+    const auto [begin, end] =
+        request.equal_range(boost::beast::string_view(name.data(), name.size()));
+    for (auto at = begin; at != end; ++at)
+      emit(view(at->value()));
+  };
+  return ServerSpan(ServerRequest{.method = view(request.method_string()),
+                                  .path = path,
+                                  .query = query,
+                                  .scheme = peer.tls ? "https" : "http",
+                                  .host = field(boost::beast::http::field::host),
+                                  .user_agent = field(boost::beast::http::field::user_agent),
+                                  .protocol_version = protocol_version(request.version()),
+                                  .peer_address = peer.address,
+                                  .peer_port = peer.port},
+                    headers);
+}
+
+// What a handler is given. Lives until the handler has returned.
+struct BeastCall {
+  const BeastRequest& request;
+  std::string_view path;
+  std::string_view query;
+  std::string_view route;  // the template
+  const std::vector<std::pair<std::string_view, std::string>>& parameters;
+  ServerSpan& span;
+
+  // A parameter of the route; empty when the template has none of that name.
+  std::string_view parameter(std::string_view name) const {
+    for (const auto& [key, value] : parameters) {
+      if (key == name) return value;
+    }
+    return {};
+  }
+  BeastResponse respond(unsigned status, std::string_view content_type, std::string body) const {
+    BeastResponse response(static_cast<boost::beast::http::status>(status), request.version());
+    response.set(boost::beast::http::field::content_type,
+                 boost::beast::string_view(content_type.data(), content_type.size()));
+    response.body() = std::move(body);
+    return response;
+  }
+};
+
+namespace beast_detail {
+
+// The answer to a request that no route takes.
+template <class Match>
+BeastResponse refuse(const BeastCall& call, const Match& match) {
+  if (match.allowed.empty()) return call.respond(404, "text/plain", "not found\n");
+  BeastResponse response = call.respond(405, "text/plain", "method not allowed\n");
+  std::string allowed;
+  for (const std::string_view method : match.allowed) {
+    if (!allowed.empty()) allowed += ", ";
+    allowed.append(method);
+  }
+  response.set(boost::beast::http::field::allow, allowed);
+  return response;
+}
+
+inline void complete(BeastResponse& response, const BeastRequest& request, ServerSpan& span) {
+  response.keep_alive(request.keep_alive());
+  if (request.method() == boost::beast::http::verb::head) {
+    const std::size_t size = response.body().size();
+    response.body().clear();
+    response.content_length(size);
+  } else {
+    response.prepare_payload();
+  }
+  span.finish(static_cast<int>(response.result_int()));
+}
+
+inline BeastResponse failed(const BeastCall& call, const char* message) {
+  call.span.span().record_current_exception();
+  call.span.set_error("exception", message);
+  return call.respond(500, "text/plain", "internal error\n");
+}
+
+}  // namespace beast_detail
+
+// Routes with handlers that answer before they return. Filled first; then handle() may be called
+// by any thread.
+class BeastRoutes {
+ public:
+  using Handler = std::function<BeastResponse(BeastCall&)>;
+  // Stands around every handler; calls next(call) when the request may go on.
+  using Middleware = std::function<BeastResponse(BeastCall&, const Handler& next)>;
+
+  void add(std::string method, std::string route, Handler handler) {
+    router_.add(std::move(method), std::move(route), std::move(handler));
+  }
+  // The first that was added is the outermost.
+  void use(Middleware middleware) { middleware_.push_back(std::move(middleware)); }
+
+  // Finds the route and runs its handler with the server span ambient. An exception that leaves
+  // the handler is recorded and answered with 500. The response is ready to be written.
+  BeastResponse handle(const BeastRequest& request, const BeastPeer& peer) const {
+    ServerSpan span = server_span(request, peer);
+    const Scope scope = span.activate();
+    const auto target = beast_detail::split_target(request);
+    const auto match = router_.find(beast_detail::view(request.method_string()), target.path);
+    if (match.found()) span.set_route(match.route);
+    BeastCall call{request, target.path, target.query, match.route, match.parameters, span};
+    BeastResponse response;
+    try {
+      response = match.found() ? run(call, *match.handler, 0) : beast_detail::refuse(call, match);
+    } catch (const std::exception& e) {
+      response = beast_detail::failed(call, e.what());
+    }
+    beast_detail::complete(response, request, span);
+    return response;
+  }
+
+ private:
+  BeastResponse run(BeastCall& call, const Handler& handler, std::size_t at) const {
+    if (at == middleware_.size()) return handler(call);
+    return middleware_[at](call, [&](BeastCall& inner) { return run(inner, handler, at + 1); });
+  }
+
+  Router<Handler> router_;
+  std::vector<Middleware> middleware_;
+};
+
+// The same with handlers that are coroutines. Spawn the connection's coroutine on a context
+// executor (<weft/asio.h>): then the server span stays ambient across every co_await of the handler
+// and nowhere else.
+class AsyncBeastRoutes {
+ public:
+  using Handler = std::function<boost::asio::awaitable<BeastResponse>(BeastCall&)>;
+
+  void add(std::string method, std::string route, Handler handler) {
+    router_.add(std::move(method), std::move(route), std::move(handler));
+  }
+
+  // `request` and `peer` must live until the coroutine is done.
+  boost::asio::awaitable<BeastResponse> handle(const BeastRequest& request,
+                                               const BeastPeer& peer) const {
+    ServerSpan span = server_span(request, peer);
+    // Not a Scope: the coroutine may leave on another thread than it came on.
+    Context context = span.context();
+    swap_ambient(context);
+    const auto target = beast_detail::split_target(request);
+    const auto match = router_.find(beast_detail::view(request.method_string()), target.path);
+    if (match.found()) span.set_route(match.route);
+    BeastCall call{request, target.path, target.query, match.route, match.parameters, span};
+    BeastResponse response;
+    try {
+      response =
+          match.found() ? co_await (*match.handler)(call) : beast_detail::refuse(call, match);
+    } catch (const std::exception& e) {
+      response = beast_detail::failed(call, e.what());
+    }
+    swap_ambient(context);
+    beast_detail::complete(response, request, span);
+    co_return response;
+  }
+
+ private:
+  Router<Handler> router_;
+};
+
+}  // namespace weft::inline v1::http
