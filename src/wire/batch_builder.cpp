@@ -26,7 +26,7 @@ uint64_t multiply_fold(uint64_t a, uint64_t b) {
 }
 
 // Short strings by two overlapping words, the others by XXH3: all bytes count.
-uint64_t fast_hash(std::string_view text, uint64_t seed) {
+[[gnu::always_inline]] inline uint64_t fast_hash(std::string_view text, uint64_t seed) {
   const size_t n = text.size();
   if (n > 32) return hash_bytes(text, seed);
   const char* p = text.data();
@@ -95,7 +95,10 @@ StringPool::Id StringInterner::intern(std::string_view text) {
     }
     if (static_cast<uint32_t>(entry >> 32) == tag) {
       const auto id = static_cast<StringPool::Id>(entry);
-      if (pool_->at(id) == text) return id;
+      const std::string_view known = pool_->at(id);
+      if (known.size() == text.size() && equal_bytes(known.data(), text.data(), text.size())) {
+        return id;
+      }
     }
   }
 }

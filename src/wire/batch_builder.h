@@ -16,6 +16,38 @@
 
 namespace weft {
 
+// memcmp() == 0 without a call, for the short strings that attributes are.
+[[gnu::always_inline]] inline bool equal_bytes(const char* a, const char* b, size_t size) {
+  const auto differ64 = [](const char* x, const char* y) {
+    uint64_t left;
+    uint64_t right;
+    std::memcpy(&left, x, 8);
+    std::memcpy(&right, y, 8);
+    return left ^ right;
+  };
+  if (size >= 8) {
+    // The last word overlaps the one before it.
+    if (differ64(a + size - 8, b + size - 8) != 0) return false;
+    for (size_t at = 0; at + 8 < size; at += 8) {
+      if (differ64(a + at, b + at) != 0) return false;
+    }
+    return true;
+  }
+  if (size >= 4) {
+    uint32_t head[2];
+    uint32_t tail[2];
+    std::memcpy(&head[0], a, 4);
+    std::memcpy(&head[1], b, 4);
+    std::memcpy(&tail[0], a + size - 4, 4);
+    std::memcpy(&tail[1], b + size - 4, 4);
+    return ((head[0] ^ head[1]) | (tail[0] ^ tail[1])) == 0;
+  }
+  for (size_t at = 0; at < size; ++at) {
+    if (a[at] != b[at]) return false;
+  }
+  return true;
+}
+
 // Ids for repeated strings of one StringPool. It keeps its look-up table from batch to batch and
 // leaves the pool's own index unbuilt, which saves an allocation of the table a batch.
 class StringInterner {
@@ -149,8 +181,8 @@ inline AttributeOutcome AttributeTableBuilder::add_number(uint32_t slot_index, V
   return AttributeOutcome::kAdded;
 }
 
-inline AttributeOutcome AttributeTableBuilder::add_string(uint32_t slot_index, ValueType type,
-                                                          std::string_view text) {
+[[gnu::always_inline]] inline AttributeOutcome AttributeTableBuilder::add_string(
+    uint32_t slot_index, ValueType type, std::string_view text) {
   KeySlot& key = slots_[slot_index];
   if (const auto outcome = claim(key); outcome != AttributeOutcome::kAdded) return outcome;
   int32_t index = key.column[static_cast<size_t>(type)];
@@ -162,7 +194,7 @@ inline AttributeOutcome AttributeTableBuilder::add_string(uint32_t slot_index, V
   ColumnState& state = states_[static_cast<size_t>(index)];
   const std::string_view last = strings_->at(state.last);
   const bool repeated =
-      last.size() == text.size() && std::memcmp(last.data(), text.data(), text.size()) == 0;
+      last.size() == text.size() && equal_bytes(last.data(), text.data(), text.size());
   const StringPool::Id id = repeated ? state.last : resolve(state, text);
   column.rows.push_back(row_);
   column.strings.push_back(id);

@@ -39,6 +39,14 @@ class Document {
   static void release();
 };
 
+// By value, so that a range-based for may go over the result. Precondition: the element is one.
+inline simdjson::dom::object as_object(const element& value) {
+  return value.get_object().value_unsafe();
+}
+inline simdjson::dom::array as_array(const element& value) {
+  return value.get_array().value_unsafe();
+}
+
 // A number written as a number or in a string. nullopt when it is neither or does not fit.
 std::optional<uint64_t> to_uint64(const element& value);
 std::optional<int64_t> to_int64(const element& value);

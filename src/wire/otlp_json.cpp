@@ -47,7 +47,7 @@ class Decoder {
   bool each(const element& array, const Path& path, F&& f) {
     if (array.type() != element_type::ARRAY) return refuse(path, "an array");
     Path at{&path, {}, 0};
-    for (const element value : array.get_array().value_unsafe()) {
+    for (const element value : json::as_array(array)) {
       if (!f(value, at)) return false;
       ++at.index;
     }
@@ -57,7 +57,7 @@ class Decoder {
   template <typename F>
   bool members(const element& object, const Path& path, F&& f) {
     if (object.type() != element_type::OBJECT) return refuse(path, "an object");
-    for (const auto [name, value] : object.get_object().value_unsafe()) {
+    for (const auto [name, value] : json::as_object(object)) {
       if (value.is_null()) continue;
       if (!f(name, value, Path{&path, name, 0})) return false;
     }

@@ -35,7 +35,7 @@ struct Group {
   uint32_t last_span = 0;  // one past
 };
 
-bool header_matches(const Slot::KeySlot& slot, Position p) {
+[[gnu::always_inline]] inline bool header_matches(const Slot::KeySlot& slot, Position p) {
 #if defined(__SSE2__)
   const auto* expected = reinterpret_cast<const __m128i*>(slot.header.data());
   const auto* actual = reinterpret_cast<const __m128i*>(p);
@@ -247,7 +247,13 @@ Position Decoder::outline_scope_spans(Position p, Position end, Group group) {
   while (p < end) {
     const Position at = p;
     Field field;
-    p = read_field(p, end, field);
+    if (*p == 0x12) [[likely]] {
+      field.number = 2;
+      field.type = WireType::kBytes;
+      p = read_bytes(p + 1, end, field.bytes);
+    } else {
+      p = read_field(p, end, field);
+    }
     if (p == nullptr) return malformed(at, "in scope_spans");
     if (field.number < 1 || field.number > 3) continue;
     if (field.type != WireType::kBytes) return malformed(at, "wrong wire type in scope_spans");
@@ -427,6 +433,11 @@ Position Decoder::decode_span_fields(Position p, Position end, uint32_t row) {
         batch.name[row] = last_name_;
         continue;
       }
+      case 0x30:
+        if (end - p < 2 || p[1] >= 0x80) break;
+        batch.kind[row] = p[1];
+        p += 2;
+        continue;
       case 0x39:
       case 0x41:
         if (end - p < 9) return malformed(at, "in a span's time");
@@ -437,6 +448,20 @@ Position Decoder::decode_span_fields(Position p, Position end, uint32_t row) {
         p = decode_attributes(p, end, 0x4A,
                               {builder_.span_attributes(), batch.dropped_attributes_count[row]});
         if (p == nullptr) return nullptr;
+        continue;
+      case 0x7A:  // a status that is empty or has a code alone
+        if (end - p >= 2 && p[1] == 0) {
+          p += 2;
+          continue;
+        }
+        if (end - p < 4 || p[1] != 2 || p[2] != 0x18 || p[3] >= 0x80) break;
+        batch.status_code[row] = p[3];
+        p += 4;
+        continue;
+      case 0x85:
+        if (end - p < 6 || p[1] != 0x01) break;
+        batch.flags[row] = load_fixed32(p + 2);
+        p += 6;
         continue;
       default:
         break;
@@ -597,6 +622,54 @@ Position Decoder::decode_link_attributes(Position p, Position end, uint32_t row)
 
 // --- Attributes ---
 
+// The length-prefixed AnyValue at q, when it ends with the attribute and has one field of a simple
+// type, shortly written. nullptr: it has not, and nothing was added.
+[[gnu::always_inline]] inline Position Decoder::decode_value(Position q, Position end,
+                                                             uint32_t slot, Target target) {
+  if (const ptrdiff_t left = end - q - 1; left >= 2 && left < 0x80 && q[0] == left) [[likely]] {
+    // All lengths have one byte.
+    if (q[1] == 0x0A && q[2] == left - 2) {
+      add(target.table.add_string(slot, ValueType::kString, view(q + 3, end)), target);
+      return end;
+    }
+  }
+  size_t size = 0;
+  q = read_length(q, end, size);
+  if (q == nullptr || q + size != end) return nullptr;
+  if (size == 0) {
+    add(target.table.add_none(slot), target);
+    return end;
+  }
+  switch (*q) {
+    case 0x0A:
+    case 0x3A: {
+      const ValueType type = *q == 0x0A ? ValueType::kString : ValueType::kBytes;
+      size_t length = 0;
+      const Position text = read_length(q + 1, end, length);
+      if (text == nullptr || text + length != end) return nullptr;
+      add(target.table.add_string(slot, type, view(text, end)), target);
+      return end;
+    }
+    case 0x10:
+    case 0x18: {
+      uint64_t number = 0;
+      if (read_varint(q + 1, end, number) != end) return nullptr;
+      if (*q == 0x10) {
+        add(target.table.add_number(slot, ValueType::kBool, number != 0), target);
+      } else {
+        add(target.table.add_number(slot, ValueType::kInt, number), target);
+      }
+      return end;
+    }
+    case 0x21:
+      if (size != 9) return nullptr;
+      add(target.table.add_number(slot, ValueType::kDouble, load_fixed64(q + 1)), target);
+      return end;
+    default:
+      return nullptr;
+  }
+}
+
 Position Decoder::decode_attributes(Position p, Position end, uint8_t tag, Target target) {
   AttributeTableBuilder& table = target.table;
   uint32_t previous = Slot::kRowStart;
@@ -636,46 +709,6 @@ Position Decoder::decode_attributes(Position p, Position end, uint8_t tag, Targe
     p = value_end;
   }
   return p;
-}
-
-// The length-prefixed AnyValue at q, when it ends with the attribute and has one field of a simple
-// type, shortly written. nullptr: it has not, and nothing was added.
-Position Decoder::decode_value(Position q, Position end, uint32_t slot, Target target) {
-  size_t size = 0;
-  q = read_length(q, end, size);
-  if (q == nullptr || q + size != end) return nullptr;
-  if (size == 0) {
-    add(target.table.add_none(slot), target);
-    return end;
-  }
-  switch (*q) {
-    case 0x0A:
-    case 0x3A: {
-      const ValueType type = *q == 0x0A ? ValueType::kString : ValueType::kBytes;
-      size_t length = 0;
-      const Position text = read_length(q + 1, end, length);
-      if (text == nullptr || text + length != end) return nullptr;
-      add(target.table.add_string(slot, type, view(text, end)), target);
-      return end;
-    }
-    case 0x10:
-    case 0x18: {
-      uint64_t number = 0;
-      if (read_varint(q + 1, end, number) != end) return nullptr;
-      if (*q == 0x10) {
-        add(target.table.add_number(slot, ValueType::kBool, number != 0), target);
-      } else {
-        add(target.table.add_number(slot, ValueType::kInt, number), target);
-      }
-      return end;
-    }
-    case 0x21:
-      if (size != 9) return nullptr;
-      add(target.table.add_number(slot, ValueType::kDouble, load_fixed64(q + 1)), target);
-      return end;
-    default:
-      return nullptr;
-  }
 }
 
 Position Decoder::decode_any_key_value(Position p, Position end, uint32_t& slot, Target target) {

@@ -74,7 +74,7 @@ bool count_elements(const json::element& value, std::span<const std::string_view
                     uint64_t& count) {
   if (value.is_null()) return true;
   if (value.type() == element_type::ARRAY) {
-    for (const json::element entry : value.get_array().value_unsafe()) {
+    for (const json::element entry : json::as_array(value)) {
       if (path.empty()) {
         ++count;
       } else if (!count_elements(entry, path, count)) {
@@ -86,7 +86,7 @@ bool count_elements(const json::element& value, std::span<const std::string_view
   if (path.empty() || value.type() != element_type::OBJECT) {
     return path.size() == 1 && path.front() == "dataPoints";  // "name" and so on of a metric
   }
-  for (const auto [name, member] : value.get_object().value_unsafe()) {
+  for (const auto [name, member] : json::as_object(value)) {
     if (path.front() != "*" && name != path.front()) continue;
     if (!count_elements(member, path.subspan(1), count)) return false;
   }

@@ -113,7 +113,7 @@ bool Decoder::decode(const element& root) {
   const Path top;
   if (root.type() != element_type::ARRAY) return refuse(top, "an array of Zipkin v2 spans");
   Path at{&top, {}, 0};
-  for (const element value : root.get_array().value_unsafe()) {
+  for (const element value : json::as_array(root)) {
     ZipkinSpan span;
     if (!read(value, at, span) || !write(span, at)) return false;
     ++at.index;
@@ -123,7 +123,7 @@ bool Decoder::decode(const element& root) {
 
 bool Decoder::read(const element& value, const Path& path, ZipkinSpan& span) {
   if (value.type() != element_type::OBJECT) return refuse(path, "an object");
-  for (const auto [name, member] : value.get_object().value_unsafe()) {
+  for (const auto [name, member] : json::as_object(value)) {
     if (member.is_null()) continue;
     if (!read_member(name, member, Path{&path, name, 0}, span)) return false;
   }
@@ -157,7 +157,7 @@ bool Decoder::read_member(std::string_view name, const element& value, const Pat
 
 bool Decoder::read_endpoint(const element& value, const Path& path, Endpoint& endpoint) {
   if (value.type() != element_type::OBJECT) return refuse(path, "an object");
-  for (const auto [name, member] : value.get_object().value_unsafe()) {
+  for (const auto [name, member] : json::as_object(value)) {
     if (member.is_null()) continue;
     const Path at{&path, name, 0};
     if (name == "serviceName" && !text(member, at, endpoint.service_name)) return false;
@@ -202,7 +202,7 @@ uint32_t Decoder::scope_of(const ZipkinSpan& span) {
   std::string_view name;
   std::string_view version;
   if (span.has_tags) {
-    for (const auto [key, value] : span.tags.get_object().value_unsafe()) {
+    for (const auto [key, value] : json::as_object(span.tags)) {
       if (value.type() != element_type::STRING) continue;
       const std::string_view content = value.get_string().value_unsafe();
       if (key == "otel.scope.name" || (key == "otel.library.name" && name.empty())) name = content;
@@ -313,7 +313,7 @@ void Decoder::write_remote(const Endpoint& remote, uint32_t row) {
 bool Decoder::write_tags(const ZipkinSpan& span, const Path& path, uint32_t row) {
   if (!span.has_tags) return true;
   const Path tags{&path, "tags", 0};
-  for (const auto [key, value] : span.tags.get_object().value_unsafe()) {
+  for (const auto [key, value] : json::as_object(span.tags)) {
     if (value.is_null()) continue;
     std::string_view content;
     if (!text(value, Path{&tags, key, 0}, content)) return false;
@@ -351,11 +351,11 @@ bool Decoder::write_annotations(const ZipkinSpan& span, const Path& path, uint32
   SpanBatch& batch = builder_.batch();
   const Path list{&path, "annotations", 0};
   Path at{&list, {}, 0};
-  for (const element value : span.annotations.get_array().value_unsafe()) {
+  for (const element value : json::as_array(span.annotations)) {
     if (value.type() != element_type::OBJECT) return refuse(at, "an object");
     uint64_t timestamp_us = 0;
     std::string_view name;
-    for (const auto [member, content] : value.get_object().value_unsafe()) {
+    for (const auto [member, content] : json::as_object(value)) {
       if (content.is_null()) continue;
       const Path here{&at, member, 0};
       if (member == "timestamp" && !number(content, here, timestamp_us)) return false;
