@@ -9,20 +9,31 @@
 namespace weft::traceql {
 namespace {
 
-constexpr std::array kOpTexts = {
-    "+", "-", "*", "/", "%", "^", "=", "!=", "<", "<=", ">", ">=", "=~", "!~", "&&", "||", "!", "-",
-    ">", "<", ">>", "<<", "~", "!>", "!<", "!>>", "!<<", "!~", "&>", "&<", "&>>", "&<<", "&~"};
+constexpr std::array kOpTexts = {"+",  "-",  "*",  "/",   "%",   "^",  "=",  "!=",  "<",
+                                 "<=", ">",  ">=", "=~",  "!~",  "&&", "||", "!",   "-",
+                                 ">",  "<",  ">>", "<<",  "~",   "!>", "!<", "!>>", "!<<",
+                                 "!~", "&>", "&<", "&>>", "&<<", "&~"};
 static_assert(kOpTexts.size() == static_cast<size_t>(Op::kUnionSibling) + 1);
 
 std::string quoted(std::string_view text) {
   std::string out = "\"";
   for (char c : text) {
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\t': out += "\\t"; break;
-      case '\r': out += "\\r"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
       default:
         if (static_cast<uint8_t>(c) < 0x20) {
           out += fmt::format("\\x{:02x}", static_cast<uint8_t>(c));
@@ -66,21 +77,27 @@ std::string join(const std::vector<FieldRef>& fields) {
 
 std::string stage_text(const Stage& stage) {
   switch (stage.kind) {
-    case Stage::Kind::kSpanset: return to_string(*stage.spanset);
+    case Stage::Kind::kSpanset:
+      return to_string(*stage.spanset);
     case Stage::Kind::kScalarFilter:
       return fmt::format("{} {} {}", to_string(*stage.left), to_string(stage.op),
                          to_string(*stage.right));
-    case Stage::Kind::kBy: return fmt::format("by({})", to_string(*stage.by));
-    case Stage::Kind::kCoalesce: return "coalesce()";
-    case Stage::Kind::kSelect: return fmt::format("select({})", join(stage.select));
+    case Stage::Kind::kBy:
+      return fmt::format("by({})", to_string(*stage.by));
+    case Stage::Kind::kCoalesce:
+      return "coalesce()";
+    case Stage::Kind::kSelect:
+      return fmt::format("select({})", join(stage.select));
   }
   return "";
 }
 
 std::string series_stage_text(const SeriesStage& stage) {
   switch (stage.kind) {
-    case SeriesStage::Kind::kTopK: return fmt::format("topk({})", stage.k);
-    case SeriesStage::Kind::kBottomK: return fmt::format("bottomk({})", stage.k);
+    case SeriesStage::Kind::kTopK:
+      return fmt::format("topk({})", stage.k);
+    case SeriesStage::Kind::kBottomK:
+      return fmt::format("bottomk({})", stage.k);
     case SeriesStage::Kind::kFilter:
       return fmt::format("{} {}", to_string(stage.op), number_text(stage.value));
   }
@@ -99,7 +116,8 @@ std::string function_text(const MetricsExpr& metrics) {
     return out + ")";
   }
   if (metrics.value) out += to_string(*metrics.value);
-  for (double quantile : metrics.quantiles) out += ", " + number_text(quantile);
+  for (double quantile : metrics.quantiles)
+    out += ", " + number_text(quantile);
   out += ")";
   if (!metrics.by.empty()) out += fmt::format(" by({})", join(metrics.by));
   return out;
@@ -109,16 +127,26 @@ std::string function_text(const MetricsExpr& metrics) {
 
 std::string_view to_string(StaticType type) {
   switch (type) {
-    case StaticType::kUnknown: return "unknown";
-    case StaticType::kNil: return "nil";
-    case StaticType::kString: return "string";
-    case StaticType::kInt: return "int";
-    case StaticType::kFloat: return "float";
-    case StaticType::kBool: return "bool";
-    case StaticType::kDuration: return "duration";
-    case StaticType::kStatus: return "status";
-    case StaticType::kKind: return "kind";
-    case StaticType::kId: return "id";
+    case StaticType::kUnknown:
+      return "unknown";
+    case StaticType::kNil:
+      return "nil";
+    case StaticType::kString:
+      return "string";
+    case StaticType::kInt:
+      return "int";
+    case StaticType::kFloat:
+      return "float";
+    case StaticType::kBool:
+      return "bool";
+    case StaticType::kDuration:
+      return "duration";
+    case StaticType::kStatus:
+      return "status";
+    case StaticType::kKind:
+      return "kind";
+    case StaticType::kId:
+      return "id";
   }
   return "";
 }
@@ -161,9 +189,13 @@ const std::vector<IntrinsicName>& intrinsic_names() {
   return names;
 }
 
-bool FieldRef::is_id() const { return type() == StaticType::kId; }
+bool FieldRef::is_id() const {
+  return type() == StaticType::kId;
+}
 
-bool FieldRef::is_multi_valued() const { return !is_computed() && column().is_multi_valued(); }
+bool FieldRef::is_multi_valued() const {
+  return !is_computed() && column().is_multi_valued();
+}
 
 StaticType FieldRef::type() const {
   if (kind == FieldKind::kAttribute) return StaticType::kUnknown;
@@ -175,54 +207,92 @@ StaticType FieldRef::type() const {
 
 ColumnRef FieldRef::column() const {
   switch (kind) {
-    case FieldKind::kAttribute: return ColumnRef::attribute(scope, key);
-    case FieldKind::kDuration: return ColumnRef::of(Intrinsic::kDurationNs);
-    case FieldKind::kName: return ColumnRef::of(Intrinsic::kName);
-    case FieldKind::kKind: return ColumnRef::of(Intrinsic::kKind);
-    case FieldKind::kStatus: return ColumnRef::of(Intrinsic::kStatusCode);
-    case FieldKind::kStatusMessage: return ColumnRef::of(Intrinsic::kStatusMessage);
-    case FieldKind::kTraceState: return ColumnRef::of(Intrinsic::kTraceState);
-    case FieldKind::kSpanId: return ColumnRef::of(Intrinsic::kSpanId);
-    case FieldKind::kParentId: return ColumnRef::of(Intrinsic::kParentSpanId);
-    case FieldKind::kTraceId: return ColumnRef::of(Intrinsic::kTraceId);
-    case FieldKind::kEventName: return ColumnRef::of(Intrinsic::kEventName);
-    case FieldKind::kEventTimeSinceStart: return ColumnRef::of(Intrinsic::kEventTimeSinceStartNs);
-    case FieldKind::kLinkTraceId: return ColumnRef::of(Intrinsic::kLinkTraceId);
-    case FieldKind::kLinkSpanId: return ColumnRef::of(Intrinsic::kLinkSpanId);
-    case FieldKind::kInstrumentationName: return ColumnRef::of(Intrinsic::kInstrumentationName);
+    case FieldKind::kAttribute:
+      return ColumnRef::attribute(scope, key);
+    case FieldKind::kDuration:
+      return ColumnRef::of(Intrinsic::kDurationNs);
+    case FieldKind::kName:
+      return ColumnRef::of(Intrinsic::kName);
+    case FieldKind::kKind:
+      return ColumnRef::of(Intrinsic::kKind);
+    case FieldKind::kStatus:
+      return ColumnRef::of(Intrinsic::kStatusCode);
+    case FieldKind::kStatusMessage:
+      return ColumnRef::of(Intrinsic::kStatusMessage);
+    case FieldKind::kTraceState:
+      return ColumnRef::of(Intrinsic::kTraceState);
+    case FieldKind::kSpanId:
+      return ColumnRef::of(Intrinsic::kSpanId);
+    case FieldKind::kParentId:
+      return ColumnRef::of(Intrinsic::kParentSpanId);
+    case FieldKind::kTraceId:
+      return ColumnRef::of(Intrinsic::kTraceId);
+    case FieldKind::kEventName:
+      return ColumnRef::of(Intrinsic::kEventName);
+    case FieldKind::kEventTimeSinceStart:
+      return ColumnRef::of(Intrinsic::kEventTimeSinceStartNs);
+    case FieldKind::kLinkTraceId:
+      return ColumnRef::of(Intrinsic::kLinkTraceId);
+    case FieldKind::kLinkSpanId:
+      return ColumnRef::of(Intrinsic::kLinkSpanId);
+    case FieldKind::kInstrumentationName:
+      return ColumnRef::of(Intrinsic::kInstrumentationName);
     case FieldKind::kInstrumentationVersion:
       return ColumnRef::of(Intrinsic::kInstrumentationVersion);
-    default: return ColumnRef::of(Intrinsic::kNone);
+    default:
+      return ColumnRef::of(Intrinsic::kNone);
   }
 }
 
-std::string_view to_string(Op op) { return kOpTexts[static_cast<size_t>(op)]; }
-bool is_arithmetic(Op op) { return op <= Op::kPower; }
-bool is_comparison(Op op) { return op >= Op::kEqual && op <= Op::kNotRegex; }
-bool is_structural(Op op) { return op >= Op::kChild; }
+std::string_view to_string(Op op) {
+  return kOpTexts[static_cast<size_t>(op)];
+}
+bool is_arithmetic(Op op) {
+  return op <= Op::kPower;
+}
+bool is_comparison(Op op) {
+  return op >= Op::kEqual && op <= Op::kNotRegex;
+}
+bool is_structural(Op op) {
+  return op >= Op::kChild;
+}
 
 std::string_view to_string(Aggregate aggregate) {
   switch (aggregate) {
-    case Aggregate::kCount: return "count";
-    case Aggregate::kMin: return "min";
-    case Aggregate::kMax: return "max";
-    case Aggregate::kSum: return "sum";
-    case Aggregate::kAvg: return "avg";
+    case Aggregate::kCount:
+      return "count";
+    case Aggregate::kMin:
+      return "min";
+    case Aggregate::kMax:
+      return "max";
+    case Aggregate::kSum:
+      return "sum";
+    case Aggregate::kAvg:
+      return "avg";
   }
   return "";
 }
 
 std::string_view to_string(MetricsFunction function) {
   switch (function) {
-    case MetricsFunction::kRate: return "rate";
-    case MetricsFunction::kCountOverTime: return "count_over_time";
-    case MetricsFunction::kMinOverTime: return "min_over_time";
-    case MetricsFunction::kMaxOverTime: return "max_over_time";
-    case MetricsFunction::kSumOverTime: return "sum_over_time";
-    case MetricsFunction::kAvgOverTime: return "avg_over_time";
-    case MetricsFunction::kQuantileOverTime: return "quantile_over_time";
-    case MetricsFunction::kHistogramOverTime: return "histogram_over_time";
-    case MetricsFunction::kCompare: return "compare";
+    case MetricsFunction::kRate:
+      return "rate";
+    case MetricsFunction::kCountOverTime:
+      return "count_over_time";
+    case MetricsFunction::kMinOverTime:
+      return "min_over_time";
+    case MetricsFunction::kMaxOverTime:
+      return "max_over_time";
+    case MetricsFunction::kSumOverTime:
+      return "sum_over_time";
+    case MetricsFunction::kAvgOverTime:
+      return "avg_over_time";
+    case MetricsFunction::kQuantileOverTime:
+      return "quantile_over_time";
+    case MetricsFunction::kHistogramOverTime:
+      return "histogram_over_time";
+    case MetricsFunction::kCompare:
+      return "compare";
   }
   return "";
 }
@@ -240,9 +310,9 @@ std::string duration_text(int64_t ns) {
     const char* text;
     int64_t ns;
   };
-  for (const UnitOf& unit : {UnitOf{"h", 3600'000'000'000}, UnitOf{"m", 60'000'000'000},
-                             UnitOf{"s", 1'000'000'000}, UnitOf{"ms", 1'000'000},
-                             UnitOf{"us", 1'000}}) {
+  for (const UnitOf& unit :
+       {UnitOf{"h", 3600'000'000'000}, UnitOf{"m", 60'000'000'000}, UnitOf{"s", 1'000'000'000},
+        UnitOf{"ms", 1'000'000}, UnitOf{"us", 1'000}}) {
     if (ns >= unit.ns && ns % unit.ns == 0) return fmt::format("{}{}", ns / unit.ns, unit.text);
   }
   if (ns >= 1'000'000'000 && ns % 1'000'000 == 0) {
@@ -254,11 +324,16 @@ std::string duration_text(int64_t ns) {
 std::string to_string(const Literal& literal) {
   switch (literal.type) {
     case StaticType::kString:
-    case StaticType::kId: return quoted(std::get<std::string>(literal.value.data));
-    case StaticType::kInt: return fmt::format("{}", std::get<int64_t>(literal.value.data));
-    case StaticType::kFloat: return number_text(std::get<double>(literal.value.data));
-    case StaticType::kBool: return std::get<bool>(literal.value.data) ? "true" : "false";
-    case StaticType::kDuration: return duration_text(std::get<int64_t>(literal.value.data));
+    case StaticType::kId:
+      return quoted(std::get<std::string>(literal.value.data));
+    case StaticType::kInt:
+      return fmt::format("{}", std::get<int64_t>(literal.value.data));
+    case StaticType::kFloat:
+      return number_text(std::get<double>(literal.value.data));
+    case StaticType::kBool:
+      return std::get<bool>(literal.value.data) ? "true" : "false";
+    case StaticType::kDuration:
+      return duration_text(std::get<int64_t>(literal.value.data));
     case StaticType::kStatus: {
       constexpr std::array kNames = {"unset", "ok", "error"};
       return kNames[static_cast<size_t>(std::get<int64_t>(literal.value.data))];
@@ -268,7 +343,8 @@ std::string to_string(const Literal& literal) {
                                      "client",      "producer", "consumer"};
       return kNames[static_cast<size_t>(std::get<int64_t>(literal.value.data))];
     }
-    default: return "nil";
+    default:
+      return "nil";
   }
 }
 
@@ -286,13 +362,15 @@ std::string to_string(const FieldRef& field) {
 
 std::string to_string(const FieldExpr& expression) {
   switch (expression.kind) {
-    case FieldExpr::Kind::kLiteral: return to_string(expression.literal);
-    case FieldExpr::Kind::kField: return to_string(expression.field);
+    case FieldExpr::Kind::kLiteral:
+      return to_string(expression.literal);
+    case FieldExpr::Kind::kField:
+      return to_string(expression.field);
     case FieldExpr::Kind::kUnary:
       return fmt::format("{}({})", to_string(expression.op), to_string(expression.children[0]));
     case FieldExpr::Kind::kBinary: {
-      return fmt::format("{} {} {}", operand_text(expression.children[0]),
-                         to_string(expression.op), operand_text(expression.children[1]));
+      return fmt::format("{} {} {}", operand_text(expression.children[0]), to_string(expression.op),
+                         operand_text(expression.children[1]));
     }
   }
   return "";
@@ -310,21 +388,24 @@ std::string to_string(const SpansetExpr& expression) {
       return fmt::format("{} {} {}", side(expression.operands[0]), to_string(expression.op),
                          side(expression.operands[1]));
     }
-    case SpansetExpr::Kind::kPipeline: return "(" + to_string(expression.pipeline[0]) + ")";
+    case SpansetExpr::Kind::kPipeline:
+      return "(" + to_string(expression.pipeline[0]) + ")";
   }
   return "";
 }
 
 std::string to_string(const ScalarExpr& expression) {
   switch (expression.kind) {
-    case ScalarExpr::Kind::kLiteral: return to_string(expression.literal);
+    case ScalarExpr::Kind::kLiteral:
+      return to_string(expression.literal);
     case ScalarExpr::Kind::kAggregate:
       return fmt::format("{}({})", to_string(expression.aggregate),
                          expression.argument ? to_string(*expression.argument) : "");
-    case ScalarExpr::Kind::kNegate: return fmt::format("-({})", to_string(expression.children[0]));
+    case ScalarExpr::Kind::kNegate:
+      return fmt::format("-({})", to_string(expression.children[0]));
     case ScalarExpr::Kind::kBinary: {
-      return fmt::format("{} {} {}", operand_text(expression.children[0]),
-                         to_string(expression.op), operand_text(expression.children[1]));
+      return fmt::format("{} {} {}", operand_text(expression.children[0]), to_string(expression.op),
+                         operand_text(expression.children[1]));
     }
     case ScalarExpr::Kind::kPipeline:
       return fmt::format("({} | {})", to_string(expression.pipeline[0]),
@@ -345,7 +426,9 @@ std::string to_string(const Pipeline& pipeline) {
 std::string to_string(const MetricsExpr& expression) {
   std::string out;
   switch (expression.kind) {
-    case MetricsExpr::Kind::kNumber: out = number_text(expression.number); break;
+    case MetricsExpr::Kind::kNumber:
+      out = number_text(expression.number);
+      break;
     case MetricsExpr::Kind::kQuery:
       out = fmt::format("{} | {}", to_string(expression.spans), function_text(expression));
       break;

@@ -90,13 +90,40 @@ const std::vector<IntrinsicName>& intrinsic_names();
 
 enum class Op : uint8_t {
   // of fields and scalars
-  kAdd, kSubtract, kMultiply, kDivide, kModulo, kPower,
-  kEqual, kNotEqual, kLess, kLessEqual, kGreater, kGreaterEqual, kRegex, kNotRegex,
-  kAnd, kOr, kNot, kNegate,
+  kAdd,
+  kSubtract,
+  kMultiply,
+  kDivide,
+  kModulo,
+  kPower,
+  kEqual,
+  kNotEqual,
+  kLess,
+  kLessEqual,
+  kGreater,
+  kGreaterEqual,
+  kRegex,
+  kNotRegex,
+  kAnd,
+  kOr,
+  kNot,
+  kNegate,
   // of spansets; kAnd and kOr too
-  kChild, kParent, kDescendant, kAncestor, kSibling,
-  kNotChild, kNotParent, kNotDescendant, kNotAncestor, kNotSibling,
-  kUnionChild, kUnionParent, kUnionDescendant, kUnionAncestor, kUnionSibling,
+  kChild,
+  kParent,
+  kDescendant,
+  kAncestor,
+  kSibling,
+  kNotChild,
+  kNotParent,
+  kNotDescendant,
+  kNotAncestor,
+  kNotSibling,
+  kUnionChild,
+  kUnionParent,
+  kUnionDescendant,
+  kUnionAncestor,
+  kUnionSibling,
 };
 std::string_view to_string(Op op);
 bool is_arithmetic(Op op);
@@ -120,10 +147,10 @@ struct Pipeline;
 struct SpansetExpr {
   enum class Kind : uint8_t { kFilter, kOperation, kPipeline };
   Kind kind = Kind::kFilter;
-  std::optional<FieldExpr> filter;     // kFilter; none: { }
-  Op op = Op::kAnd;                    // kOperation
-  std::vector<SpansetExpr> operands;   // kOperation: two
-  std::vector<Pipeline> pipeline;      // kPipeline: one
+  std::optional<FieldExpr> filter;    // kFilter; none: { }
+  Op op = Op::kAnd;                   // kOperation
+  std::vector<SpansetExpr> operands;  // kOperation: two
+  std::vector<Pipeline> pipeline;     // kPipeline: one
   TextSpan at;
 };
 
@@ -152,8 +179,8 @@ struct Stage {
   Op op = Op::kEqual;                  // kScalarFilter: left op right
   std::optional<ScalarExpr> left;
   std::optional<ScalarExpr> right;
-  std::optional<FieldExpr> by;     // kBy
-  std::vector<FieldRef> select;    // kSelect
+  std::optional<FieldExpr> by;   // kBy
+  std::vector<FieldRef> select;  // kSelect
   TextSpan at;
 };
 
@@ -178,9 +205,9 @@ std::string_view to_string(MetricsFunction function);
 struct SeriesStage {
   enum class Kind : uint8_t { kTopK, kBottomK, kFilter };
   Kind kind = Kind::kTopK;
-  uint32_t k = 0;         // kTopK, kBottomK
-  Op op = Op::kGreater;   // kFilter
-  double value = 0;       // kFilter; durations in seconds
+  uint32_t k = 0;        // kTopK, kBottomK
+  Op op = Op::kGreater;  // kFilter
+  double value = 0;      // kFilter; durations in seconds
   TextSpan at;
 };
 
@@ -190,12 +217,12 @@ struct MetricsExpr {
   // kQuery
   Pipeline spans;
   MetricsFunction function = MetricsFunction::kRate;
-  std::optional<FieldRef> value;         // of what is aggregated over time
-  std::vector<double> quantiles;         // kQuantileOverTime
+  std::optional<FieldRef> value;  // of what is aggregated over time
+  std::vector<double> quantiles;  // kQuantileOverTime
   std::vector<FieldRef> by;
   std::optional<SpansetExpr> selection;  // kCompare
   uint32_t compare_top = 10;
-  uint64_t compare_from_ns = 0;          // the selection's own range; 0, 0: all of it
+  uint64_t compare_from_ns = 0;  // the selection's own range; 0, 0: all of it
   uint64_t compare_to_ns = 0;
   // kNumber
   double number = 0;

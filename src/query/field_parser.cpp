@@ -21,22 +21,26 @@ int binding_of(const Token& token) {
   if (token.kind != TokenKind::kOperator) return 0;
   switch (token.op) {
     case Op::kAnd:
-    case Op::kOr: return kLogical;
+    case Op::kOr:
+      return kLogical;
     case Op::kAdd:
-    case Op::kSubtract: return kSum;
+    case Op::kSubtract:
+      return kSum;
     case Op::kMultiply:
     case Op::kDivide:
-    case Op::kModulo: return kProduct;
-    case Op::kPower: return kPower;
-    default: return is_comparison(token.op) ? kComparison : 0;
+    case Op::kModulo:
+      return kProduct;
+    case Op::kPower:
+      return kPower;
+    default:
+      return is_comparison(token.op) ? kComparison : 0;
   }
 }
 
 FieldExpr parse_binary(TokenCursor& cursor, int min_binding, bool is_operand);
 
 std::vector<std::string> operand_expected() {
-  return {"an attribute such as `.a` or `span.a`", "an intrinsic such as `duration`",
-          "a literal"};
+  return {"an attribute such as `.a` or `span.a`", "an intrinsic such as `duration`", "a literal"};
 }
 
 void fail_operand(TokenCursor& cursor, bool is_operand) {
@@ -69,12 +73,18 @@ FieldExpr literal_expression(Literal literal, TextSpan at) {
 
 std::optional<Literal> literal_of_token(const Token& token) {
   switch (token.kind) {
-    case TokenKind::kInt: return Literal{StaticType::kInt, token.value};
-    case TokenKind::kFloat: return Literal{StaticType::kFloat, token.value};
-    case TokenKind::kDuration: return Literal{StaticType::kDuration, token.value};
-    case TokenKind::kString: return Literal{StaticType::kString, token.value};
-    case TokenKind::kWord: return literal_of_word(token.text);
-    default: return std::nullopt;
+    case TokenKind::kInt:
+      return Literal{StaticType::kInt, token.value};
+    case TokenKind::kFloat:
+      return Literal{StaticType::kFloat, token.value};
+    case TokenKind::kDuration:
+      return Literal{StaticType::kDuration, token.value};
+    case TokenKind::kString:
+      return Literal{StaticType::kString, token.value};
+    case TokenKind::kWord:
+      return literal_of_word(token.text);
+    default:
+      return std::nullopt;
   }
 }
 

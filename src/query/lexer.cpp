@@ -13,19 +13,39 @@ namespace {
 bool is_space(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
 }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 bool is_word_start(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
-bool is_word(char c) { return is_word_start(c) || is_digit(c); }
+bool is_word(char c) {
+  return is_word_start(c) || is_digit(c);
+}
 
 // What may stand in an attribute's name without quotes.
 bool is_attribute_char(char c) {
   if (is_space(c)) return false;
   switch (c) {
-    case '{': case '}': case '(': case ')': case '=': case '~': case '!': case '<': case '>':
-    case '&': case '|': case '^': case ',': case '"': case '`': case '\0': return false;
-    default: return true;
+    case '{':
+    case '}':
+    case '(':
+    case ')':
+    case '=':
+    case '~':
+    case '!':
+    case '<':
+    case '>':
+    case '&':
+    case '|':
+    case '^':
+    case ',':
+    case '"':
+    case '`':
+    case '\0':
+      return false;
+    default:
+      return true;
   }
 }
 
@@ -35,20 +55,34 @@ struct OperatorText {
 };
 // Longer ones first.
 constexpr std::array kOperators = {
-    OperatorText{"!>>", Op::kNotDescendant},   OperatorText{"!<<", Op::kNotAncestor},
-    OperatorText{"&>>", Op::kUnionDescendant}, OperatorText{"&<<", Op::kUnionAncestor},
-    OperatorText{"&&", Op::kAnd},              OperatorText{"||", Op::kOr},
-    OperatorText{"=~", Op::kRegex},            OperatorText{"!~", Op::kNotRegex},
-    OperatorText{"!=", Op::kNotEqual},         OperatorText{"<=", Op::kLessEqual},
-    OperatorText{">=", Op::kGreaterEqual},     OperatorText{">>", Op::kDescendant},
-    OperatorText{"<<", Op::kAncestor},         OperatorText{"!>", Op::kNotChild},
-    OperatorText{"!<", Op::kNotParent},        OperatorText{"&>", Op::kUnionChild},
-    OperatorText{"&<", Op::kUnionParent},      OperatorText{"&~", Op::kUnionSibling},
-    OperatorText{"=", Op::kEqual},             OperatorText{"<", Op::kLess},
-    OperatorText{">", Op::kGreater},           OperatorText{"~", Op::kSibling},
-    OperatorText{"!", Op::kNot},               OperatorText{"+", Op::kAdd},
-    OperatorText{"-", Op::kSubtract},          OperatorText{"*", Op::kMultiply},
-    OperatorText{"/", Op::kDivide},            OperatorText{"%", Op::kModulo},
+    OperatorText{"!>>", Op::kNotDescendant},
+    OperatorText{"!<<", Op::kNotAncestor},
+    OperatorText{"&>>", Op::kUnionDescendant},
+    OperatorText{"&<<", Op::kUnionAncestor},
+    OperatorText{"&&", Op::kAnd},
+    OperatorText{"||", Op::kOr},
+    OperatorText{"=~", Op::kRegex},
+    OperatorText{"!~", Op::kNotRegex},
+    OperatorText{"!=", Op::kNotEqual},
+    OperatorText{"<=", Op::kLessEqual},
+    OperatorText{">=", Op::kGreaterEqual},
+    OperatorText{">>", Op::kDescendant},
+    OperatorText{"<<", Op::kAncestor},
+    OperatorText{"!>", Op::kNotChild},
+    OperatorText{"!<", Op::kNotParent},
+    OperatorText{"&>", Op::kUnionChild},
+    OperatorText{"&<", Op::kUnionParent},
+    OperatorText{"&~", Op::kUnionSibling},
+    OperatorText{"=", Op::kEqual},
+    OperatorText{"<", Op::kLess},
+    OperatorText{">", Op::kGreater},
+    OperatorText{"~", Op::kSibling},
+    OperatorText{"!", Op::kNot},
+    OperatorText{"+", Op::kAdd},
+    OperatorText{"-", Op::kSubtract},
+    OperatorText{"*", Op::kMultiply},
+    OperatorText{"/", Op::kDivide},
+    OperatorText{"%", Op::kModulo},
     OperatorText{"^", Op::kPower},
 };
 
@@ -57,8 +91,10 @@ struct Unit {
   double ns;
 };
 constexpr std::array kUnits = {
-    Unit{"ns", 1},         Unit{"us", 1e3},        Unit{"\u00b5s", 1e3}, Unit{"\u03bcs", 1e3},
-    Unit{"ms", 1e6},       Unit{"s", 1e9},         Unit{"m", 60e9},      Unit{"h", 3600e9},
+    Unit{"ns", 1},          Unit{"us", 1e3},
+    Unit{"\u00b5s", 1e3},   Unit{"\u03bcs", 1e3},
+    Unit{"ms", 1e6},        Unit{"s", 1e9},
+    Unit{"m", 60e9},        Unit{"h", 3600e9},
     Unit{"d", 24 * 3600e9}, Unit{"w", 7 * 24 * 3600e9},
 };
 
@@ -125,9 +161,11 @@ class Lexer {
 
   void skip_blanks() {
     for (;;) {
-      while (at_ < query_.size() && is_space(query_[at_])) ++at_;
+      while (at_ < query_.size() && is_space(query_[at_]))
+        ++at_;
       if (rest().starts_with("//")) {
-        while (at_ < query_.size() && query_[at_] != '\n') ++at_;
+        while (at_ < query_.size() && query_[at_] != '\n')
+          ++at_;
       } else if (rest().starts_with("/*")) {
         const size_t end = query_.find("*/", at_ + 2);
         if (end == std::string_view::npos) {
@@ -148,12 +186,18 @@ class Lexer {
     if (c == '.') return unscoped_attribute();
     if (is_word_start(c)) return word();
     switch (c) {
-      case '{': return punctuation(TokenKind::kOpenBrace);
-      case '}': return punctuation(TokenKind::kCloseBrace);
-      case '(': return punctuation(TokenKind::kOpenParen);
-      case ')': return punctuation(TokenKind::kCloseParen);
-      case ',': return punctuation(TokenKind::kComma);
-      default: return symbol();
+      case '{':
+        return punctuation(TokenKind::kOpenBrace);
+      case '}':
+        return punctuation(TokenKind::kCloseBrace);
+      case '(':
+        return punctuation(TokenKind::kOpenParen);
+      case ')':
+        return punctuation(TokenKind::kCloseParen);
+      case ',':
+        return punctuation(TokenKind::kComma);
+      default:
+        return symbol();
     }
   }
 
@@ -181,17 +225,19 @@ class Lexer {
     if (peek() == '|') return punctuation(TokenKind::kPipe);
     if (peek() == '&') return error(at_, at_ + 1, "`&` alone is not an operator", "write `&&`");
     size_t end = at_ + 1;
-    while (end < query_.size() && (static_cast<uint8_t>(query_[end]) & 0xC0) == 0x80) ++end;
+    while (end < query_.size() && (static_cast<uint8_t>(query_[end]) & 0xC0) == 0x80)
+      ++end;
     const auto byte = static_cast<uint8_t>(peek());
     const bool printable = byte >= 0x20 && byte != 0x7F;
-    error(at_, end, printable ? fmt::format("unexpected character `{}`",
-                                            query_.substr(at_, end - at_))
-                              : fmt::format("unexpected byte 0x{:02x}", byte));
+    error(at_, end,
+          printable ? fmt::format("unexpected character `{}`", query_.substr(at_, end - at_))
+                    : fmt::format("unexpected byte 0x{:02x}", byte));
   }
 
   size_t digits() {
     const size_t from = at_;
-    while (is_digit(peek())) ++at_;
+    while (is_digit(peek()))
+      ++at_;
     return at_ - from;
   }
 
@@ -261,14 +307,16 @@ class Lexer {
       at_ += unit->text.size();
       total += number * unit->ns;
       int64_t count = 0;
-      const auto result = std::from_chars(query_.data() + from, query_.data() + from + whole, count);
+      const auto result =
+          std::from_chars(query_.data() + from, query_.data() + from + whole, count);
       is_exact = is_exact && fraction == 0 && result.ec == std::errc() &&
                  !__builtin_mul_overflow(count, static_cast<int64_t>(unit->ns), &count) &&
                  !__builtin_add_overflow(exact, count, &exact);
     }
     if (is_word(peek()) || static_cast<uint8_t>(peek()) >= 0x80 || at_ == begin_) {
       size_t end = at_;
-      while (end < query_.size() && is_attribute_char(query_[end])) ++end;
+      while (end < query_.size() && is_attribute_char(query_[end]))
+        ++end;
       return error(begin_, end,
                    fmt::format("`{}` is neither a number nor a duration",
                                query_.substr(begin_, end - begin_)),
@@ -312,18 +360,41 @@ class Lexer {
     if (at_ >= query_.size()) return true;  // the caller reports the open string
     const char c = query_[at_++];
     switch (c) {
-      case 'n': out.push_back('\n'); return true;
-      case 't': out.push_back('\t'); return true;
-      case 'r': out.push_back('\r'); return true;
-      case 'a': out.push_back('\a'); return true;
-      case 'b': out.push_back('\b'); return true;
-      case 'f': out.push_back('\f'); return true;
-      case 'v': out.push_back('\v'); return true;
-      case '0': out.push_back('\0'); return true;
-      case '\\': case '"': case '\'': out.push_back(c); return true;
-      case 'x': return hex_escape(out, from, 2, false);
-      case 'u': return hex_escape(out, from, 4, true);
-      case 'U': return hex_escape(out, from, 8, true);
+      case 'n':
+        out.push_back('\n');
+        return true;
+      case 't':
+        out.push_back('\t');
+        return true;
+      case 'r':
+        out.push_back('\r');
+        return true;
+      case 'a':
+        out.push_back('\a');
+        return true;
+      case 'b':
+        out.push_back('\b');
+        return true;
+      case 'f':
+        out.push_back('\f');
+        return true;
+      case 'v':
+        out.push_back('\v');
+        return true;
+      case '0':
+        out.push_back('\0');
+        return true;
+      case '\\':
+      case '"':
+      case '\'':
+        out.push_back(c);
+        return true;
+      case 'x':
+        return hex_escape(out, from, 2, false);
+      case 'u':
+        return hex_escape(out, from, 4, true);
+      case 'U':
+        return hex_escape(out, from, 8, true);
       default:
         if (lenient_) return true;
         error(from, at_, fmt::format("`\\{}` is not an escape sequence", c),
@@ -406,18 +477,25 @@ class Lexer {
   }
 
   bool scope_of(std::string_view name, AttributeScope& scope) {
-    if (name == "span") scope = AttributeScope::kSpan;
-    else if (name == "resource") scope = AttributeScope::kResource;
-    else if (name == "event") scope = AttributeScope::kEvent;
-    else if (name == "link") scope = AttributeScope::kLink;
-    else if (name == "instrumentation") scope = AttributeScope::kInstrumentation;
-    else return false;
+    if (name == "span")
+      scope = AttributeScope::kSpan;
+    else if (name == "resource")
+      scope = AttributeScope::kResource;
+    else if (name == "event")
+      scope = AttributeScope::kEvent;
+    else if (name == "link")
+      scope = AttributeScope::kLink;
+    else if (name == "instrumentation")
+      scope = AttributeScope::kInstrumentation;
+    else
+      return false;
     return true;
   }
 
   void word() {
     begin(TokenKind::kWord);
-    while (is_word(peek())) ++at_;
+    while (is_word(peek()))
+      ++at_;
     const std::string_view name = query_.substr(begin_, at_ - begin_);
     if (peek() == '.') {
       AttributeScope scope = AttributeScope::kAny;
@@ -429,12 +507,14 @@ class Lexer {
       }
       if (name == "parent") return parent_attribute();
       // A name without a scope: the parser explains.
-      while (is_attribute_char(peek())) ++at_;
+      while (is_attribute_char(peek()))
+        ++at_;
       return finish();
     }
     if (peek() == ':') {
       ++at_;
-      while (is_word(peek())) ++at_;
+      while (is_word(peek()))
+        ++at_;
     }
     finish();
   }

@@ -25,17 +25,17 @@ enum class TokenKind : uint8_t {
   kCloseParen,
   kComma,
   kPipe,
-  kOperator,   // see Token::op
+  kOperator,  // see Token::op
 };
 
 struct Token {
   TokenKind kind = TokenKind::kEnd;
   TextSpan at;
-  Op op = Op::kAnd;       // kOperator; `!~`, `>`, `<` are kNotRegex, kGreater, kLess whatever they
-                          // stand between; `~` is kSibling, `-` kSubtract, `!` kNot
-  Value value;            // of literals; kString's text
-  FieldRef field;         // kAttribute
-  std::string text;       // as written
+  Op op = Op::kAnd;  // kOperator; `!~`, `>`, `<` are kNotRegex, kGreater, kLess whatever they
+                     // stand between; `~` is kSibling, `-` kSubtract, `!` kNot
+  Value value;       // of literals; kString's text
+  FieldRef field;    // kAttribute
+  std::string text;  // as written
   bool unfinished = false;  // a string or quoted name without its end (lenient lexing only)
 };
 

@@ -17,10 +17,14 @@ void expect(TokenCursor& cursor, TokenKind kind, std::string text, std::string h
 std::string example_of(MetricsFunction function) {
   switch (function) {
     case MetricsFunction::kRate:
-    case MetricsFunction::kCountOverTime: return fmt::format("{}()", to_string(function));
-    case MetricsFunction::kQuantileOverTime: return "quantile_over_time(duration, .95)";
-    case MetricsFunction::kCompare: return "compare({ status = error })";
-    default: return fmt::format("{}(duration)", to_string(function));
+    case MetricsFunction::kCountOverTime:
+      return fmt::format("{}()", to_string(function));
+    case MetricsFunction::kQuantileOverTime:
+      return "quantile_over_time(duration, .95)";
+    case MetricsFunction::kCompare:
+      return "compare({ status = error })";
+    default:
+      return fmt::format("{}(duration)", to_string(function));
   }
 }
 
@@ -45,10 +49,9 @@ void parse_quantiles(TokenCursor& cursor, MetricsExpr& out) {
       return cursor.fail_unexpected({"a number from 0 to 1"});
     }
     if (quantile < 0 || quantile > 1) {
-      return cursor.fail_at(at, "a quantile lies between 0 and 1", {"a number from 0 to 1"},
-                            quantile > 1 && quantile <= 100
-                                ? fmt::format("did you mean `{}`?", quantile / 100)
-                                : "");
+      return cursor.fail_at(
+          at, "a quantile lies between 0 and 1", {"a number from 0 to 1"},
+          quantile > 1 && quantile <= 100 ? fmt::format("did you mean `{}`?", quantile / 100) : "");
     }
     out.quantiles.push_back(quantile);
   }
@@ -122,8 +125,7 @@ MetricsExpr parse_metrics_function(TokenCursor& cursor, MetricsFunction function
   }
   if (function == MetricsFunction::kQuantileOverTime) parse_quantiles(cursor, out);
   if (function == MetricsFunction::kCompare) parse_compare(cursor, out, parse_spanset);
-  expect(cursor, TokenKind::kCloseParen, "`)`",
-         fmt::format("write `{}`", example_of(function)));
+  expect(cursor, TokenKind::kCloseParen, "`)`", fmt::format("write `{}`", example_of(function)));
   if (cursor.at_word("by")) {
     if (function == MetricsFunction::kCompare) {
       cursor.fail_unexpected({}, "compare() already splits by every attribute");
@@ -167,9 +169,9 @@ void parse_series_filter(TokenCursor& cursor, Op op, MetricsExpr& metrics) {
     return cursor.fail_at(from, "series are compared with numbers only");
   }
   const auto literal = take_literal(cursor);
-  const bool is_number = literal && (literal->type == StaticType::kInt ||
-                                     literal->type == StaticType::kFloat ||
-                                     literal->type == StaticType::kDuration);
+  const bool is_number =
+      literal && (literal->type == StaticType::kInt || literal->type == StaticType::kFloat ||
+                  literal->type == StaticType::kDuration);
   if (!is_number) {
     return cursor.fail_unexpected({"a number"}, "series are compared with numbers only");
   }

@@ -25,40 +25,66 @@ int binding_of(const Token& token) {
   if (token.kind != TokenKind::kOperator) return 0;
   switch (token.op) {
     case Op::kAnd:
-    case Op::kOr: return kLogical;
+    case Op::kOr:
+      return kLogical;
     case Op::kAdd:
-    case Op::kSubtract: return kSum;
+    case Op::kSubtract:
+      return kSum;
     case Op::kMultiply:
     case Op::kDivide:
-    case Op::kModulo: return kProduct;
-    case Op::kPower: return kPower;
-    case Op::kNot: return 0;
-    default: return kRelation;
+    case Op::kModulo:
+      return kProduct;
+    case Op::kPower:
+      return kPower;
+    case Op::kNot:
+      return 0;
+    default:
+      return kRelation;
   }
 }
 
 std::string_view name_of(const Node& node) {
   switch (node.index()) {
-    case 0: return "a set of spans";
-    case 1: return "a number";
-    case 2: return "a comparison";
-    default: return "a metrics query";
+    case 0:
+      return "a set of spans";
+    case 1:
+      return "a number";
+    case 2:
+      return "a comparison";
+    default:
+      return "a metrics query";
   }
 }
 
 std::optional<Aggregate> aggregate_of(std::string_view word) {
-  for (Aggregate aggregate : {Aggregate::kCount, Aggregate::kMin, Aggregate::kMax, Aggregate::kSum,
-                              Aggregate::kAvg}) {
+  for (Aggregate aggregate :
+       {Aggregate::kCount, Aggregate::kMin, Aggregate::kMax, Aggregate::kSum, Aggregate::kAvg}) {
     if (word == to_string(aggregate)) return aggregate;
   }
   return std::nullopt;
 }
 
 const std::vector<std::string_view>& stage_words() {
-  static const std::vector<std::string_view> words = {
-      "by", "coalesce", "select", "count", "min", "max", "sum", "avg", "rate", "count_over_time",
-      "min_over_time", "max_over_time", "sum_over_time", "avg_over_time", "quantile_over_time",
-      "histogram_over_time", "compare", "topk", "bottomk", "with"};
+  static const std::vector<std::string_view> words = {"by",
+                                                      "coalesce",
+                                                      "select",
+                                                      "count",
+                                                      "min",
+                                                      "max",
+                                                      "sum",
+                                                      "avg",
+                                                      "rate",
+                                                      "count_over_time",
+                                                      "min_over_time",
+                                                      "max_over_time",
+                                                      "sum_over_time",
+                                                      "avg_over_time",
+                                                      "quantile_over_time",
+                                                      "histogram_over_time",
+                                                      "compare",
+                                                      "topk",
+                                                      "bottomk",
+                                                      "with"};
   return words;
 }
 
@@ -98,9 +124,8 @@ class Parser {
     if (token.kind == TokenKind::kCloseBrace || token.kind == TokenKind::kCloseParen) {
       hint = fmt::format("nothing is open that this {} closes", describe(token));
     } else if (token.kind == TokenKind::kWord) {
-      hint = token.text == "and" || token.text == "or"
-                 ? hint_for_word(token.text, false)
-                 : "stages are divided by `|`";
+      hint = token.text == "and" || token.text == "or" ? hint_for_word(token.text, false)
+                                                       : "stages are divided by `|`";
     } else if (token.kind == TokenKind::kOpenBrace) {
       hint = "combine sets of spans with `&&`, `||`, `>` or `>>`";
     } else if (token.kind == TokenKind::kComma) {
@@ -147,9 +172,8 @@ class Parser {
     Pipeline out;
     for (;;) {
       if (const auto function = metrics_function_at(cursor_)) {
-        MetricsExpr metrics = parse_metrics_function(cursor_, *function, [this] {
-          return spanset_argument();
-        });
+        MetricsExpr metrics =
+            parse_metrics_function(cursor_, *function, [this] { return spanset_argument(); });
         metrics.spans = std::move(out);
         if (metrics.spans.stages.empty()) metrics.spans.stages.push_back(spanset_stage({}));
         metrics.at = cursor_.since(from);
@@ -220,8 +244,9 @@ class Parser {
     expect(TokenKind::kOpenParen, "`(`", "write `by(resource.service.name)`");
     out.by = parse_field_expression(cursor_);
     if (cursor_.at(TokenKind::kComma)) {
-      cursor_.fail_unexpected({"`)`"}, "a pipeline's by() takes one expression; write "
-                                       "`| by(a) | by(b)` to group by two");
+      cursor_.fail_unexpected({"`)`"},
+                              "a pipeline's by() takes one expression; write "
+                              "`| by(a) | by(b)` to group by two");
     }
     expect(TokenKind::kCloseParen, "`)`", "");
     out.at = cursor_.since(from);
@@ -284,8 +309,8 @@ class Parser {
       return combine_spans(op, as_spans(std::move(left)), as_spans(std::move(right)));
     }
     cursor_.fail_at(op.at,
-                    fmt::format("`{}` does not combine {} with {}", to_string(op.op),
-                                name_of(left), name_of(right)),
+                    fmt::format("`{}` does not combine {} with {}", to_string(op.op), name_of(left),
+                                name_of(right)),
                     {}, hint_for_mismatch(left, right));
     return SpansetExpr{};
   }
@@ -313,10 +338,14 @@ class Parser {
 
   static Op structural_of(Op op) {
     switch (op) {
-      case Op::kGreater: return Op::kChild;
-      case Op::kLess: return Op::kParent;
-      case Op::kNotRegex: return Op::kNotSibling;
-      default: return op;
+      case Op::kGreater:
+        return Op::kChild;
+      case Op::kLess:
+        return Op::kParent;
+      case Op::kNotRegex:
+        return Op::kNotSibling;
+      default:
+        return op;
     }
   }
 
@@ -365,8 +394,9 @@ class Parser {
       cursor_.fail_at(op.at,
                       fmt::format("`{}` does not combine {} with {}", to_string(op.op),
                                   name_of(left), name_of(right)),
-                      {}, x && y ? "between metrics there are `+`, `-`, `*` and `/`"
-                                 : "arithmetic on attributes stands inside the braces");
+                      {},
+                      x && y ? "between metrics there are `+`, `-`, `*` and `/`"
+                             : "arithmetic on attributes stands inside the braces");
       return SpansetExpr{};
     }
     MetricsExpr out;
@@ -394,18 +424,22 @@ class Parser {
     const Token& token = cursor_.peek();
     cursor_.count_node(token.at);
     switch (token.kind) {
-      case TokenKind::kOpenBrace: return filter();
-      case TokenKind::kOpenParen: return parenthesised();
+      case TokenKind::kOpenBrace:
+        return filter();
+      case TokenKind::kOpenParen:
+        return parenthesised();
       case TokenKind::kInt:
       case TokenKind::kFloat:
-      case TokenKind::kDuration: return number();
+      case TokenKind::kDuration:
+        return number();
       case TokenKind::kWord:
         if (const auto aggregate = aggregate_of(token.text)) return aggregate_call(*aggregate);
         break;
       case TokenKind::kOperator:
         if (token.op == Op::kSubtract) return negated();
         break;
-      default: break;
+      default:
+        break;
     }
     fail_operand();
     return SpansetExpr{};
@@ -417,8 +451,8 @@ class Parser {
     if (token.kind == TokenKind::kAttribute ||
         (token.kind == TokenKind::kWord && intrinsic_of_word(token.text))) {
       return cursor_.fail_unexpected(
-          expected, fmt::format("conditions on spans stand in braces: `{{ {} = ... }}`",
-                                token.text));
+          expected,
+          fmt::format("conditions on spans stand in braces: `{{ {} = ... }}`", token.text));
     }
     if (token.kind == TokenKind::kWord) {
       const std::string_view close = nearest(token.text, stage_words());
@@ -426,9 +460,8 @@ class Parser {
       return cursor_.fail_at(
           token.at, fmt::format("unknown function `{}`", token.text), expected,
           !close.empty() ? fmt::format("did you mean `{}`?", close)
-          : has_dot      ? fmt::format("did you mean `{{ {} = ... }}`?",
-                                       with_likely_scope(token.text))
-                         : "conditions on spans stand in braces: `{ name = \"...\" }`");
+          : has_dot ? fmt::format("did you mean `{{ {} = ... }}`?", with_likely_scope(token.text))
+                    : "conditions on spans stand in braces: `{ name = \"...\" }`");
     }
     if (token.kind == TokenKind::kOperator && token.op == Op::kNot) {
       return cursor_.fail_unexpected(expected, "negate inside the braces: `{ !(...) }`");
@@ -457,8 +490,9 @@ class Parser {
     } else if (token.kind == TokenKind::kComma) {
       hint = "combine conditions with `&&` or `||`";
     } else if (token.kind == TokenKind::kAttribute) {
-      hint = "combine conditions with `&&` or `||`; operators need a space before them, since "
-             "names may hold `-`, `/`, `*` and `+`";
+      hint =
+          "combine conditions with `&&` or `||`; operators need a space before them, since "
+          "names may hold `-`, `/`, `*` and `+`";
     } else if (token.kind == TokenKind::kOperator && is_structural(token.op)) {
       hint = "structural operators stand between braces: `{ ... } >> { ... }`";
     } else if (token.kind == TokenKind::kString || token.kind == TokenKind::kInt) {
@@ -490,10 +524,10 @@ class Parser {
     const TokenCursor::Level level(cursor_);
     const TextSpan from = cursor_.peek().at;
     const TokenKind next = cursor_.peek(1).kind;
-    const bool is_literal = next == TokenKind::kInt || next == TokenKind::kFloat ||
-                            next == TokenKind::kDuration;
-    if (is_literal && !(cursor_.peek(2).kind == TokenKind::kOperator &&
-                        cursor_.peek(2).op == Op::kPower)) {
+    const bool is_literal =
+        next == TokenKind::kInt || next == TokenKind::kFloat || next == TokenKind::kDuration;
+    if (is_literal &&
+        !(cursor_.peek(2).kind == TokenKind::kOperator && cursor_.peek(2).op == Op::kPower)) {
       ScalarExpr out;
       out.literal = *take_literal(cursor_);
       out.at = cursor_.since(from);

@@ -50,8 +50,8 @@ std::string to_terminal(const QueryError& error, std::string_view query) {
   const size_t to = std::min(end, from + kWindow);
   std::string shown(query.substr(from, to - from));
   std::replace(shown.begin(), shown.end(), '\t', ' ');
-  const size_t carets = std::clamp<size_t>(error.at.length, 1, std::max<size_t>(
-                                               1, to > error.at.offset ? to - error.at.offset : 1));
+  const size_t carets = std::clamp<size_t>(
+      error.at.length, 1, std::max<size_t>(1, to > error.at.offset ? to - error.at.offset : 1));
   out += fmt::format("  {}\n  {}{}\n", shown, std::string(error.at.offset - from, ' '),
                      std::string(carets, '^'));
   if (!error.expected.empty()) {

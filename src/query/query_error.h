@@ -24,8 +24,8 @@ struct QueryError {
   // over the limits of length, depth or size.
   Error error;
   TextSpan at;
-  uint32_t line = 1;    // counted from 1
-  uint32_t column = 1;  // counted from 1, in bytes
+  uint32_t line = 1;                  // counted from 1
+  uint32_t column = 1;                // counted from 1, in bytes
   std::vector<std::string> expected;  // what could have stood there; may be empty
   std::string hint;                   // "did you mean `span.http.status_code`?"; may be empty
 };

@@ -48,10 +48,11 @@ QueryExpected<CompiledQuery> compile_query(std::string_view text);
 // gives `{ span.a = "x" }`. Nothing that makes sense gives `{ }`.
 CompiledQuery compile_lenient(std::string_view text);
 
-// A plain condition, or several in conjunction, made into a query: for APIs that ask without
-// TraceQL (Jaeger, Zipkin, Tempo's tags). Each condition may be met by another span of the trace
-// when `same_span` is false.
-CompiledQuery query_of(std::vector<Predicate> conditions, bool same_span = true);
+// Conditions in conjunction made into a query: for APIs that ask without TraceQL (Jaeger, Zipkin,
+// Tempo's tags). Each may be met by another span of the trace when `same_span` is false; none
+// gives `{ }`. kInvalidArgument for a regular expression that does not compile, and for conditions
+// on start and end (those are SearchOptions::range).
+Expected<CompiledQuery> query_of(const std::vector<Predicate>& conditions, bool same_span = true);
 
 // The limits of one query. Over one of them the query ends with kDeadlineExceeded or
 // kResourceExhausted and a message that names the limit.
@@ -163,11 +164,11 @@ struct MetricsResult {
 };
 
 struct MetricsOptions {
-  TimeRange range;           // must be finite
-  uint64_t step_ns = 0;      // 0: one bucket for the whole range
+  TimeRange range;       // must be finite
+  uint64_t step_ns = 0;  // 0: one bucket for the whole range
   size_t max_series = 10'000;
-  size_t max_points = 20'000;     // time buckets
-  size_t max_exemplars = 0;       // over all series; the hint exemplars=n overrides
+  size_t max_points = 20'000;  // time buckets
+  size_t max_exemplars = 0;    // over all series; the hint exemplars=n overrides
   QueryBudget budget;
   const CancelToken* cancel = nullptr;  // borrowed
 };

@@ -21,8 +21,10 @@ std::string lower(std::string_view text) {
 // Levenshtein with transpositions, on short words.
 size_t distance(std::string_view a, std::string_view b) {
   std::vector<std::vector<size_t>> cost(a.size() + 1, std::vector<size_t>(b.size() + 1));
-  for (size_t i = 0; i <= a.size(); ++i) cost[i][0] = i;
-  for (size_t j = 0; j <= b.size(); ++j) cost[0][j] = j;
+  for (size_t i = 0; i <= a.size(); ++i)
+    cost[i][0] = i;
+  for (size_t j = 0; j <= b.size(); ++j)
+    cost[0][j] = j;
   for (size_t i = 1; i <= a.size(); ++i) {
     for (size_t j = 1; j <= b.size(); ++j) {
       cost[i][j] = std::min({cost[i - 1][j] + 1, cost[i][j - 1] + 1,
@@ -63,9 +65,9 @@ constexpr std::array kReplacements = {
 };
 
 std::string_view literal_word(std::string_view lowered) {
-  constexpr std::array kWords = {"true",     "false",    "nil",    "ok",       "error",   "unset",
-                                 "internal", "server",   "client", "producer", "consumer",
-                                 "unspecified"};
+  constexpr std::array kWords = {"true",   "false",    "nil",      "ok",
+                                 "error",  "unset",    "internal", "server",
+                                 "client", "producer", "consumer", "unspecified"};
   for (std::string_view prefix : {"status_code_", "span_kind_", "status.", "kind."}) {
     if (lowered.starts_with(prefix)) lowered.remove_prefix(prefix.size());
   }
@@ -112,7 +114,8 @@ std::string hint_for_word(std::string_view word, bool is_operand) {
   }
   if (is_operand) return fmt::format("text stands in quotes: did you mean `\"{}\"`?", word);
   std::vector<std::string_view> names;
-  for (const IntrinsicName& entry : intrinsic_names()) names.push_back(entry.name);
+  for (const IntrinsicName& entry : intrinsic_names())
+    names.push_back(entry.name);
   if (const std::string_view name = nearest(word, names); !name.empty()) {
     return fmt::format("did you mean `{}`?", name);
   }

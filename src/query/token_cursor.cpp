@@ -7,8 +7,7 @@ namespace weft::traceql {
 void TokenCursor::fail_at(TextSpan at, std::string message, std::vector<std::string> expected,
                           std::string hint) {
   if (!error_) {
-    error_ = make_query_error(query_, at, std::move(message), std::move(expected),
-                              std::move(hint));
+    error_ = make_query_error(query_, at, std::move(message), std::move(expected), std::move(hint));
   }
   position_ = tokens_.size() - 1;
 }

@@ -23,9 +23,7 @@ class TokenCursor {
     return tokens_[std::min(position_ + ahead, tokens_.size() - 1)];
   }
   bool at(TokenKind kind) const { return peek().kind == kind; }
-  bool at_word(std::string_view word) const {
-    return at(TokenKind::kWord) && peek().text == word;
-  }
+  bool at_word(std::string_view word) const { return at(TokenKind::kWord) && peek().text == word; }
   bool at_operator(Op op) const { return at(TokenKind::kOperator) && peek().op == op; }
   Token take() {
     Token token = peek();

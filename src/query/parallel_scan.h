@@ -1,0 +1,54 @@
+// Runs one scan on several threads within a query's budget: time, memory, cancellation. Search,
+// metrics and match_spans are built on it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <string>
+
+#include "base/error.h"
+#include "query/query_service.h"
+#include "scan/scan.h"
+
+namespace weft::traceql {
+
+// What a query may still use; shared by its threads and its phases.
+class BudgetMeter {
+ public:
+  // Starts the clock. `cancel` may be nullptr.
+  BudgetMeter(const QueryBudget& budget, const CancelToken* cancel);
+
+  // kCancelled or kDeadlineExceeded when the query must end.
+  Status check() const;
+  // kResourceExhausted when the query then holds more than it may.
+  Status take_memory(size_t bytes);
+  void give_memory(size_t bytes) { memory_.fetch_sub(bytes, std::memory_order_relaxed); }
+  uint64_t elapsed_ns() const;
+
+ private:
+  QueryBudget budget_;
+  const CancelToken* cancel_;
+  uint64_t begin_ns_;
+  std::atomic<size_t> memory_{0};
+};
+
+enum class ScanStep : uint8_t { kContinue, kStop };
+
+struct ParallelScan {
+  // Called with every batch, from `worker`'s thread (0 ..). kStop: no further batches are claimed,
+  // by no worker; those already claimed are still processed.
+  std::function<Expected<ScanStep>(unsigned worker, const ScanBatch& batch)> process;
+  // Called from the calling thread about every `tick_ns` while the workers run; may be empty.
+  std::function<Status()> tick;
+  uint64_t tick_ns = 150'000'000;
+};
+
+// Returns when all workers have ended. The first error ends the scan.
+Status run_scan(SpanSource& source, const ScanRequest& request, unsigned threads,
+                BudgetMeter& meter, ScanStats& stats, const ParallelScan& work);
+
+Inspected inspected(const ScanStats& stats);
+
+}  // namespace weft::traceql

@@ -1,0 +1,163 @@
+#include <gtest/gtest.h>
+
+#include "query/query_service.h"
+#include "query/testing/memory_source.h"
+
+namespace weft {
+namespace {
+
+constexpr uint64_t kBaseNs = 1'700'000'000'000'000'000;
+
+TraceId trace_id(uint8_t number) {
+  TraceId id;
+  id.bytes[15] = number;
+  return id;
+}
+SpanId span_id(uint8_t number) {
+  SpanId id;
+  id.bytes[7] = number;
+  return id;
+}
+
+Span make_span(uint8_t trace, uint8_t span, uint8_t parent, uint64_t start_ms, std::string name) {
+  Span out;
+  out.trace_id = trace_id(trace);
+  out.span_id = span_id(span);
+  out.parent_span_id = span_id(parent);
+  out.start_ns = kBaseNs + start_ms * 1'000'000;
+  out.end_ns = out.start_ns + 5'000'000;
+  out.name = std::move(name);
+  out.resource.attributes.push_back({"service.name", Value("shop")});
+  return out;
+}
+
+std::vector<Span> three_traces() {
+  std::vector<Span> out;
+  for (uint8_t trace = 1; trace <= 3; ++trace) {
+    out.push_back(make_span(trace, 1, 0, trace * 1000u, "GET /"));
+    out.push_back(make_span(trace, 2, 1, trace * 1000u + 1, "db"));
+    out.back().attributes.push_back({"rows", Value(int64_t{trace})});
+  }
+  return out;
+}
+
+CompiledQuery compiled(std::string_view text) {
+  auto query = compile_query(text);
+  EXPECT_TRUE(query) << to_terminal(query.error(), text);
+  return *query;
+}
+
+TEST(Search, FindsNewestFirst) {
+  testing::MemorySource source(three_traces());
+  const auto result = search(source, compiled("{ span.rows >= 2 }"), {});
+  ASSERT_TRUE(result) << result.error().message;
+  ASSERT_EQ(result->traces.size(), 2u);
+  EXPECT_EQ(result->traces[0].trace_id, trace_id(3));
+  EXPECT_EQ(result->traces[1].trace_id, trace_id(2));
+  EXPECT_FALSE(result->limit_reached);
+  const TraceSummary& newest = result->traces[0];
+  EXPECT_EQ(newest.root_name, "GET /");
+  EXPECT_EQ(newest.root_service_name, "shop");
+  EXPECT_EQ(newest.span_count, 2u);
+  EXPECT_EQ(newest.duration_ns, 6'000'000u);
+  ASSERT_EQ(newest.spansets.size(), 1u);
+  ASSERT_EQ(newest.spansets[0].spans.size(), 1u);
+  EXPECT_EQ(newest.spansets[0].spans[0].name, "db");
+  EXPECT_EQ(newest.spansets[0].spans[0].attributes[0].first, "span.rows");
+}
+
+TEST(Search, SaysThatTheLimitWasReached) {
+  testing::MemorySource source(three_traces());
+  SearchOptions options;
+  options.limit = 2;
+  auto result = search(source, compiled("{ }"), options);
+  ASSERT_TRUE(result);
+  EXPECT_TRUE(result->limit_reached);
+  EXPECT_EQ(result->traces.size(), 2u);
+  options.limit = 3;
+  result = search(source, compiled("{ }"), options);
+  ASSERT_TRUE(result);
+  EXPECT_FALSE(result->limit_reached);
+}
+
+TEST(Search, TheRangeIsThatOfTheSelectedSpans) {
+  testing::MemorySource source(three_traces());
+  SearchOptions options;
+  options.range = {kBaseNs + 2001 * 1'000'000ull, kBaseNs + 2002 * 1'000'000ull};
+  auto result = search(source, compiled("{ name = \"GET /\" } > { name = \"db\" }"), options);
+  ASSERT_TRUE(result);
+  ASSERT_EQ(result->traces.size(), 1u);
+  EXPECT_EQ(result->traces[0].trace_id, trace_id(2));
+  result = search(source, compiled("{ name = \"GET /\" }"), options);
+  ASSERT_TRUE(result);
+  EXPECT_TRUE(result->traces.empty());
+}
+
+TEST(Search, StopsAtItsTimeBudget) {
+  testing::MemorySourceOptions slow;
+  slow.next_delay_ns = 1'000'000'000'000;
+  testing::MemorySource source(three_traces(), slow);
+  SearchOptions options;
+  options.budget.time_ns = 20'000'000;
+  const auto result = search(source, compiled("{ }"), options);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, ErrorCode::kDeadlineExceeded);
+}
+
+TEST(Search, StopsWhenItsCallerGivesUp) {
+  testing::MemorySource source(three_traces());
+  CancelToken cancel;
+  cancel.cancel();
+  SearchOptions options;
+  options.cancel = &cancel;
+  const auto result = search(source, compiled("{ }"), options);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, ErrorCode::kCancelled);
+}
+
+TEST(Search, StopsAtItsMemoryBudget) {
+  testing::MemorySource source(three_traces());
+  SearchOptions options;
+  options.budget.memory_bytes = 10;
+  const auto result = search(source, compiled("{ }"), options);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, ErrorCode::kResourceExhausted);
+}
+
+TEST(Search, RefusesAMetricsQuery) {
+  testing::MemorySource source(three_traces());
+  const auto result = search(source, compiled("{ } | rate()"), {});
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, ErrorCode::kInvalidArgument);
+}
+
+TEST(MatchSpans, GivesTheSelectedRowsAndTheColumnsAskedFor) {
+  testing::MemorySource source(three_traces());
+  MatchOptions options;
+  options.columns = {ColumnRef::of(Intrinsic::kName)};
+  options.budget.threads = 1;
+  std::vector<std::string> names;
+  const auto done = match_spans(source, compiled("{ name = \"GET /\" } > { span.rows != 2 }"),
+                                options, [&](unsigned, const MatchBatch& batch) -> Status {
+                                  for (uint32_t row : batch.matches) {
+                                    names.emplace_back(batch.columns[0]->text(row));
+                                  }
+                                  return {};
+                                });
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(names, (std::vector<std::string>{"db", "db"}));
+}
+
+TEST(CompileLenient, KeepsWhatMakesSense) {
+  const auto text = [](std::string_view query) { return compile_lenient(query).text(); };
+  EXPECT_EQ(text("{ span.a = \"x\" && span.b ="), "{ span.a = \"x\" }");
+  EXPECT_EQ(text("{ span.a = \"x\" && span.b"), "{ span.a = \"x\" }");
+  EXPECT_EQ(text("{ span.a = \"x"), "{ }");
+  EXPECT_EQ(text("{"), "{ }");
+  EXPECT_EQ(text(""), "{ }");
+  EXPECT_EQ(text("{ status = error } | rate() by("), "{ status = error }");
+  EXPECT_EQ(text("}}}"), "{ }");
+}
+
+}  // namespace
+}  // namespace weft
