@@ -84,8 +84,9 @@ Expected<Heatmap> heatmap(const AnalysisRequest& request, const HeatmapOptions& 
   if (width_ns == 0) return out;
   AnalysisRequest counted = request;
   if (!counted.query) {
-    counted.query = query_of(
-        {Predicate::of({ColumnRef::of(Intrinsic::kParentSpanId), CompareOp::kNotExists, {}})});
+    WEFT_ASSIGN(counted.query,
+                query_of({Predicate::of(
+                    {ColumnRef::of(Intrinsic::kParentSpanId), CompareOp::kNotExists, {}})}));
   }
   Expected<CellMap> cells = from_aggregate(counted, out);
   if (!cells && cells.error().code == ErrorCode::kUnimplemented) cells = from_scan(counted, out);

@@ -7,12 +7,9 @@
 namespace weft::analysis {
 namespace {
 
-CompiledQuery everything() {
-  return query_of({Predicate::all()});
-}
-
 // The request's query, narrowed by the analysis' own condition where both are filters of spans.
-CompiledQuery narrowed_query(const AnalysisRequest& request, const Predicate& candidates) {
+Expected<CompiledQuery> narrowed_query(const AnalysisRequest& request,
+                                       const Predicate& candidates) {
   if (!request.query) return query_of({candidates});
   const Predicate* filter = request.query->exact_filter();
   if (filter == nullptr || candidates.kind == Predicate::Kind::kTrue) return *request.query;
@@ -76,8 +73,8 @@ Status scan_spans(const AnalysisRequest& request, TimeRange range, const ScanSha
     visit(worker, BatchView{found.batch, found.columns, rows});
     return {};
   };
-  const CompiledQuery query = shape.whole_traces ? request.query.value_or(everything())
-                                                 : narrowed_query(request, shape.candidates);
+  WEFT_ASSIGN(const CompiledQuery query,
+              narrowed_query(request, shape.whole_traces ? Predicate::all() : shape.candidates));
   WEFT_ASSIGN(const Inspected inspected, match_spans(request.source, query, options, consume));
   add(request.inspected, inspected);
   return {};

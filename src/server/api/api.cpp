@@ -3,8 +3,17 @@
 #include <array>
 
 #include "server/api/api_context.h"
+#include "server/api/request_params.h"
 
 namespace weft::server {
+namespace {
+
+// Tempo's clients ask for protobuf there, Jaeger's for JSON.
+ApiResult shared_trace(const ApiContext& context, const HttpRequest& request) {
+  return wants_protobuf(request) ? tempo_trace(context, request) : jaeger_trace(context, request);
+}
+
+}  // namespace
 
 Api::Api(ApiOptions options) : context_(std::make_unique<ApiContext>(std::move(options))) {}
 Api::~Api() = default;
@@ -14,15 +23,25 @@ void Api::add_routes(Router& router) const {
   add_v1_data_routes(router, *context_);
   add_v1_analysis_routes(router, *context_);
   add_v1_link_routes(router, *context_);
-  add_tempo_routes(router, *context_);
-  add_tempo_tag_routes(router, *context_);
-  add_tempo_metrics_routes(router, *context_);
-  add_jaeger_routes(router, *context_);
-  add_zipkin_query_routes(router, *context_);
+  add_v1_export_routes(router, *context_);
+  // Under a prefix for clients that are given a base address, and without one.
+  for (const char* prefix : {"/tempo", ""}) {
+    add_tempo_routes(router, *context_, prefix);
+    add_tempo_tag_routes(router, *context_, prefix);
+    add_tempo_metrics_routes(router, *context_, prefix);
+  }
+  for (const char* prefix : {"/jaeger", ""}) {
+    add_jaeger_routes(router, *context_, prefix);
+    add_jaeger_v3_routes(router, *context_, prefix);
+  }
+  for (const char* prefix : {"/zipkin", ""})
+    server::add_zipkin_routes(router, *context_, prefix);
+  router.get("/api/traces/{id}", handler(*context_, shared_trace));
 }
 
 void Api::add_zipkin_routes(Router& router) const {
-  add_zipkin_query_routes(router, *context_);
+  for (const char* prefix : {"/zipkin", ""})
+    server::add_zipkin_routes(router, *context_, prefix);
 }
 
 Expected<SpanBatch> ApiContext::trace(const TraceId& id) const {

@@ -4,6 +4,7 @@
 
 #include <concepts>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -67,16 +68,22 @@ std::string_view kind_name(uint8_t kind);
 // "inspected": {…}
 void write_inspected(JsonWriter& json, const Inspected& inspected);
 
-// Where the other files add what they serve.
+// Where the other files add what they serve. `prefix` stands before the paths: "" or "/tempo".
 void add_v1_search_routes(Router& router, const ApiContext& context);
 void add_v1_data_routes(Router& router, const ApiContext& context);
 void add_v1_analysis_routes(Router& router, const ApiContext& context);
 void add_v1_link_routes(Router& router, const ApiContext& context);
-void add_tempo_routes(Router& router, const ApiContext& context);
-void add_tempo_tag_routes(Router& router, const ApiContext& context);
-void add_tempo_metrics_routes(Router& router, const ApiContext& context);
-void add_jaeger_routes(Router& router, const ApiContext& context);
-void add_zipkin_query_routes(Router& router, const ApiContext& context);
+void add_v1_export_routes(Router& router, const ApiContext& context);
+void add_tempo_routes(Router& router, const ApiContext& context, const std::string& prefix);
+void add_tempo_tag_routes(Router& router, const ApiContext& context, const std::string& prefix);
+void add_tempo_metrics_routes(Router& router, const ApiContext& context, const std::string& prefix);
+void add_jaeger_routes(Router& router, const ApiContext& context, const std::string& prefix);
+void add_jaeger_v3_routes(Router& router, const ApiContext& context, const std::string& prefix);
+void add_zipkin_routes(Router& router, const ApiContext& context, const std::string& prefix);
+
+// GET /api/traces/{id}, which Tempo and Jaeger answer differently.
+ApiResult tempo_trace(const ApiContext& context, const HttpRequest& request);
+ApiResult jaeger_trace(const ApiContext& context, const HttpRequest& request);
 
 }  // namespace weft::server
 

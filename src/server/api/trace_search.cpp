@@ -1,0 +1,132 @@
+#include "server/api/trace_search.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "server/api/traceql_text.h"
+
+namespace weft::server {
+namespace {
+
+ColumnRef service_name() {
+  return ColumnRef::attribute(AttributeScope::kResource, "service.name");
+}
+
+Predicate equals(ColumnRef column, Value value) {
+  return Predicate::of({std::move(column), CompareOp::kEqual, std::move(value)});
+}
+
+std::optional<Value> typed_value(std::string_view text) {
+  if (!is_typed_literal(text)) return std::nullopt;
+  if (text == "true" || text == "false") return Value(text == "true");
+  double number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  if (text.contains('.')) return Value(number);
+  int64_t whole = 0;
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), whole);
+  return result.ec == std::errc{} ? Value(whole) : Value(number);
+}
+
+}  // namespace
+
+Expected<std::vector<SpanBatch>> find_whole_traces(const ApiContext& context,
+                                                   const HttpRequest& request,
+                                                   const TraceSearch& wanted) {
+  SearchOptions options;
+  options.range = wanted.range;
+  options.limit = wanted.limit;
+  options.spans_per_spanset = 0;
+  options.budget = context.limits().budget;
+  options.cancel = request.cancel.get();
+  WEFT_ASSIGN(const CompiledQuery query, query_of(wanted.conditions));
+  WEFT_ASSIGN(const SearchResult found, search(context.source(), query, options));
+  std::vector<TraceId> ids;
+  for (const TraceSummary& trace : found.traces)
+    ids.push_back(trace.trace_id);
+  return read_whole_traces(context, ids);
+}
+
+Expected<std::vector<SpanBatch>> read_whole_traces(const ApiContext& context,
+                                                   const std::vector<TraceId>& ids) {
+  std::vector<SpanBatch> out;
+  size_t spans = 0;
+  for (const TraceId& id : ids) {
+    auto batch = context.trace(id);
+    // Retention may have taken it since it was found.
+    if (!batch && batch.error().code == ErrorCode::kNotFound) continue;
+    if (!batch) return std::unexpected<Error>(std::move(batch).error());
+    spans += batch->size();
+    if (spans > context.limits().max_answer_spans)
+      return fail(ErrorCode::kResourceExhausted,
+                  fmt::format("the traces have more than {} spans together; ask for fewer traces",
+                              context.limits().max_answer_spans));
+    out.push_back(*std::move(batch));
+  }
+  return out;
+}
+
+Predicate service_is(std::string_view service) {
+  return equals(service_name(), service);
+}
+Predicate name_is(std::string_view name) {
+  return equals(ColumnRef::of(Intrinsic::kName), name);
+}
+Predicate kind_is(SpanKind kind) {
+  return equals(ColumnRef::of(Intrinsic::kKind), static_cast<int64_t>(kind));
+}
+Predicate lasts_at_least(uint64_t duration_ns) {
+  return Predicate::of({ColumnRef::of(Intrinsic::kDurationNs), CompareOp::kGreaterEqual,
+                        Value(static_cast<int64_t>(duration_ns))});
+}
+Predicate lasts_at_most(uint64_t duration_ns) {
+  return Predicate::of({ColumnRef::of(Intrinsic::kDurationNs), CompareOp::kLessEqual,
+                        Value(static_cast<int64_t>(duration_ns))});
+}
+
+Predicate tag_is(std::string_view key, std::string_view value) {
+  const auto status = [](CompareOp op) {
+    return Predicate::of({ColumnRef::of(Intrinsic::kStatusCode), op,
+                          Value(static_cast<int64_t>(StatusCode::kError))});
+  };
+  if (key == "error" && (value == "true" || value.empty())) return status(CompareOp::kEqual);
+  if (key == "error" && value == "false") return status(CompareOp::kNotEqual);
+  if (key == "span.kind") {
+    if (const auto kind = kind_of(value)) return kind_is(*kind);
+  }
+  if (key == "service.name") return service_is(value);
+  // Not kAny: a resource's value counts even where the span has another one.
+  std::vector<Predicate> alternatives;
+  for (const AttributeScope scope : {AttributeScope::kSpan, AttributeScope::kResource}) {
+    const ColumnRef column = ColumnRef::attribute(scope, std::string(key));
+    alternatives.push_back(equals(column, value));
+    if (auto typed = typed_value(value)) alternatives.push_back(equals(column, *std::move(typed)));
+  }
+  return Predicate::any_of(std::move(alternatives));
+}
+
+std::optional<SpanKind> kind_of(std::string_view text) {
+  std::string lower(text);
+  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  if (lower.starts_with("span_kind_")) lower.erase(0, 10);
+  for (uint8_t kind = 0; kind <= 5; kind++) {
+    if (kind_name(kind) == lower) return static_cast<SpanKind>(kind);
+  }
+  return std::nullopt;
+}
+
+Expected<std::vector<std::string>> service_names(const ApiContext& context,
+                                                 const HttpRequest& request) {
+  WEFT_ASSIGN(const AttributeValueList list,
+              context.source().attribute_values(service_name(), TimeRange(),
+                                                context.limits().max_values, *request.cancel));
+  std::vector<std::string> out;
+  for (const AttributeValue& value : list.values) {
+    if (const auto* text = std::get_if<std::string>(&value.value.data)) out.push_back(*text);
+  }
+  std::ranges::sort(out);
+  return out;
+}
+
+}  // namespace weft::server
