@@ -6,6 +6,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include <weft/resource.h>
+
 namespace weft::sdk_detail {
 
 // Something with locks or threads. Registered for good; never destroyed.
@@ -22,6 +24,10 @@ class ForkParticipant {
 // The order in which locks are taken, which is the order in which participants are locked.
 enum class ForkRank : std::uint8_t { kRegistry, kProvider, kPipeline };
 void register_fork_participant(ForkRank rank, ForkParticipant* participant);
+
+// Brings what detection found out about the process up to date in a child: its process id, and a
+// service.instance.id of its own where that was made up.
+void renew_after_fork(Resource& resource) noexcept;
 
 // Number of forks between the first process and this one. A span that was started before a fork
 // belongs to the parent process: the child does not export it.

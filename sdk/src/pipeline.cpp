@@ -71,7 +71,7 @@ Pipeline* Pipeline::create(Signal signal, const Resource& resource,
 }
 
 Pipeline::Pipeline(Signal signal, const Resource& resource, std::vector<ExporterSlot> exporters)
-    : signal_(signal), progress_(std::make_unique<std::condition_variable>()) {
+    : signal_(signal), resource_(resource), progress_(std::make_unique<std::condition_variable>()) {
   refresh_wall_offset();
   append_len(resource_field_, 1, resource.encode());
   if (!resource.schema_url().empty()) append_len(schema_field_, 3, resource.schema_url());
@@ -541,6 +541,9 @@ void Pipeline::after_fork_in_parent() noexcept { mutex_.unlock(); }
 void Pipeline::after_fork_in_child() noexcept {
   // The parent delivers what was queued; here it would arrive twice. The other threads are gone,
   // and with them the owners of their chunks.
+  renew_after_fork(resource_);
+  resource_field_.clear();
+  append_len(resource_field_, 1, resource_.encode());
   (void)progress_.release();
   progress_ = std::make_unique<std::condition_variable>();
   for (const auto& lane : lanes_) {

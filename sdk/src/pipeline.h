@@ -142,6 +142,7 @@ class Pipeline final : public ForkParticipant {
   void report(Lane& lane, const ExportResult& result, std::uint64_t items) noexcept;
 
   const Signal signal_;
+  Resource resource_;
   std::string resource_field_;  // field 1 of ResourceSpans or ResourceLogs
   std::string schema_field_;
   bool has_exporters_ = false;

@@ -16,6 +16,7 @@
 
 #include "attribute_encoder.h"
 #include "diagnostics.h"
+#include "fork.h"
 
 namespace weft {
 
@@ -48,6 +49,11 @@ std::string base_name(const std::string& path) {
   const std::size_t slash = path.rfind('/');
   return slash == std::string::npos ? path : path.substr(slash + 1);
 }
+
+// The instance ids that detect() has made up, so that a child process can be told apart. Reached
+// from the handlers of fork(), hence no lock: detection happens before threads start.
+constexpr std::string_view kInstanceKey = "service.instance.id";
+std::string* made_up_instance = nullptr;
 
 std::string random_uuid() {
   std::uint8_t b[16] = {};
@@ -165,6 +171,31 @@ void add_environment(Resource& r) {
   if (name != nullptr && *name != 0) r.set("service.name", std::string(name));
 }
 
+}  // namespace
+
+void renew_after_fork(Resource& r) noexcept {
+  if (r.find("process.pid") != nullptr) {
+    r.set("process.pid", static_cast<std::int64_t>(getpid()));
+    if (r.find("process.parent_pid") != nullptr) {
+      r.set("process.parent_pid", static_cast<std::int64_t>(getppid()));
+    }
+  }
+  const Resource::Value* instance = r.find(kInstanceKey);
+  if (instance == nullptr || made_up_instance == nullptr) return;
+  const auto* text = std::get_if<std::string>(instance);
+  // One new id for all signals of the child.
+  static std::string old_id;
+  static std::string new_id;
+  if (text != nullptr && *text == *made_up_instance && old_id != *made_up_instance) {
+    old_id = *made_up_instance;
+    new_id = random_uuid();
+    *made_up_instance = new_id;
+  }
+  if (text != nullptr && *text == old_id && !new_id.empty()) r.set(kInstanceKey, new_id);
+}
+
+namespace {
+
 void add_sdk(Resource& r) {
   r.set("telemetry.sdk.name", std::string("weft"));
   r.set("telemetry.sdk.language", std::string("cpp"));
@@ -187,7 +218,12 @@ Resource Resource::detect() {
   const std::string container = sdk_detail::container_id();
   if (!container.empty()) r.set("container.id", container);
   const std::string instance = sdk_detail::random_uuid();
-  if (!instance.empty()) r.set("service.instance.id", instance);
+  if (!instance.empty()) {
+    r.set(sdk_detail::kInstanceKey, instance);
+    static std::string storage;
+    storage = instance;
+    sdk_detail::made_up_instance = &storage;
+  }
   sdk_detail::add_environment(r);
   return r;
 }

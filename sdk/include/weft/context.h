@@ -106,6 +106,7 @@ class Context {
 
  private:
   friend class Scope;
+  friend class Logger;
   friend class Span;
   friend class SpanRef;
   friend class Tracer;

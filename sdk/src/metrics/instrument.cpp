@@ -1,0 +1,271 @@
+#include "instrument.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <functional>
+
+#include "../attribute_encoder.h"
+#include "../clock.h"
+#include "meter_core.h"
+
+namespace weft::sdk_detail {
+namespace {
+
+constexpr InstrumentHandle kNull{nullptr};
+constexpr std::size_t kMaxAttributes = 64;
+constexpr std::size_t kMaxValueCharacters = 1024;
+
+// Attributes of NumberDataPoint are field 7, of HistogramDataPoint field 9.
+unsigned attributes_field(InstrumentKind kind) noexcept {
+  return kind == InstrumentKind::kHistogram ? 9 : 7;
+}
+
+// The set in one form whatever its order: encoded, sorted by key, the last of equal keys.
+// Written to `stack` when it fits there, else to `heap`.
+std::string_view canonical(Attributes attributes, unsigned field, char* stack,
+                           std::size_t stack_size, std::string& heap) {
+  const Attribute* sorted[kMaxAttributes];
+  std::size_t count = 0;
+  for (const Attribute& a : attributes) {
+    if (a.key.empty()) continue;
+    std::size_t at = 0;
+    while (at < count && sorted[at]->key < a.key) ++at;
+    if (at < count && sorted[at]->key == a.key) {
+      sorted[at] = &a;
+      continue;
+    }
+    if (count == kMaxAttributes) continue;
+    for (std::size_t i = count; i > at; --i) sorted[i] = sorted[i - 1];
+    sorted[at] = &a;
+    ++count;
+  }
+  std::size_t size = 0;
+  bool fit = true;
+  for (std::size_t i = 0; i < count; ++i) {
+    fit = fit && is_fit(*sorted[i], kMaxValueCharacters);
+    size += key_value_field_size(sorted[i]->key, any_value_size(sorted[i]->value));
+  }
+  if (fit && size <= stack_size) {
+    char* p = stack;
+    for (std::size_t i = 0; i < count; ++i) {
+      const Attribute& a = *sorted[i];
+      p = put_key_value_field(p, len_tag(field), a.key, a.value, any_value_size(a.value));
+    }
+    return {stack, size};
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    append_attributes(heap, field, std::span<const Attribute>(sorted[i], 1), 1,
+                      kMaxValueCharacters);
+  }
+  return heap;
+}
+
+std::string label_text(const AttributeValue& value) {
+  char text[32];
+  std::string out;
+  auto number = [&](double d) {
+    return std::string(text, static_cast<std::size_t>(std::snprintf(text, sizeof(text), "%.17g", d)));
+  };
+  switch (value.type()) {
+    case AttributeValue::Type::kString:
+      return std::string(value.string());
+    case AttributeValue::Type::kBool:
+      return value.boolean() ? "true" : "false";
+    case AttributeValue::Type::kInt:
+      return std::to_string(value.integer());
+    case AttributeValue::Type::kDouble:
+      return number(value.floating());
+    case AttributeValue::Type::kBytes:
+      return std::string(reinterpret_cast<const char*>(value.bytes().data()), value.size());
+    case AttributeValue::Type::kBoolArray:
+      for (const bool v : value.bools()) out += v ? ",true" : ",false";
+      break;
+    case AttributeValue::Type::kIntArray:
+      for (const auto v : value.ints()) out += "," + std::to_string(v);
+      break;
+    case AttributeValue::Type::kDoubleArray:
+      for (const auto v : value.doubles()) out += "," + number(v);
+      break;
+    case AttributeValue::Type::kStringArray:
+      for (const auto v : value.strings()) out.append(",").append(v);
+      break;
+  }
+  return out.empty() ? "[]" : "[" + out.substr(1) + "]";
+}
+
+std::unique_ptr<MetricCell> make_cell(InstrumentState& owner, std::string_view encoded,
+                                      Attributes attributes) {
+  auto cell = std::make_unique<MetricCell>();
+  cell->owner = &owner;
+  cell->attributes = encoded;
+  for (const Attribute& a : attributes) {
+    if (!a.key.empty()) cell->labels.emplace_back(a.key, label_text(a.value));
+  }
+  if (owner.spec.kind == InstrumentKind::kHistogram) {
+    cell->buckets.resize(owner.spec.boundaries.size() + 1);
+    cell->exemplars.resize(cell->buckets.size());
+  } else {
+    cell->exemplars.resize(1);
+  }
+  return cell;
+}
+
+void keep_exemplar(MetricCell& cell, std::size_t slot, double value) noexcept {
+  const ContextWords& ambient = ambient_context;
+  switch (cell.owner->exemplars) {
+    case ExemplarFilter::kAlwaysOff:
+      return;
+    case ExemplarFilter::kTraceBased:
+      if ((ambient.flags & kFlagSampled) == 0 || ambient.span_id == 0) return;
+      break;
+    case ExemplarFilter::kAlwaysOn:
+      break;
+  }
+  ExemplarSlot& exemplar = cell.exemplars[slot];
+  exemplar = {value,
+              static_cast<std::uint64_t>(clock_ns(CLOCK_REALTIME_COARSE)),
+              {ambient.trace_id[0], ambient.trace_id[1]},
+              ambient.span_id,
+              true};
+}
+
+bool wants_exemplar(const MetricCell& cell) noexcept {
+  return cell.owner->exemplars == ExemplarFilter::kAlwaysOn ||
+         (cell.owner->exemplars == ExemplarFilter::kTraceBased &&
+          (ambient_context.flags & kFlagSampled) != 0);
+}
+
+void record_histogram(MetricCell& cell, double value) noexcept {
+  if (std::isnan(value)) return;
+  const auto& bounds = cell.owner->spec.boundaries;
+  const auto bucket = static_cast<std::size_t>(
+      std::lower_bound(bounds.begin(), bounds.end(), value) - bounds.begin());
+  const std::lock_guard lock(cell);
+  ++cell.buckets[bucket];
+  cell.sum += value;
+  cell.min = cell.count == 0 ? value : std::min(cell.min, value);
+  cell.max = cell.count == 0 ? value : std::max(cell.max, value);
+  ++cell.count;
+  keep_exemplar(cell, bucket, value);
+}
+
+template <class T>
+void record_value(MetricCell& cell, T value) noexcept {
+  InstrumentState& owner = *cell.owner;
+  if (owner.meter->restart_wanted()) owner.meter->restart_after_fork();
+  if (owner.spec.kind == InstrumentKind::kHistogram) {
+    record_histogram(cell, static_cast<double>(value));
+    return;
+  }
+  if (owner.spec.kind == InstrumentKind::kCounter && value < 0) {
+    if (owner.negative_messages.allow()) {
+      diagnose(DiagnosticLevel::kWarn,
+               "counter " + owner.spec.name + ": a negative addition is ignored");
+    }
+    return;
+  }
+  if (owner.spec.is_double) {
+    const auto d = static_cast<double>(value);
+    if (owner.spec.kind == InstrumentKind::kGauge) {
+      cell.value.store(std::bit_cast<std::uint64_t>(d), std::memory_order_relaxed);
+    } else {
+      std::uint64_t old = cell.value.load(std::memory_order_relaxed);
+      while (!cell.value.compare_exchange_weak(
+          old, std::bit_cast<std::uint64_t>(std::bit_cast<double>(old) + d),
+          std::memory_order_relaxed)) {
+      }
+    }
+  } else {
+    const auto bits = static_cast<std::uint64_t>(static_cast<std::int64_t>(value));
+    if (owner.spec.kind == InstrumentKind::kGauge) {
+      cell.value.store(bits, std::memory_order_relaxed);
+    } else {
+      cell.value.fetch_add(bits, std::memory_order_relaxed);
+    }
+  }
+  if (!cell.touched.load(std::memory_order_relaxed)) {
+    cell.touched.store(true, std::memory_order_relaxed);
+  }
+  if (wants_exemplar(cell)) {
+    const std::lock_guard lock(cell);
+    keep_exemplar(cell, 0, static_cast<double>(value));
+  }
+}
+
+template <class T>
+void record_by_attributes(const InstrumentHandle* handle, T value, Attributes attributes) noexcept {
+  InstrumentState* state = state_of(handle);
+  if (state == nullptr) return;
+  if (MetricCell* cell = state->find(attributes)) record_value(*cell, value);
+}
+
+}  // namespace
+
+void MetricCell::lock() noexcept {
+  while (locked.exchange(true, std::memory_order_acquire)) {
+    for (int spins = 0; locked.load(std::memory_order_relaxed); ++spins) {
+      if (spins > 100) sched_yield();
+    }
+  }
+}
+
+MetricCell* InstrumentState::find(Attributes attributes) noexcept {
+  try {
+    char stack[768];
+    std::string heap;
+    std::string_view key = canonical(attributes, attributes_field(spec.kind), stack,
+                                     sizeof(stack), heap);
+    auto look_up = [this](std::string_view encoded) -> Shard& {
+      return shards[TextHash()(encoded) >> 8 & (kShards - 1)];
+    };
+    {
+      Shard& shard = look_up(key);
+      const std::lock_guard lock(shard.mutex);
+      const auto found = shard.cells.find(key);
+      if (found != shard.cells.end()) return found->second.get();
+      // The limit counts the overflow's own set.
+      if (sets.fetch_add(1, std::memory_order_relaxed) + 1 < max_sets) {
+        return shard.cells.emplace(std::string(key), make_cell(*this, key, attributes))
+            .first->second.get();
+      }
+      sets.fetch_sub(1, std::memory_order_relaxed);
+    }
+    if (overflow_messages.allow()) {
+      diagnose(DiagnosticLevel::kWarn,
+               "instrument " + spec.name + " has more than " + std::to_string(max_sets) +
+                   " sets of attributes; further ones are counted under otel.metric.overflow");
+    }
+    const Attribute overflow{"otel.metric.overflow", true};
+    const std::span<const Attribute> overflow_set(&overflow, 1);
+    heap.clear();
+    key = canonical(overflow_set, attributes_field(spec.kind), stack, sizeof(stack), heap);
+    Shard& shard = look_up(key);
+    const std::lock_guard lock(shard.mutex);
+    auto& cell = shard.cells[std::string(key)];
+    if (cell == nullptr) cell = make_cell(*this, key, overflow_set);
+    return cell.get();
+  } catch (const std::exception&) {
+    return nullptr;
+  }
+}
+
+const InstrumentHandle* null_instrument() noexcept { return &kNull; }
+
+void record(const InstrumentHandle* handle, double value, Attributes attributes) noexcept {
+  record_by_attributes(handle, value, attributes);
+}
+void record(const InstrumentHandle* handle, std::int64_t value, Attributes attributes) noexcept {
+  record_by_attributes(handle, value, attributes);
+}
+void record(MetricCell* cell, double value) noexcept { record_value(*cell, value); }
+void record(MetricCell* cell, std::int64_t value) noexcept { record_value(*cell, value); }
+
+MetricCell* bind(const InstrumentHandle* handle, Attributes attributes) noexcept {
+  InstrumentState* state = state_of(handle);
+  return state == nullptr ? nullptr : state->find(attributes);
+}
+
+}  // namespace weft::sdk_detail

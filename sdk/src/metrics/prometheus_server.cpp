@@ -1,0 +1,198 @@
+#include <weft/metrics.h>
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <thread>
+#include <vector>
+
+#include "../clock.h"
+
+namespace weft::inline v1 {
+namespace {
+
+constexpr std::size_t kMaxConnections = 32;
+constexpr std::size_t kMaxRequestBytes = 8192;
+constexpr std::int64_t kIdleNs = 10 * sdk_detail::kNsPerSecond;
+
+struct Connection {
+  int fd;
+  std::int64_t last_ns;
+  std::string in;
+  std::string out;  // being written; the connection closes when it is gone
+};
+
+std::string answer(int status, const char* reason, const std::string& type,
+                   const std::string& body) {
+  return "HTTP/1.1 " + std::to_string(status) + " " + reason + "\r\nContent-Type: " + type +
+         "\r\nContent-Length: " + std::to_string(body.size()) + "\r\nConnection: close\r\n\r\n" +
+         body;
+}
+
+// The value of a header of a request, looked for without regard to case.
+std::string find_header(const std::string& request, std::string_view lower_name) {
+  std::size_t at = request.find("\r\n");
+  while (at != std::string::npos && at + 2 < request.size()) {
+    const std::size_t end = request.find("\r\n", at + 2);
+    if (end == std::string::npos || end == at + 2) break;
+    const std::string line = request.substr(at + 2, end - at - 2);
+    const std::size_t colon = line.find(':');
+    if (colon == lower_name.size()) {
+      bool same = true;
+      for (std::size_t i = 0; i < colon && same; ++i) {
+        same = (line[i] | 0x20) == lower_name[i] || line[i] == lower_name[i];
+      }
+      if (same) return line.substr(colon + 1);
+    }
+    at = end;
+  }
+  return {};
+}
+
+// One thread and poll(): scrapes are rare.
+class Server final : public PrometheusServer {
+ public:
+  Server(const MeterProvider& provider, int listener, int stop, std::uint16_t port)
+      : provider_(provider), listener_(listener), stop_(stop), port_(port) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    thread_ = std::thread([this] { run(); });
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  }
+  ~Server() override {
+    const std::uint64_t one = 1;
+    if (write(stop_, &one, sizeof(one)) == static_cast<ssize_t>(sizeof(one))) thread_.join();
+    close(listener_);
+    close(stop_);
+  }
+  std::uint16_t port() const override { return port_; }
+
+ private:
+  void run() {
+    std::vector<Connection> connections;
+    while (true) {
+      std::vector<pollfd> fds = {{stop_, POLLIN, 0}};
+      fds.push_back({connections.size() < kMaxConnections ? listener_ : -1, POLLIN, 0});
+      for (const Connection& c : connections) {
+        fds.push_back({c.fd, static_cast<short>(c.out.empty() ? POLLIN : POLLOUT), 0});
+      }
+      if (poll(fds.data(), fds.size(), 1000) < 0 && errno != EINTR) break;
+      if (fds[0].revents != 0) break;
+      const std::int64_t now = sdk_detail::monotonic_ns();
+      for (std::size_t i = connections.size(); i-- > 0;) {
+        Connection& c = connections[i];
+        const bool ready = fds[i + 2].revents != 0;
+        if (ready) c.last_ns = now;
+        if ((ready && !serve(c)) || now - c.last_ns > kIdleNs) {
+          close(c.fd);
+          connections.erase(connections.begin() + static_cast<std::ptrdiff_t>(i));
+        }
+      }
+      if (fds[1].revents != 0) {
+        const int fd = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) connections.push_back({fd, now, {}, {}});
+      }
+    }
+    for (const Connection& c : connections) close(c.fd);
+  }
+
+  // False when the connection is done with.
+  bool serve(Connection& c) {
+    if (c.out.empty()) {
+      char buffer[2048];
+      const ssize_t n = recv(c.fd, buffer, sizeof(buffer), 0);
+      if (n < 0) return errno == EAGAIN || errno == EINTR;
+      if (n == 0) return false;
+      c.in.append(buffer, static_cast<std::size_t>(n));
+      if (c.in.find("\r\n\r\n") == std::string::npos) {
+        if (c.in.size() <= kMaxRequestBytes) return true;
+        c.out = answer(431, "Request Header Fields Too Large", "text/plain", "too large\n");
+      } else {
+        c.out = respond(c.in);
+      }
+    }
+    const ssize_t n = send(c.fd, c.out.data(), c.out.size(), MSG_NOSIGNAL);
+    if (n < 0) return errno == EAGAIN || errno == EINTR;
+    c.out.erase(0, static_cast<std::size_t>(n));
+    return !c.out.empty();
+  }
+
+  std::string respond(const std::string& request) {
+    const bool get = request.starts_with("GET ");
+    const bool head = request.starts_with("HEAD ");
+    if (!get && !head) return answer(405, "Method Not Allowed", "text/plain", "GET only\n");
+    const std::size_t begin = get ? 4 : 5;
+    std::string path = request.substr(begin, request.find(' ', begin) - begin);
+    path = path.substr(0, path.find('?'));
+    if (path != "/metrics") return answer(404, "Not Found", "text/plain", "see /metrics\n");
+    std::string type;
+    const std::string body = provider_.prometheus_text(find_header(request, "accept"), &type);
+    std::string out = answer(200, "OK", type, body);
+    if (head) out.resize(out.size() - body.size());
+    return out;
+  }
+
+  const MeterProvider& provider_;
+  const int listener_;
+  const int stop_;
+  const std::uint16_t port_;
+  std::thread thread_;
+};
+
+}  // namespace
+
+std::unique_ptr<PrometheusServer> PrometheusServer::start(const MeterProvider& provider,
+                                                          const std::string& host,
+                                                          std::uint16_t port, std::string* error) {
+  auto fail = [&](const std::string& why) -> std::unique_ptr<PrometheusServer> {
+    if (error != nullptr) *error = host + ":" + std::to_string(port) + ": " + why;
+    return nullptr;
+  };
+  addrinfo hints{};
+  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  const int failed = getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
+  if (failed != 0) return fail(gai_strerror(failed));
+  const int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  const int one = 1;
+  if (fd >= 0) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+  const bool bound = fd >= 0 && bind(fd, found->ai_addr, found->ai_addrlen) == 0 &&
+                     listen(fd, 64) == 0;
+  const int bind_error = errno;
+  freeaddrinfo(found);
+  sockaddr_storage address{};
+  socklen_t size = sizeof(address);
+  if (!bound || getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    if (fd >= 0) close(fd);
+    return fail(std::strerror(bind_error));
+  }
+  const std::uint16_t actual =
+      address.ss_family == AF_INET6
+          ? ntohs(reinterpret_cast<const sockaddr_in6&>(address).sin6_port)
+          : ntohs(reinterpret_cast<const sockaddr_in&>(address).sin_port);
+  const int stop = eventfd(0, EFD_CLOEXEC);
+  if (stop < 0) {
+    close(fd);
+    return fail(std::strerror(errno));
+  }
+  try {
+    return std::make_unique<Server>(provider, fd, stop, actual);
+  } catch (const std::exception& e) {
+    close(fd);
+    close(stop);
+    return fail(e.what());
+  }
+}
+
+}  // namespace weft::inline v1
