@@ -23,6 +23,8 @@ class ImportTarget {
   // Returns when the spans are on disk. The number of those that the target refused for good.
   virtual Expected<uint64_t> send(const SpanBatch& batch) = 0;
   virtual Expected<bool> has_trace(const TraceId& id) = 0;
+  // After the last send: puts things in order. A data directory seals its blocks.
+  virtual Status finish() { return {}; }
 };
 
 struct ImportOptions {

@@ -1,0 +1,23 @@
+// How the commands open a data directory: the store's options with the decoder of logged requests,
+// and plain waiting for an acknowledgement.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/error.h"
+#include "store/store.h"
+#include "wire/decode.h"
+
+namespace weft::cli {
+
+// Options for `dir` with the replay decoder and a log on stderr. Everything else has its default.
+store::Options store_options(const std::string& dir, const DecodeLimits& limits = {});
+
+// Opens a directory that must exist, for reading alone. kNotFound says what is wrong with it.
+Expected<std::unique_ptr<store::Store>> open_store_read_only(const std::string& dir);
+
+// Returns when the spans are on disk.
+Status append_and_wait(SpanSink& sink, SpanBatch batch);
+
+}  // namespace weft::cli
