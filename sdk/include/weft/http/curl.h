@@ -107,13 +107,13 @@ struct HttpResponse {
 };
 
 struct CurlClientConfig {
-  std::shared_ptr<Resolver> resolver;  // null: libcurl's own
+  std::shared_ptr<Resolver> resolver = {};  // null: libcurl's own
   NetworkDetail detail = NetworkDetail::kSpans;
   std::uint32_t timeout_ms = 30'000;
   std::uint32_t connect_timeout_ms = 10'000;
-  std::string ca_file;           // PEM; empty: the system's
-  std::string certificate_file;  // of the client, PEM
-  std::string key_file;
+  std::string ca_file = {};           // PEM; empty: the system's
+  std::string certificate_file = {};  // of the client, PEM
+  std::string key_file = {};
   bool follow_redirects = false;
   bool http2 = true;                           // offered over TLS
   std::size_t response_bytes_max = 16u << 20;  // more is an error

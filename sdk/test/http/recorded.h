@@ -1,0 +1,54 @@
+// A provider whose spans a test can look at: everything is recorded and decoded again.
+#pragma once
+
+#include <weft/exporter.h>
+#include <weft/provider.h>
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "../decoded_span.h"
+
+namespace sdk_test {
+
+class Recorded {
+ public:
+  Recorded() : storage_(weft::MemoryExporter::make_storage()), provider_(config()) {
+    provider_.set_global();
+  }
+
+  // The spans that have ended since the last call.
+  std::vector<DecodedSpan> take() {
+    provider_.force_flush();
+    return decode_spans(storage_->take(weft::Signal::kTraces));
+  }
+
+ private:
+  weft::TracerProviderConfig config() {
+    weft::TracerProviderConfig out;
+    out.sampler = weft::Sampler::parent_based(weft::Sampler::always_on());
+    out.exporters.push_back({std::make_unique<weft::MemoryExporter>(storage_)});
+    return out;
+  }
+  std::shared_ptr<weft::MemoryExporter::Storage> storage_;
+  weft::TracerProvider provider_;
+};
+
+// The first span of that name; null when there is none.
+inline const DecodedSpan* find(const std::vector<DecodedSpan>& spans, std::string_view name) {
+  for (const DecodedSpan& span : spans) {
+    if (span.name == name) return &span;
+  }
+  return nullptr;
+}
+
+inline std::vector<DecodedSpan> all(const std::vector<DecodedSpan>& spans, std::string_view name) {
+  std::vector<DecodedSpan> out;
+  for (const DecodedSpan& span : spans) {
+    if (span.name == name) out.push_back(span);
+  }
+  return out;
+}
+
+}  // namespace sdk_test

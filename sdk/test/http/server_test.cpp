@@ -1,0 +1,232 @@
+// The server side: Beast routes, cpp-httplib, the router, and what must not reach a span.
+#include <gtest/gtest.h>
+#include <weft/http/beast.h>
+#include <weft/http/httplib.h>
+#include <weft/http/semantics.h>
+
+#include <stdexcept>
+#include <thread>
+
+#include "recorded.h"
+
+namespace {
+
+using sdk_test::DecodedSpan;
+using sdk_test::find;
+using sdk_test::Recorded;
+using weft::http::BeastCall;
+using weft::http::BeastRequest;
+using weft::http::BeastResponse;
+using weft::http::BeastRoutes;
+namespace beast = boost::beast;
+
+BeastRequest make_request(beast::http::verb verb, const char* target) {
+  BeastRequest request(verb, target, 11);
+  request.set(beast::http::field::host, "shop.example:8080");
+  request.set(beast::http::field::user_agent, "test/1");
+  return request;
+}
+
+TEST(BeastRoutes, ARequestHasASpanNamedByItsRoute) {
+  Recorded recorded;
+  BeastRoutes routes;
+  routes.add("GET", "/users/{id}", [](BeastCall& call) {
+    weft::current_span().set("account.state", "suspended");
+    return call.respond(200, "text/plain", std::string(call.parameter("id")));
+  });
+  BeastRequest request = make_request(beast::http::verb::get, "/users/7?password=hunter2&x=1");
+  request.set("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+  request.set(beast::http::field::cookie, "session=topsecret");
+  const BeastResponse response =
+      routes.handle(request, {.address = "192.0.2.7", .port = 51234, .tls = true});
+  EXPECT_EQ(response.body(), "7");
+  const auto spans = recorded.take();
+  ASSERT_EQ(spans.size(), 1u);
+  const DecodedSpan& span = spans[0];
+  EXPECT_EQ(span.name, "GET /users/{id}");
+  EXPECT_EQ(span.kind, 2);
+  EXPECT_EQ(span.trace_id, "4bf92f3577b34da6a3ce929d0e0e4736");
+  EXPECT_EQ(span.parent_span_id, "00f067aa0ba902b7");
+  EXPECT_EQ(span.attribute("http.route"), "/users/{id}");
+  EXPECT_EQ(span.attribute("http.request.method"), "GET");
+  EXPECT_EQ(span.attribute("http.response.status_code"), "200");
+  EXPECT_EQ(span.attribute("url.path"), "/users/7");
+  EXPECT_EQ(span.attribute("url.scheme"), "https");
+  EXPECT_EQ(span.attribute("url.query"), "password=REDACTED&x=1");
+  EXPECT_EQ(span.attribute("server.address"), "shop.example");
+  EXPECT_EQ(span.attribute("server.port"), "8080");
+  EXPECT_EQ(span.attribute("client.address"), "192.0.2.7");
+  EXPECT_EQ(span.attribute("network.peer.port"), "51234");
+  EXPECT_EQ(span.attribute("user_agent.original"), "test/1");
+  EXPECT_EQ(span.attribute("account.state"), "suspended");
+  EXPECT_EQ(span.status, 0);
+  for (const auto& [key, value] : span.attributes) {
+    EXPECT_EQ(value.find("topsecret"), std::string::npos) << key;
+    EXPECT_EQ(value.find("hunter2"), std::string::npos) << key;
+  }
+}
+
+TEST(BeastRoutes, StatusesFollowTheConventions) {
+  Recorded recorded;
+  BeastRoutes routes;
+  routes.add("GET", "/teapot", [](BeastCall& call) { return call.respond(418, "text/plain", ""); });
+  routes.add("GET", "/broken", [](BeastCall& call) { return call.respond(503, "text/plain", ""); });
+  routes.add("GET", "/throws",
+             [](BeastCall&) -> BeastResponse { throw std::runtime_error("no data base"); });
+  const auto status = [&](const char* target, beast::http::verb verb = beast::http::verb::get) {
+    return routes.handle(make_request(verb, target), {}).result_int();
+  };
+  EXPECT_EQ(status("/teapot"), 418u);
+  EXPECT_EQ(status("/broken"), 503u);
+  EXPECT_EQ(status("/throws"), 500u);
+  EXPECT_EQ(status("/nowhere"), 404u);
+  EXPECT_EQ(status("/teapot", beast::http::verb::delete_), 405u);
+  const auto spans = recorded.take();
+  EXPECT_EQ(find(spans, "GET /teapot")->status, 0);
+  EXPECT_EQ(find(spans, "GET /broken")->status, 2);
+  EXPECT_EQ(find(spans, "GET /broken")->attribute("error.type"), "503");
+  const DecodedSpan* thrown = find(spans, "GET /throws");
+  EXPECT_EQ(thrown->status, 2);
+  ASSERT_NE(thrown->event("exception"), nullptr);
+  EXPECT_EQ(thrown->event("exception")->attributes.at("exception.message"), "no data base");
+  EXPECT_EQ(find(spans, "GET")->attribute("http.response.status_code"), "404");
+  EXPECT_EQ(find(spans, "GET")->attribute("http.route"), "");
+  EXPECT_EQ(find(spans, "DELETE")->attribute("http.response.status_code"), "405");
+}
+
+TEST(BeastRoutes, UnknownMethodsBecomeOther) {
+  Recorded recorded;
+  BeastRoutes routes;
+  BeastRequest request = make_request(beast::http::verb::get, "/x");
+  request.method_string("BREW");
+  routes.handle(request, {});
+  const auto spans = recorded.take();
+  ASSERT_EQ(spans.size(), 1u);
+  EXPECT_EQ(spans[0].name, "HTTP");
+  EXPECT_EQ(spans[0].attribute("http.request.method"), "_OTHER");
+  EXPECT_EQ(spans[0].attribute("http.request.method_original"), "BREW");
+}
+
+TEST(BeastRoutes, MiddlewareStandsAroundEveryHandler) {
+  Recorded recorded;
+  BeastRoutes routes;
+  std::string order;
+  routes.use([&](BeastCall& call, const auto& next) {
+    order += "a(";
+    auto response = next(call);
+    order += ")";
+    return response;
+  });
+  routes.use([&](BeastCall& call, const auto& next) {
+    order += "b";
+    return call.path == "/stop" ? call.respond(403, "text/plain", "") : next(call);
+  });
+  routes.add("GET", "/{any}", [&](BeastCall& call) {
+    order += "h";
+    return call.respond(200, "text/plain", "");
+  });
+  EXPECT_EQ(routes.handle(make_request(beast::http::verb::get, "/go"), {}).result_int(), 200u);
+  EXPECT_EQ(order, "a(bh)");
+  EXPECT_EQ(routes.handle(make_request(beast::http::verb::get, "/stop"), {}).result_int(), 403u);
+}
+
+TEST(ServerSpan, AnAbandonedRequestIsAnError) {
+  Recorded recorded;
+  {
+    weft::http::ServerSpan span(weft::http::ServerRequest{.method = "GET"}, weft::Context());
+  }
+  const auto spans = recorded.take();
+  ASSERT_EQ(spans.size(), 1u);
+  EXPECT_EQ(spans[0].attribute("error.type"), "cancelled");
+  EXPECT_EQ(spans[0].status, 2);
+}
+
+TEST(Httplib, ServerAndClientMakeOneTrace) {
+  Recorded recorded;
+  httplib::Server server;
+  weft::http::instrument(server);
+  server.Get(R"(/users/(\d+))",
+             weft::http::route("/users/{id}", [](const auto& request, auto& response) {
+               weft::current_span().set("user.id", request.matches[1].str());
+               response.set_content("hello", "text/plain");
+             }));
+  server.Get("/throws", weft::http::route("/throws", [](const auto&, auto&) {
+               throw std::runtime_error("broken");
+             }));
+  const int port = server.bind_to_any_port("127.0.0.1");
+  std::thread thread([&] { server.listen_after_bind(); });
+  weft::http::HttplibClient client("http://127.0.0.1:" + std::to_string(port));
+  const auto result = client.get("/users/7", "/users/{id}");
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->body, "hello");
+  EXPECT_EQ(client.get("/throws", "/throws")->status, 500);
+  EXPECT_EQ(client.get("/nothing", "/nothing")->status, 404);
+  server.stop();
+  thread.join();
+  const auto spans = recorded.take();
+  const DecodedSpan *server_span = nullptr, *client_span = nullptr;
+  for (const DecodedSpan& span : spans) {
+    if (span.name != "GET /users/{id}") continue;
+    (span.kind == 2 ? server_span : client_span) = &span;
+  }
+  ASSERT_NE(server_span, nullptr);
+  ASSERT_NE(client_span, nullptr);
+  EXPECT_EQ(server_span->parent_span_id, client_span->span_id);
+  EXPECT_EQ(server_span->trace_id, client_span->trace_id);
+  EXPECT_EQ(server_span->attribute("user.id"), "7");
+  EXPECT_EQ(server_span->attribute("http.response.status_code"), "200");
+  for (const DecodedSpan& span : spans) {
+    if (span.name == "GET /throws" && span.kind == 2) {
+      EXPECT_EQ(span.status, 2);
+      EXPECT_NE(span.event("exception"), nullptr);
+    }
+  }
+  EXPECT_EQ(client.get("/users/7").error(), httplib::Error::Connection);
+  EXPECT_EQ(recorded.take().at(0).attribute("error.type"), "connect");
+}
+
+TEST(Router, LiteralSegmentsWinAndParametersAreDecoded) {
+  weft::http::Router<int> router;
+  router.add("GET", "/users/{id}", 1);
+  router.add("GET", "/users/me", 2);
+  router.add("GET", "/files/{path...}", 3);
+  router.add("POST", "/users/{id}", 4);
+  EXPECT_EQ(*router.find("GET", "/users/me").handler, 2);
+  const auto match = router.find("GET", "/users/a%20b%2Fc");
+  EXPECT_EQ(*match.handler, 1);
+  EXPECT_EQ(match.parameter("id"), "a b/c");
+  EXPECT_EQ(router.find("GET", "/files/a/b/c").parameter("path"), "a/b/c");
+  EXPECT_EQ(*router.find("HEAD", "/users/7").handler, 1);
+  EXPECT_FALSE(router.find("GET", "/users/").found());
+  EXPECT_FALSE(router.find("GET", "/users/7/x").found());
+  const auto wrong = router.find("DELETE", "/users/7");
+  EXPECT_FALSE(wrong.found());
+  EXPECT_EQ(wrong.allowed, (std::vector<std::string_view>{"GET", "POST"}));
+}
+
+TEST(Semantics, SecretsAreRedacted) {
+  using weft::http::redact_url;
+  EXPECT_EQ(redact_url("https://user:pw@host/p?a=1&sig=abc&Token=t#frag"),
+            "https://REDACTED:REDACTED@host/p?a=1&sig=REDACTED&Token=REDACTED");
+  EXPECT_EQ(redact_url("http://host/@at?x=@"), "http://host/@at?x=@");
+  EXPECT_EQ(redact_url("/only/a/path?password=x"), "/only/a/path?password=REDACTED");
+  EXPECT_EQ(redact_url(""), "");
+  EXPECT_TRUE(weft::http::is_secret_header("Set-Cookie"));
+  EXPECT_FALSE(weft::http::is_secret_header("content-type"));
+}
+
+TEST(Semantics, UrlsAreTakenApart) {
+  const auto url = weft::http::split_url("https://u:p@[2001:db8::1]:8443/a/b?q=1#f");
+  EXPECT_EQ(url.scheme, "https");
+  EXPECT_EQ(url.host, "2001:db8::1");
+  EXPECT_EQ(url.port, 8443);
+  EXPECT_EQ(url.path, "/a/b");
+  EXPECT_EQ(url.query, "q=1");
+  EXPECT_EQ(weft::http::split_url("http://host").port, 80);
+  EXPECT_EQ(weft::http::split_url("https://host/").port, 443);
+  EXPECT_EQ(weft::http::split_url("nonsense").host, "");
+  EXPECT_EQ(weft::http::split_url("http://[").host, "");
+  EXPECT_EQ(weft::http::split_url("http://h:99999999999/").port > 65535, true);
+}
+
+}  // namespace
