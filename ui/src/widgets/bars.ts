@@ -2,7 +2,7 @@
 // client's (what is left over is the network), events, the critical path. Red is for failure alone.
 
 import { Flag, Kind, Status } from "../base/trace/model.ts";
-import { type PhaseName } from "../base/trace/phases.ts";
+import { kPhaseTitles, type PhaseName } from "../base/trace/phases.ts";
 import { formatDuration } from "../base/format.ts";
 import { token } from "../base/theme.ts";
 import type { TimeWindow, TraceView } from "./trace_view.ts";
@@ -61,7 +61,9 @@ function hatch(c: CanvasRenderingContext2D, colour: string): CanvasPattern {
 export interface BarPlace {
   y: number;
   left: number;
+  // Of the time scale; labels may use `margin` more to its right.
   width: number;
+  margin: number;
   window: TimeWindow;
 }
 
@@ -81,12 +83,16 @@ export function paintBar(c: CanvasRenderingContext2D, view: TraceView, span: num
   const right_edge = place.left + place.width;
   const x0 = x(start);
   const x1 = Math.max(x(end), x0 + kMinBar);
-  if (x1 < place.left || x0 > right_edge) {
+  if (x1 < place.left || x0 > right_edge + kMinBar) {
     paintOffscreenHint(c, x1 < place.left, place, p);
     return;
   }
   const top = place.y + 4;
   const height = kRowHeight - 9;
+  c.save();
+  c.beginPath();
+  c.rect(place.left, place.y, place.width + 2, kRowHeight);
+  c.clip();
   const failed = trace.status[span] === Status.Error;
   if (trace.flags[span] & Flag.Missing) {
     c.fillStyle = hatch(c, p.muted);
@@ -113,7 +119,8 @@ export function paintBar(c: CanvasRenderingContext2D, view: TraceView, span: num
       if (b > a) c.fillRect(a, place.y + kRowHeight - 4, b - a, 2);
     }
   }
-  paintLabel(c, view, span, x0, x1, place, failed, p);
+  c.restore();
+  paintLabel(c, view, span, x0, Math.min(x1, right_edge), place, failed, p);
 }
 
 function paintBody(c: CanvasRenderingContext2D, view: TraceView, span: number, x: (ns: number) => number, x0: number, x1: number, top: number, height: number, p: Palette): void {
@@ -210,10 +217,12 @@ function paintLabel(c: CanvasRenderingContext2D, view: TraceView, span: number, 
   const call = view.callOf(span);
   const missing = trace.flags[span] & Flag.Missing;
   let text = missing ? "at least " + formatDuration(trace.durationNs[span] / 1e6) : formatDuration(trace.durationNs[span] / 1e6);
+  const broken = view.phasesOf(span)?.phases.find((phase) => phase.failed);
+  if (broken) text += `  ${kPhaseTitles[broken.name]} failed`;
   if (call && call.networkNs > 0) text += `  network ${formatDuration(call.networkNs / 1e6)}`;
   const size = c.measureText(text).width;
   const y = place.y + kRowHeight / 2;
-  const right_edge = place.left + place.width;
+  const right_edge = place.left + place.width + place.margin;
   let x = x1 + 6;
   if (x + size > right_edge) x = x0 - 6 - size > place.left ? x0 - 6 - size : NaN;
   if (Number.isNaN(x)) {

@@ -156,7 +156,9 @@ function placeNotes(view: TraceView, span: number): string[] {
     const has = (prefix: string) => attributes.some((a) => a.key.startsWith(prefix));
     const phase_of_call = /^http\.(dns|connect|tls|send|receive|getconn)$/.test(nameOf(trace, span));
     if (!phase_of_call && (has("http.") || has("rpc.") || has("url.")) && !has("db.")) {
-      notes.push("No server span continues this call: it never arrived, the other side sends no spans, or the context was lost between.");
+      const broken = view.phasesOf(span)?.phases.find((p) => p.failed);
+      if (broken) notes.push(`The call ended in its ${kPhaseTitles[broken.name]} phase; no server saw it.`);
+      else notes.push("No server span continues this call: it never arrived, the other side sends no spans, or the context was lost between.");
     }
   }
   return notes;

@@ -15,6 +15,8 @@ const kOverscan = 14;
 const kIndent = 13;
 const kMaxIndentLevels = 18;
 const kAxisHeight = 24;
+// To the right of the time scale, so that the labels of the longest bars have room.
+const kLabelMargin = 96;
 
 export interface WaterfallProps {
   view: TraceView;
@@ -36,7 +38,8 @@ export function Waterfall({ view, window: time, selected, collapsed, hits, showP
   const axis = useRef<HTMLCanvasElement>(null);
   const dark = isDark.value;
   const names = Math.round(Math.min(Math.max(width * 0.36, 260), 560));
-  const barWidth = Math.max(40, width - names - 12);
+  const canvasWidth = Math.max(40, width - names - 8);
+  const barWidth = Math.max(20, canvasWidth - kLabelMargin);
   const first = Math.max(0, Math.floor(top / kRowHeight) - kOverscan);
   const last = Math.min(rows.length, Math.ceil((top + height) / kRowHeight) + kOverscan);
 
@@ -55,7 +58,7 @@ export function Waterfall({ view, window: time, selected, collapsed, hits, showP
 
   useLayoutEffect(() => {
     if (!bars.current || width === 0) return;
-    const c = prepareCanvas(bars.current, barWidth, Math.max(1, (last - first) * kRowHeight));
+    const c = prepareCanvas(bars.current, canvasWidth, Math.max(1, (last - first) * kRowHeight));
     const p = palette();
     c.strokeStyle = p.line;
     for (const tick of durationTicks(time, trace.firstNs, barWidth / 110)) {
@@ -66,13 +69,13 @@ export function Waterfall({ view, window: time, selected, collapsed, hits, showP
       c.stroke();
     }
     for (let i = first; i < last; i++) {
-      paintBar(c, view, rows[i], { y: (i - first) * kRowHeight, left: 0, width: barWidth, window: time }, p, showPath);
+      paintBar(c, view, rows[i], { y: (i - first) * kRowHeight, left: 0, width: barWidth, margin: kLabelMargin, window: time }, p, showPath);
     }
   }, [view, rows, first, last, barWidth, time.fromNs, time.toNs, dark, showPath, config.value]);
 
   useEffect(() => {
     if (!axis.current || width === 0) return;
-    const c = prepareCanvas(axis.current, barWidth, kAxisHeight);
+    const c = prepareCanvas(axis.current, canvasWidth, kAxisHeight);
     const p = palette();
     c.font = p.font;
     c.fillStyle = p.muted;
@@ -81,7 +84,7 @@ export function Waterfall({ view, window: time, selected, collapsed, hits, showP
       const x = ((tick.atNs - time.fromNs) / (time.toNs - time.fromNs)) * barWidth;
       const label = formatDuration(tick.label);
       const size = c.measureText(label).width;
-      c.fillText(label, Math.min(Math.max(0, x + 4), barWidth - size), kAxisHeight / 2);
+      c.fillText(label, Math.min(Math.max(0, x + 4), canvasWidth - size), kAxisHeight / 2);
     }
   }, [view, barWidth, time.fromNs, time.toNs, dark]);
 

@@ -96,9 +96,12 @@ function resources(version, rng) {
 
 function browserEvents(at, length, hidden) {
   const names = ["fetchStart", "domainLookupStart", "domainLookupEnd", "connectStart", "secureConnectionStart", "connectEnd", "requestStart", "responseStart", "responseEnd"];
-  const shares = [0, 0.02, 0.12, 0.12, 0.2, 0.3, 0.32, 0.93, 0.98];
+  // The connection costs what it costs; the rest of the time is the wait.
+  const setup = Math.min(1, length / 60);
+  const ms = [0, 0.4, 3.1, 3.1, 6.5, 11, 11.3].map((v) => v * setup);
+  const times = [...ms, length - 2.2 * setup, length - 0.3 * setup];
   return names
-    .map((name, i) => ({ name, at: at + length * shares[i] }))
+    .map((name, i) => ({ name, at: at + times[i] }))
     .filter((e) => !hidden || e.name === "fetchStart" || e.name === "responseEnd");
 }
 

@@ -244,23 +244,31 @@ function resolveParents(raw: RawSpans) {
   return { parent, missing: [...missing.values()] };
 }
 
-function sortedByStart(startNs: Float64Array, count: number): Int32Array {
-  const by_start = new Int32Array(count);
-  let sorted = true;
-  for (let i = 0; i < count; i++) {
-    by_start[i] = i;
-    if (i > 0 && startNs[i] < startNs[i - 1]) sorted = false;
+// A few at a time by insertion, as most children come; more by the engine's sort.
+function sortRange(list: Int32Array, from: number, to: number, startNs: Float64Array): void {
+  if (to - from > 24) {
+    list.subarray(from, to).sort((a, b) => startNs[a] - startNs[b] || a - b);
+    return;
   }
-  return sorted ? by_start : by_start.sort((a, b) => startNs[a] - startNs[b] || a - b);
+  for (let i = from + 1; i < to; i++) {
+    const span = list[i];
+    const start = startNs[span];
+    let at = i;
+    for (; at > from && startNs[list[at - 1]] > start; at--) list[at] = list[at - 1];
+    list[at] = span;
+  }
 }
 
-function linkChildren(parent: Int32Array, by_start: Int32Array, count: number) {
+function linkChildren(parent: Int32Array, startNs: Float64Array, count: number) {
   const childStart = new Int32Array(count + 1);
   for (let i = 0; i < count; i++) if (parent[i] >= 0) childStart[parent[i] + 1]++;
   for (let i = 0; i < count; i++) childStart[i + 1] += childStart[i];
   const fill = childStart.slice();
   const children = new Int32Array(childStart[count]);
-  for (const i of by_start) if (parent[i] >= 0) children[fill[parent[i]]++] = i;
+  for (let i = 0; i < count; i++) if (parent[i] >= 0) children[fill[parent[i]]++] = i;
+  for (let i = 0; i < count; i++) {
+    if (childStart[i + 1] - childStart[i] > 1) sortRange(children, childStart[i], childStart[i + 1], startNs);
+  }
   return { childStart, children };
 }
 
@@ -288,9 +296,9 @@ function walk(
 }
 
 // Spans that no root leads to sit on circles of parents. Each circle is cut at its earliest span.
-function cutCycles(parent: Int32Array, flags: Uint8Array, by_start: Int32Array, count: number): void {
+function cutCycles(parent: Int32Array, flags: Uint8Array, startNs: Float64Array, count: number): void {
   const state = new Uint8Array(count); // 0 unknown, 1 on the present path, 2 leads to a root
-  for (const first of by_start) {
+  for (let first = 0; first < count; first++) {
     const path: number[] = [];
     let span = first;
     while (span >= 0 && state[span] === 0) {
@@ -300,9 +308,7 @@ function cutCycles(parent: Int32Array, flags: Uint8Array, by_start: Int32Array, 
     }
     if (span >= 0 && state[span] === 1) {
       const circle = path.slice(path.indexOf(span));
-      const rank = new Map(circle.map((s) => [s, s]));
-      let cut = circle[0];
-      for (const s of circle) if (rank.get(s)! < cut) cut = s;
+      const cut = circle.reduce((a, b) => (startNs[b] < startNs[a] || (startNs[b] === startNs[a] && b < a) ? b : a));
       parent[cut] = -1;
       flags[cut] |= Flag.Cycle;
     }
@@ -342,15 +348,15 @@ export function buildTrace(raw: RawSpans): Trace {
       flags[index] = Flag.Missing;
     }
   }
-  const by_start = sortedByStart(startNs, count);
-  cutCycles(parent, flags, by_start, count);
+  cutCycles(parent, flags, startNs, count);
   const roots: number[] = [];
-  for (const i of by_start) if (parent[i] < 0) roots.push(i);
+  for (let i = 0; i < count; i++) if (parent[i] < 0) roots.push(i);
+  roots.sort((a, b) => startNs[a] - startNs[b] || a - b);
   // The first true root stands for the trace; other parentless spans lost their context.
   const main = roots.find((r) => r < received) ?? roots[0];
   for (const r of roots) if (r !== main && r < received) flags[r] |= Flag.ExtraRoot;
 
-  const { childStart, children } = linkChildren(parent, by_start, count);
+  const { childStart, children } = linkChildren(parent, startNs, count);
   const order = new Int32Array(count);
   const depth = new Uint16Array(count);
   walk(roots, childStart, children, order, depth);
