@@ -1,0 +1,220 @@
+// The service map's picture: squads as frames, services as cards, calls as curves whose width is the
+// rate and whose red is the share of failures; calls that nobody continues are drawn broken.
+
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { formatDuration, formatRate, formatShare } from "../base/format.ts";
+import { type Box, type DrawnEdge, type DrawnMap, type DrawnNode, edgeLabel, isBroken, type LayoutAnswer, losesSome } from "../base/map_model.ts";
+import { shownLine } from "../base/text.ts";
+import { useSize } from "./hooks.ts";
+import { Icon } from "./icons.tsx";
+import { colourOf } from "./service_name.tsx";
+
+const kNodeWidth = 178;
+const kNodeHeight = 46;
+const kCharWidth = 6.1;
+
+let worker: Worker | null = null;
+let next_id = 1;
+const waiting = new Map<number, (answer: LayoutAnswer) => void>();
+
+function layout(map: DrawnMap): Promise<LayoutAnswer> {
+  if (!worker) {
+    worker = new Worker(__LAYOUT_WORKER__, { type: "module" });
+    worker.onmessage = (event: MessageEvent<LayoutAnswer>) => {
+      waiting.get(event.data.id)?.(event.data);
+      waiting.delete(event.data.id);
+    };
+    worker.onerror = () => {
+      for (const [id, done] of waiting) done({ id, nodes: {}, groups: {}, width: 0, height: 0, error: "The layout could not be worked out" });
+      waiting.clear();
+    };
+  }
+  const id = next_id++;
+  const label_width = (e: DrawnEdge) => Math.min(230, edgeLabel(e).length * kCharWidth + 12);
+  worker.postMessage({
+    id,
+    nodes: map.nodes.map((n) => ({ id: n.id, group: n.closed ? null : n.squad, width: kNodeWidth, height: kNodeHeight })),
+    edges: map.edges.map((e) => ({ from: e.from, to: e.to, labelWidth: label_width(e) })),
+  });
+  return new Promise((done) => waiting.set(id, done));
+}
+
+interface Curve {
+  path: string;
+  x: number;
+  y: number;
+}
+
+// From the right of one card to the left of the other; backwards and self calls bow around.
+export function curveBetween(a: Box, b: Box, self: boolean): Curve {
+  if (self) {
+    const x = a.x + a.width / 4;
+    const y = a.y - a.height / 2;
+    return { path: `M${x} ${y}C${x} ${y - 34} ${x + 50} ${y - 34} ${x + 40} ${y}`, x: x + 24, y: y - 28 };
+  }
+  const forward = b.x - b.width / 2 >= a.x + a.width / 2 - 4;
+  if (forward) {
+    const x0 = a.x + a.width / 2;
+    const x1 = b.x - b.width / 2 - 7;
+    const bend = Math.max(24, (x1 - x0) / 2);
+    return { path: `M${x0} ${a.y}C${x0 + bend} ${a.y} ${x1 - bend} ${b.y} ${x1} ${b.y}`, x: (x0 + x1) / 2, y: (a.y + b.y) / 2 };
+  }
+  const down = b.y >= a.y ? 1 : -1;
+  const y0 = a.y + (down * a.height) / 2;
+  const y1 = Math.abs(b.y - a.y) < a.height ? b.y + (down * b.height) / 2 + down * 7 : b.y - (down * b.height) / 2 - down * 7;
+  const bow = Math.abs(b.y - a.y) < a.height ? 44 * down : (y1 - y0) / 2;
+  return { path: `M${a.x} ${y0}C${a.x} ${y0 + bow} ${b.x} ${y1 + (Math.abs(b.y - a.y) < a.height ? bow : -bow)} ${b.x} ${y1}`, x: (a.x + b.x) / 2, y: Math.abs(b.y - a.y) < a.height ? y0 + bow * 0.78 : (y0 + y1) / 2 };
+}
+
+function errorMix(share: number): string {
+  // One failure in a hundred is seen; one in five is all red.
+  const red = Math.min(1, Math.sqrt(share * 5));
+  return share > 0 ? `color-mix(in oklab, var(--error) ${Math.round(30 + red * 70)}%, var(--line-strong))` : "var(--line-strong)";
+}
+
+export interface ServiceGraphProps {
+  map: DrawnMap;
+  chosen: string | null; // a node's or an edge's id
+  onChoose(id: string | null): void;
+  onToggleGroup(squad: string): void;
+}
+
+export function ServiceGraph({ map, chosen, onChoose, onToggleGroup }: ServiceGraphProps) {
+  const [placed, setPlaced] = useState<{ map: DrawnMap; answer: LayoutAnswer } | null>(null);
+  const [box, width, height] = useSize<HTMLDivElement>();
+  const [pan, setPan] = useState({ x: 0, y: 0, zoom: 1 });
+  const drag = useRef<{ x: number; y: number } | null>(null);
+  useEffect(() => {
+    let gone = false;
+    layout(map).then((answer) => {
+      if (gone) return;
+      setPlaced({ map, answer });
+      setPan({ x: 0, y: 0, zoom: 1 });
+    });
+    return () => void (gone = true);
+  }, [map]);
+  const near = useMemo(() => neighbours(map, chosen), [map, chosen]);
+  if (placed?.answer.error) return <p class="state error-text">{placed.answer.error}. The table shows the same numbers.</p>;
+  const answer = placed?.map === map ? placed.answer : null;
+  const scale = answer && width ? Math.min(1, (width - 24) / answer.width, Math.max(0.35, (height - 24) / answer.height)) * pan.zoom : 1;
+  const ox = answer ? (width - answer.width * scale) / 2 + pan.x : 0;
+  const oy = answer ? Math.max(12, (height - answer.height * scale) / 2) + pan.y : 0;
+  const zoom = (factor: number) => setPan((p) => ({ ...p, zoom: Math.min(4, Math.max(0.25, p.zoom * factor)) }));
+  return (
+    <div
+      class="map"
+      ref={box}
+      onWheel={(e) => {
+        if (!e.ctrlKey && !e.metaKey) return;
+        e.preventDefault();
+        zoom(e.deltaY < 0 ? 1.15 : 0.87);
+      }}
+      onPointerDown={(e) => {
+        if (e.button === 0 && !(e.target as Element).closest("[role=button]")) drag.current = { x: e.clientX - pan.x, y: e.clientY - pan.y };
+      }}
+      onPointerMove={(e) => drag.current && setPan((p) => ({ ...p, x: e.clientX - drag.current!.x, y: e.clientY - drag.current!.y }))}
+      onPointerUp={() => (drag.current = null)}
+      onPointerLeave={() => (drag.current = null)}
+    >
+      {answer && (
+        <svg width="100%" height="100%" role="group" aria-label={`Service map: ${map.nodes.length} services, ${map.edges.length} connections`}>
+          <defs>
+            <marker id="arrow" viewBox="0 0 8 8" refX="6" refY="4" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto">
+              <path d="M0 0L8 4L0 8z" class="map-arrow" />
+            </marker>
+          </defs>
+          <g transform={`translate(${ox} ${oy}) scale(${scale})`}>
+            {Object.entries(answer.groups).map(([squad, g]) => (
+              <Frame key={squad} squad={squad} box={g} onToggle={() => onToggleGroup(squad)} />
+            ))}
+            {map.edges.map((e) => answer.nodes[e.from] && answer.nodes[e.to] && <EdgePath key={e.id} edge={e} curve={curveBetween(answer.nodes[e.from], answer.nodes[e.to], e.from === e.to)} faded={near !== null && !near.has(e.id)} chosen={chosen === e.id} />)}
+            {map.nodes.map((n) => answer.nodes[n.id] && <Card key={n.id} node={n} box={answer.nodes[n.id]} chosen={chosen === n.id} faded={near !== null && !near.has(n.id)} onChoose={() => onChoose(chosen === n.id ? null : n.id)} onOpen={n.closed ? () => onToggleGroup(n.title) : undefined} />)}
+            {map.edges.map((e) => answer.nodes[e.from] && answer.nodes[e.to] && <EdgeLabel key={e.id} edge={e} curve={curveBetween(answer.nodes[e.from], answer.nodes[e.to], e.from === e.to)} faded={near !== null && !near.has(e.id)} chosen={chosen === e.id} onChoose={() => onChoose(chosen === e.id ? null : e.id)} />)}
+          </g>
+        </svg>
+      )}
+      <div class="map-zoom segments" role="group" aria-label="Zoom">
+        <button type="button" class="button icon" aria-label="Zoom in" onClick={() => zoom(1.25)}><Icon.plus /></button>
+        <button type="button" class="button icon" aria-label="Zoom out" onClick={() => zoom(0.8)}><Icon.minus /></button>
+        <button type="button" class="button" onClick={() => setPan({ x: 0, y: 0, zoom: 1 })}>Fit</button>
+      </div>
+    </div>
+  );
+}
+
+// What is one hop from the chosen node or edge; null when nothing is chosen.
+function neighbours(map: DrawnMap, chosen: string | null): Set<string> | null {
+  const edge = map.edges.find((e) => e.id === chosen);
+  if (edge) return new Set([edge.id, edge.from, edge.to]);
+  if (!chosen || !map.nodes.some((n) => n.id === chosen)) return null;
+  const near = new Set([chosen]);
+  for (const e of map.edges) {
+    if (e.from !== chosen && e.to !== chosen) continue;
+    near.add(e.id).add(e.from).add(e.to);
+  }
+  return near;
+}
+
+function press(action: () => void) {
+  return {
+    onClick: action,
+    onKeyDown: (event: KeyboardEvent) => {
+      if (event.key === "Enter" || event.key === " ") {
+        event.preventDefault();
+        action();
+      }
+    },
+  };
+}
+
+function Frame({ squad, box, onToggle }: { squad: string; box: Box; onToggle(): void }) {
+  const x = box.x - box.width / 2;
+  const y = box.y - box.height / 2;
+  return (
+    <g>
+      <rect class="map-frame" x={x} y={y} width={box.width} height={box.height} rx="10" />
+      <g class="map-frame-title" role="button" tabindex={0} aria-expanded="true" aria-label={`Squad ${shownLine(squad, 60)}: close`} {...press(onToggle)}>
+        <rect x={x + 6} y={y + 4} width={Math.min(box.width - 12, shownLine(squad, 24).length * 7.4 + 26)} height={18} rx="4" class="map-hit" />
+        <text x={x + 12} y={y + 17}>▾ {shownLine(squad, 24)}</text>
+      </g>
+    </g>
+  );
+}
+
+function Card({ node, box, chosen, faded, onChoose, onOpen }: { node: DrawnNode; box: Box; chosen: boolean; faded: boolean; onChoose(): void; onOpen?: () => void }) {
+  const x = box.x - box.width / 2;
+  const y = box.y - box.height / 2;
+  const share = node.errors / Math.max(1, node.spans);
+  const numbers = node.virtual ? "sends no spans" : `${formatRate(node.rate)} · p95 ${node.closed ? "≤ " : ""}${formatDuration(node.p95Ms)}`;
+  const said = `${node.closed ? "Squad" : "Service"} ${shownLine(node.title, 80)}${node.closed ? `, ${node.members.length} services` : node.squad ? `, squad ${shownLine(node.squad, 60)}` : ", unowned"}: ${numbers}${share ? `, ${formatShare(share)} failed` : ""}`;
+  const colour = colourOf(node.members[0], node.squad);
+  return (
+    <g class={`map-node${node.virtual ? " virtual" : ""}${chosen ? " chosen" : ""}${faded ? " faded" : ""}`} role="button" tabindex={0} aria-pressed={chosen} aria-label={said} {...press(onChoose)} onDblClick={onOpen}>
+      <rect x={x} y={y} width={box.width} height={box.height} rx="6" />
+      {!node.virtual && <rect class="map-colour" x={x} y={y} width="5" height={box.height} rx="2" style={{ fill: colour.fill }} />}
+      <text x={x + 13} y={y + 19} class="map-name">{shownLine(node.title, 200).slice(0, 22)}{node.title.length > 22 ? "…" : ""}{node.closed ? ` (${node.members.length})` : ""}</text>
+      <text x={x + 13} y={y + 35} class="map-numbers">{numbers}</text>
+      {share > 0 && <text x={x + box.width - 9} y={y + 19} class="map-errors" text-anchor="end">{formatShare(share)}</text>}
+    </g>
+  );
+}
+
+function EdgePath({ edge, curve, faded, chosen }: { edge: DrawnEdge; curve: Curve; faded: boolean; chosen: boolean }) {
+  const width = Math.min(7, 1.2 + Math.log10(1 + edge.rate * 20));
+  const broken = isBroken(edge);
+  return <path class={`map-edge${broken ? " broken" : ""}${faded ? " faded" : ""}${chosen ? " chosen" : ""}`} d={curve.path} marker-end="url(#arrow)" style={{ stroke: chosen ? "var(--accent)" : errorMix(edge.errors / Math.max(1, edge.calls)), strokeWidth: width }} />;
+}
+
+function EdgeLabel({ edge, curve, faded, chosen, onChoose }: { edge: DrawnEdge; curve: Curve; faded: boolean; chosen: boolean; onChoose(): void }) {
+  const text = edgeLabel(edge);
+  const lost = losesSome(edge) ? `${formatShare(edge.continuedShare)} continue the trace` : "";
+  const width = Math.max(text.length, lost.length) * kCharWidth + 10;
+  const rows = lost ? 2 : 1;
+  return (
+    <g class={`map-label${faded ? " faded" : ""}${chosen ? " chosen" : ""}${edge.errors ? " failed" : ""}`} role="button" tabindex={0} aria-pressed={chosen} aria-label={`Calls from ${shownLine(edge.from.replace(/^squad:/, ""), 60)} to ${shownLine(edge.to.replace(/^squad:/, ""), 60)}: ${text}${lost ? `, ${lost}` : ""}`} {...press(onChoose)}>
+      <rect x={curve.x - width / 2} y={curve.y - rows * 8} width={width} height={rows * 16} rx="4" />
+      <text x={curve.x} y={curve.y + (rows === 1 ? 4 : -3)} text-anchor="middle">{text}</text>
+      {lost && <text x={curve.x} y={curve.y + 12} text-anchor="middle" class="map-lost">{lost}</text>}
+    </g>
+  );
+}
