@@ -72,12 +72,14 @@ void annotate_received(SpanBatch& batch, uint64_t received_ns) {
 
 // --- StringInterner ---
 
-void StringInterner::begin(StringPool* pool, size_t body_bytes) {
+void StringInterner::begin(StringPool* pool) {
   pool_ = pool;
-  used_ = 0;
-  const size_t wanted = std::bit_ceil(std::clamp<size_t>(body_bytes / 64, 512, 1u << 16));
-  if (slots_.size() > wanted * 4) slots_ = {};
+  // As small as the last batch allows: a table that stays in the nearest cache is a fast one.
+  constexpr size_t kMinSlots = 512;
+  const size_t wanted = std::bit_ceil(std::max<size_t>(used_ * 3, kMinSlots));
+  if (slots_.size() > wanted * 2) slots_ = {};
   slots_.assign(std::max(wanted, slots_.size()), 0);
+  used_ = 0;
 }
 
 StringPool::Id StringInterner::intern(std::string_view text) {
@@ -127,11 +129,13 @@ void AttributeTableBuilder::begin(AttributeTable* table, StringInterner* strings
   max_attributes_ = limits.max_attributes;
   max_columns_ = limits.max_columns;
   rows_bound_ = rows_bound;
+  table->columns.reserve(std::min<size_t>(columns_hint_, rows_bound * 2));
   batch_mark_ = (batch_mark_ & ~uint64_t{0xFFFF'FFFF}) + (uint64_t{1} << 32);
   begin_row(0);
 }
 
 void AttributeTableBuilder::end() {
+  columns_hint_ = states_.size();
   for (size_t i = 0; i < states_.size(); ++i) {
     slots_[states_[i].slot].rows_hint = static_cast<uint32_t>(table_->columns[i].rows.size());
   }
@@ -155,11 +159,9 @@ uint32_t AttributeTableBuilder::find_slot(std::string_view key) {
     const auto found = static_cast<uint32_t>(index_[at]);
     if (slots_[found].key == key) return found;
   }
-  if (states_.size() >= max_columns_) return kNoSlot;
+  if (states_.size() >= max_columns_ || slots_.size() >= kNoSlot) return kNoSlot;
   KeySlot fresh;
   fresh.key = key;
-  fresh.column.fill(-1);
-  fresh.header.fill(0);
   if (key.size() + 3 <= kHeaderBytes) {
     fresh.header_size = static_cast<uint32_t>(key.size() + 3);
     fresh.header[0] = 0x0A;
@@ -202,7 +204,9 @@ AttributeOutcome AttributeTableBuilder::open_column(uint32_t slot_index, ValueTy
   AttributeColumn fresh;
   fresh.key = key.key_id;
   fresh.type = type;
-  if (const size_t expected = std::min<size_t>(key.rows_hint, rows_bound_); expected > 0) {
+  // A little more than last time: growing costs more than a few words too many.
+  if (const size_t expected = std::min<size_t>(key.rows_hint * 5 / 4 + 4, rows_bound_);
+      expected > 0) {
     fresh.rows.reserve(expected);
     if (fresh.is_number()) fresh.numbers.reserve(expected);
     if (fresh.is_string_like()) fresh.strings.reserve(expected);
@@ -243,7 +247,10 @@ void BatchBuilder::begin(const DecodeLimits& limits, size_t body_bytes, size_t s
   spans_ = 0;
   span_events_ = 0;
   span_links_ = 0;
-  strings_.begin(&result_.batch.strings, body_bytes);
+  strings_.begin(&result_.batch.strings);
+  // Never more than the body, whatever the last batch was like.
+  result_.batch.strings.reserve(std::min<size_t>(strings_hint_, spans * 16 + 64),
+                                std::min<size_t>(arena_hint_, body_bytes));
   SpanBatch& b = result_.batch;
   span_attributes_.begin(&b.attributes, &strings_, limits, spans);
   event_attributes_.begin(&b.events.attributes, &strings_, limits, spans);
@@ -275,6 +282,8 @@ void BatchBuilder::grow_spans(size_t rows) {
 
 DecodeResult BatchBuilder::finish() {
   if (spans_ != result_.batch.trace_id.size()) grow_spans(spans_);
+  strings_hint_ = result_.batch.strings.size();
+  arena_hint_ = result_.batch.strings.arena_bytes();
   for (AttributeTableBuilder* table : {&span_attributes_, &event_attributes_, &link_attributes_,
                                        &resource_attributes_, &scope_attributes_}) {
     table->end();

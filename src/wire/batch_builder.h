@@ -52,8 +52,8 @@ namespace weft {
 // leaves the pool's own index unbuilt, which saves an allocation of the table a batch.
 class StringInterner {
  public:
-  // Forgets everything; `body_bytes` sizes the table.
-  void begin(StringPool* pool, size_t body_bytes);
+  // Forgets everything.
+  void begin(StringPool* pool);
   // The id of equal bytes that were interned in this batch before, else a new one.
   StringPool::Id intern(std::string_view text);
   StringPool::Id add(std::string_view text) { return pool_->add(text); }
@@ -75,7 +75,9 @@ enum class AttributeOutcome : uint8_t { kAdded, kDuplicate, kTooMany };
 // decoder predicts the slot of the next attribute from the previous one.
 class AttributeTableBuilder {
  public:
-  static constexpr uint32_t kNoSlot = UINT32_MAX;
+  static constexpr uint16_t kNoSlot = UINT16_MAX;
+  // What follows a key depends on the kind of span: predictions are kept by kind.
+  static constexpr size_t kContexts = 8;
   // Not a key: stands before the first attribute of a row, to predict that one.
   static constexpr uint32_t kRowStart = 0;
   // A KeyValue that starts like this, up to the length of its value, is predicted by its bytes:
@@ -86,13 +88,20 @@ class AttributeTableBuilder {
     alignas(16) std::array<uint8_t, kHeaderBytes> header;
     uint32_t header_mask = 0;  // a bit for each of the first 32 bytes of the header
     uint32_t header_size = 0;  // 0: the key is too long to be predicted
-    uint32_t next = kNoSlot;   // the slot that followed last
-    uint32_t next_misses = 0;  // since it last did
-    uint64_t mark = 0;         // the last (batch, row) that had the key
-    uint32_t rows_hint = 0;    // length of its column in the last batch that had it
+    // By context, the slot that is expected to follow, and how often in a row it did not.
+    std::array<uint16_t, kContexts> next;
+    std::array<uint8_t, kContexts> next_misses{};
+    uint64_t mark = 0;       // the last (batch, row) that had the key
+    uint32_t rows_hint = 0;  // length of its column in the last batch that had it
     StringPool::Id key_id = 0;
     std::array<int32_t, 8> column;  // by ValueType; index in the table, -1 when there is none yet
     std::string key;
+
+    KeySlot() {
+      next.fill(kNoSlot);
+      column.fill(-1);
+      header.fill(0);
+    }
   };
 
   // `table` must be empty and outlive the batch. `rows_bound` caps what is reserved ahead.
@@ -112,13 +121,13 @@ class AttributeTableBuilder {
   uint32_t find_slot(std::string_view key);
   KeySlot& slot(uint32_t index) { return slots_[index]; }
   // Learns that `slot_index` came after `previous`. A single exception does not unlearn a habit.
-  void follow(uint32_t previous, uint32_t slot_index) {
+  void follow(uint32_t previous, uint32_t slot_index, size_t context) {
     KeySlot& before = slots_[previous];
-    if (before.next == slot_index) {
-      before.next_misses = 0;
-    } else if (before.next == kNoSlot || ++before.next_misses >= 2) {
-      before.next = slot_index;
-      before.next_misses = 0;
+    if (before.next[context] == slot_index) {
+      before.next_misses[context] = 0;
+    } else if (before.next[context] == kNoSlot || ++before.next_misses[context] >= 2) {
+      before.next[context] = static_cast<uint16_t>(slot_index);
+      before.next_misses[context] = 0;
     }
   }
 
@@ -161,13 +170,14 @@ class AttributeTableBuilder {
   uint64_t mark_ = 0;
   uint64_t batch_mark_ = 0;
   size_t key_bytes_ = 0;
+  size_t columns_hint_ = 0;          // of the last batch
   std::vector<KeySlot> slots_{1};    // kRowStart
   std::vector<ColumnState> states_;  // parallel to table_->columns
   std::vector<uint64_t> index_;      // open addressing: hash tag << 32 | slot; 0 is free
 };
 
-inline AttributeOutcome AttributeTableBuilder::add_number(uint32_t slot_index, ValueType type,
-                                                          uint64_t word) {
+[[gnu::always_inline]] inline AttributeOutcome AttributeTableBuilder::add_number(
+    uint32_t slot_index, ValueType type, uint64_t word) {
   KeySlot& key = slots_[slot_index];
   if (const auto outcome = claim(key); outcome != AttributeOutcome::kAdded) return outcome;
   int32_t index = key.column[static_cast<size_t>(type)];
@@ -248,6 +258,8 @@ class BatchBuilder {
   AttributeTableBuilder link_attributes_;
   AttributeTableBuilder resource_attributes_;
   AttributeTableBuilder scope_attributes_;
+  size_t strings_hint_ = 0;  // what the last batch's pool became
+  size_t arena_hint_ = 0;
   uint32_t spans_ = 0;  // rows in use; the vectors are longer until finish()
   uint32_t span_events_ = 0;
   uint32_t span_links_ = 0;
