@@ -45,7 +45,8 @@ void for_each_value(const AttributeTable& table, const StringPool& strings, std:
   }
 }
 
-// For a table with one entity a row (spans, resources, scopes).
+}  // namespace
+
 Mask evaluate_attribute(const AttributeTable& table, size_t rows, const StringPool& strings,
                         std::string_view key, const CompiledCondition& condition) {
   Mask mask(rows, condition.matches_absent());
@@ -53,6 +54,8 @@ Mask evaluate_attribute(const AttributeTable& table, size_t rows, const StringPo
                  [&](uint32_t row, bool matches) { mask[row] = matches; });
   return mask;
 }
+
+namespace {
 
 Mask spread(const Mask& entities, const std::vector<uint32_t>& entity_of) {
   Mask mask(entity_of.size());

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -26,5 +27,11 @@ struct CompiledPredicate {
 
 // One byte a row, 1 where the predicate holds.
 std::vector<uint8_t> evaluate(const CompiledPredicate& predicate, const SpanBatch& batch);
+
+// One byte an entity (span, resource, scope) of an attribute table with `rows` rows: whether its
+// value of the key meets the condition.
+std::vector<uint8_t> evaluate_attribute(const AttributeTable& table, size_t rows,
+                                        const StringPool& strings, std::string_view key,
+                                        const CompiledCondition& condition);
 
 }  // namespace weft::store

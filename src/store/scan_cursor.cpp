@@ -3,69 +3,171 @@
 #include <algorithm>
 #include <atomic>
 
-#include "store/memory_scan.h"
+#include "store/batch_columns.h"
+#include "store/page_extract.h"
+#include "store/work_units.h"
 
 namespace weft::store {
 namespace {
 
-struct Unit {
-  size_t page = 0;
-  uint64_t max_start_ns = 0;
-};
-
 class Cursor final : public ScanCursor {
  public:
-  Cursor(std::shared_ptr<const MemoryView> memory, const ScanRequest& request,
-         CompiledPredicate filter, const CancelToken& cancel, ScanStats& stats)
+  Cursor(SnapshotPtr snapshot, const ScanRequest& request, CompiledPredicate filter,
+         const CancelToken& cancel, ScanStats& stats)
       : request_(request),
         filter_(std::move(filter)),
         cancel_(cancel),
         stats_(stats),
-        memory_(std::move(memory), filter_, request.range) {
-    const auto& pages = memory_.view().pages;
-    for (size_t p = 0; p < pages.size(); ++p) {
-      if (pages[p].max_start_ns < request.range.from_ns) continue;
-      if (pages[p].min_start_ns >= request.range.to_ns) continue;
-      units_.push_back({p, pages[p].max_start_ns});
-    }
-    std::ranges::sort(units_, std::greater{}, &Unit::max_start_ns);
+        snapshot_(std::move(snapshot)),
+        memory_(snapshot_->memory, filter_, request.range),
+        filters_(*snapshot_, filter_),
+        work_(make_work(*snapshot_, request.range)) {
+    stats_.blocks.fetch_add(work_.blocks);
+    stats_.blocks_skipped.fetch_add(work_.blocks_skipped);
   }
 
   Expected<std::optional<ScanBatch>> next() override {
     while (true) {
       if (cancel_.cancelled()) return fail(ErrorCode::kCancelled, "the scan was cancelled");
       const size_t claimed = next_.fetch_add(1);
-      if (claimed >= units_.size()) return std::nullopt;
-      const auto& view = memory_.view();
-      const auto& page = view.pages[units_[claimed].page];
-      stats_.spans.fetch_add(view.order.trace_begin[page.end_trace] -
-                             view.order.trace_begin[page.first_trace]);
-      auto batch = memory_.read(units_[claimed].page, request_, {});
-      if (!batch) continue;
-      batch->remaining_before_ns =
-          claimed + 1 < units_.size() ? units_[claimed + 1].max_start_ns + 1 : 0;
+      if (claimed >= work_.units.size()) return std::nullopt;
+      auto batch = read(work_.units[claimed]);
+      if (!batch) {
+        // Damage is fenced off: the block has reported it, the rest is served.
+        if (batch.error().code == ErrorCode::kCorrupt) continue;
+        return std::unexpected(batch.error());
+      }
+      if (!*batch) continue;
+      (*batch)->remaining_before_ns = remaining_before(claimed + 1);
       return batch;
     }
   }
 
  private:
+  uint64_t remaining_before(size_t unit) const {
+    if (unit >= work_.units.size()) return 0;
+    const uint64_t max = work_.units[unit].max_start_ns;
+    return max == UINT64_MAX ? max : max + 1;
+  }
+
+  Expected<std::optional<ScanBatch>> read(const WorkUnit& unit) {
+    switch (unit.kind) {
+      case WorkUnit::Kind::kBlockPage:
+        return read_page(unit);
+      case WorkUnit::Kind::kMemoryPage: {
+        const auto& page = snapshot_->memory->pages[unit.page];
+        const auto& begin = snapshot_->memory->order.trace_begin;
+        stats_.spans.fetch_add(begin[page.end_trace] - begin[page.first_trace],
+                               std::memory_order_relaxed);
+        return memory_.read(unit.page, request_, snapshot_->split->is_split);
+      }
+      default:
+        return read_split(unit);
+    }
+  }
+
+  Expected<std::optional<ScanBatch>> read_page(const WorkUnit& unit) {
+    const Block& block = *snapshot_->blocks->blocks[unit.block];
+    WEFT_ASSIGN(const BlockFilter* filter, filters_.get(unit.block));
+    if (filter->none()) return std::nullopt;
+    PageReader page(block, unit.page);
+    WEFT_ASSIGN(const auto mask, page_candidates(*snapshot_, unit, *filter, request_.range, page));
+    stats_.spans.fetch_add(page.rows(), std::memory_order_relaxed);
+    Expected<std::optional<ScanBatch>> out = std::nullopt;
+    if (!mask.empty()) out = take(page, mask);
+    stats_.bytes.fetch_add(page.bytes_read(), std::memory_order_relaxed);
+    return out;
+  }
+
+  // The candidates of a page (or the traces that have one) as a batch.
+  Expected<std::optional<ScanBatch>> take(PageReader& page, const std::vector<uint8_t>& mask) {
+    ScanBatch out;
+    std::vector<uint32_t> rows;
+    WEFT_ASSIGN(const auto* trace_ids, page.trace_ids());
+    WEFT_ASSIGN(const auto* begin, page.trace_begin());
+    out.trace_begin.push_back(0);
+    for (size_t t = 0; t < trace_ids->size(); ++t) {
+      const auto first = mask.begin() + (*begin)[t];
+      const auto last = mask.begin() + (*begin)[t + 1];
+      if (std::find(first, last, 1) == last) continue;
+      for (uint32_t row = (*begin)[t]; row < (*begin)[t + 1]; ++row) {
+        if (request_.whole_traces || mask[row] != 0) rows.push_back(row);
+      }
+      out.trace_ids.push_back((*trace_ids)[t]);
+      out.trace_begin.push_back(static_cast<uint32_t>(rows.size()));
+    }
+    WEFT_ASSIGN(const auto* starts, page.starts());
+    WEFT_ASSIGN(const auto* span_ids, page.span_ids());
+    out.start_ns.reserve(rows.size());
+    out.span_ids.reserve(rows.size());
+    for (uint32_t row : rows) {
+      out.start_ns.push_back((*starts)[row]);
+      out.span_ids.push_back((*span_ids)[row]);
+    }
+    if (request_.parents && request_.whole_traces) {
+      WEFT_TRY(take_parents(page, rows, out));
+    }
+    for (const ColumnRef& column : request_.columns) {
+      WEFT_ASSIGN(auto values, extract_column(page, column, rows));
+      out.columns.push_back(std::move(values));
+    }
+    return out;
+  }
+
+  // Whole traces: the rows of a trace lie one behind the other, so parents keep their distance.
+  Status take_parents(PageReader& page, const std::vector<uint32_t>& rows, ScanBatch& out) {
+    WEFT_ASSIGN(const auto* parents, page.parents());
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const int32_t parent = parents->row[rows[i]];
+      if (parent < 0) {
+        out.parent_row.push_back(parent == PageReader::Parents::kRoot ? ScanBatch::kRoot
+                                                                      : ScanBatch::kOrphan);
+      } else {
+        const int64_t distance = int64_t{rows[i]} - parent;
+        out.parent_row.push_back(static_cast<int32_t>(static_cast<int64_t>(i) - distance));
+      }
+    }
+    return {};
+  }
+
+  Expected<std::optional<ScanBatch>> read_split(const WorkUnit& unit) {
+    auto all = std::make_shared<SpanBatch>();
+    std::vector<uint32_t> begin{0};
+    for (uint32_t i = unit.first_split; i < unit.end_split; ++i) {
+      const SplitTrace& split = work_.split[i];
+      WEFT_ASSIGN(const SpanBatch trace,
+                  gather_trace(*snapshot_, split.pieces, split.memory_trace));
+      if (trace.empty()) continue;
+      append_batch(*all, trace);
+      begin.push_back(static_cast<uint32_t>(all->size()));
+    }
+    stats_.spans.fetch_add(all->size(), std::memory_order_relaxed);
+    std::vector<uint8_t> mask = evaluate(filter_, *all);
+    for (size_t row = 0; row < mask.size(); ++row) {
+      mask[row] = mask[row] & static_cast<uint8_t>(request_.range.contains(all->start_ns[row]));
+    }
+    return make_scan_batch(all, begin, mask, request_);
+  }
+
   ScanRequest request_;
   CompiledPredicate filter_;
   const CancelToken& cancel_;
   ScanStats& stats_;
+  SnapshotPtr snapshot_;
   MemoryScan memory_;
-  std::vector<Unit> units_;
+  BlockFilters filters_;
+  WorkList work_;
   std::atomic<size_t> next_{0};
 };
 
 }  // namespace
 
-Expected<std::unique_ptr<ScanCursor>> make_scan_cursor(std::shared_ptr<const MemoryView> memory,
+Expected<std::unique_ptr<ScanCursor>> make_scan_cursor(SnapshotPtr snapshot,
                                                        const ScanRequest& request,
                                                        const CancelToken& cancel,
                                                        ScanStats& stats) {
   WEFT_ASSIGN(auto filter, CompiledPredicate::create(request.filter));
-  return std::make_unique<Cursor>(std::move(memory), request, std::move(filter), cancel, stats);
+  return std::make_unique<Cursor>(std::move(snapshot), request, std::move(filter), cancel, stats);
 }
 
 }  // namespace weft::store

@@ -5,11 +5,11 @@
 #include <memory>
 
 #include "scan/scan.h"
-#include "store/unsealed.h"
+#include "store/snapshot.h"
 
 namespace weft::store {
 
-Expected<std::unique_ptr<ScanCursor>> make_scan_cursor(std::shared_ptr<const MemoryView> memory,
+Expected<std::unique_ptr<ScanCursor>> make_scan_cursor(SnapshotPtr snapshot,
                                                        const ScanRequest& request,
                                                        const CancelToken& cancel, ScanStats& stats);
 

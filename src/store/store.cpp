@@ -2,13 +2,21 @@
 
 #include <algorithm>
 
-#include "store/batch_columns.h"
-#include "store/scan_cursor.h"
 #include "store/store_impl.h"
 
 namespace weft::store {
 
-Store::Impl::~Impl() = default;
+Store::Impl::~Impl() {
+  if (flusher != nullptr) flusher->stop();
+  if (sealer.joinable()) {
+    {
+      const std::lock_guard guard(seal_mutex);
+      seal_stop = true;
+    }
+    seal_work.notify_all();
+    sealer.join();
+  }
+}
 
 Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Store::~Store() = default;
@@ -16,10 +24,7 @@ Store::~Store() = default;
 Expected<std::unique_ptr<Store>> Store::open(Options options) {
   auto impl = std::make_unique<Impl>(std::move(options));
   WEFT_TRY(impl->open());
-  if (!impl->options.read_only) {
-    impl->flusher =
-        std::make_unique<Flusher>(impl->options, impl->counters, impl->unsealed, impl->log, [] {});
-  }
+  if (!impl->options.read_only) impl->start_threads();
   return std::unique_ptr<Store>(new Store(std::move(impl)));
 }
 
@@ -34,41 +39,8 @@ Capabilities Store::capabilities() const {
   return {.exact_filter = true, .aggregate = false};
 }
 
-Expected<std::unique_ptr<ScanCursor>> Store::scan(const ScanRequest& request,
-                                                  const CancelToken& cancel, ScanStats& stats) {
-  return make_scan_cursor(impl_->unsealed.view(impl_->unsealed.capture()), request, cancel, stats);
-}
-
 Expected<GroupTable> Store::aggregate(const AggregateRequest&, const CancelToken&, ScanStats&) {
   return fail(ErrorCode::kUnimplemented, "aggregates are not pushed down");
-}
-
-Expected<SpanBatch> Store::trace(const TraceId& id, size_t max_spans) {
-  const auto capture = impl_->unsealed.capture();
-  std::vector<SpanBatchPtr> pieces;
-  std::vector<uint32_t> rows;
-  for (const auto& batch : capture.batches) {
-    rows.clear();
-    for (uint32_t row = 0; row < batch->size(); ++row) {
-      if (batch->trace_id[row] == id) rows.push_back(row);
-    }
-    if (rows.empty()) continue;
-    auto piece = std::make_shared<SpanBatch>();
-    append_rows(*piece, *batch, rows);
-    pieces.push_back(std::move(piece));
-  }
-  const TraceOrder order = order_by_trace(pieces);
-  if (order.rows.size() > max_spans) {
-    return fail(ErrorCode::kResourceExhausted,
-                "trace " + id.to_hex() + " has " + std::to_string(order.rows.size()) +
-                    " spans, more than the limit of " + std::to_string(max_spans));
-  }
-  return gather_rows(pieces, order.rows);
-}
-
-Expected<std::unique_ptr<SpanSource::BatchCursor>> Store::export_all(TimeRange,
-                                                                     const CancelToken&) {
-  return fail(ErrorCode::kUnimplemented, "export");
 }
 
 Expected<AttributeList> Store::attribute_keys(TimeRange, size_t, const CancelToken&) {
@@ -82,18 +54,62 @@ Expected<AttributeValueList> Store::attribute_values(const ColumnRef&, TimeRange
 
 StorageStats Store::stats() const {
   StorageStats out;
-  out.spans = impl_->unsealed.total_spans();
-  out.memory_bytes = impl_->unsealed.total_bytes();
+  BlockSetPtr set;
+  Unsealed::Capture capture;
+  {
+    const std::lock_guard guard(impl_->state_mutex);
+    set = impl_->blocks;
+    capture = impl_->unsealed.capture();
+  }
+  out.oldest_ns = UINT64_MAX;
+  for (const BlockPtr& block : set->blocks) {
+    const BlockMeta& meta = block->meta();
+    out.spans += meta.spans;
+    out.traces += meta.traces;
+    out.disk_bytes += block->file_bytes();
+    out.memory_bytes += block->memory_bytes();
+    out.oldest_ns = std::min(out.oldest_ns, meta.min_start_ns);
+    out.newest_ns = std::max(out.newest_ns, meta.max_start_ns);
+  }
+  for (const Pieces& group : set->groups)
+    out.traces -= group.size() - 1;
+  out.blocks = set->blocks.size();
+  std::unordered_set<TraceId, TraceIdHash> open_traces;
+  for (const SpanBatchPtr& batch : capture.batches) {
+    out.spans += batch->size();
+    for (size_t row = 0; row < batch->size(); ++row) {
+      open_traces.insert(batch->trace_id[row]);
+      out.oldest_ns = std::min(out.oldest_ns, batch->start_ns[row]);
+      out.newest_ns = std::max(out.newest_ns, batch->start_ns[row]);
+    }
+  }
+  out.traces += open_traces.size();
+  if (out.spans == 0) out.oldest_ns = 0;
+  out.memory_bytes +=
+      impl_->unsealed.total_bytes() + impl_->counters.cache_bytes.load(std::memory_order_relaxed);
   return out;
 }
 
 Status Store::seal() {
-  return {};
+  Impl& s = *impl_;
+  if (s.flusher == nullptr) return fail(ErrorCode::kUnavailable, "open for reading alone");
+  s.flusher->freeze_now();
+  std::unique_lock guard(s.seal_mutex);
+  const uint64_t ticket = ++s.seal_asked;
+  s.seal_work.notify_all();
+  s.seal_done.wait(guard, [&] { return s.seal_answered >= ticket; });
+  return s.seal_status;
 }
+
 Status Store::shutdown() {
-  if (impl_->flusher != nullptr) impl_->flusher->stop();
-  return {};
+  Impl& s = *impl_;
+  if (s.flusher == nullptr) return {};
+  Status status = seal();
+  s.flusher->stop();
+  if (status) status = s.log.drop_spares();
+  return status;
 }
+
 Status Store::pin(std::span<const TraceId>) {
   return {};
 }

@@ -6,11 +6,13 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
 #include "store/flusher.h"
 #include "store/log_writer.h"
+#include "store/snapshot.h"
 #include "store/store.h"
 #include "store/unsealed.h"
 
@@ -20,6 +22,7 @@ struct Store::Impl {
   explicit Impl(Options opts)
       : options(std::move(opts)),
         fs(*options.fs),
+        cache(options.cache_bytes, &counters.cache_bytes),
         log(fs, options.dir, {options.log_file_bytes, options.log_spare_files}) {}
   ~Impl();
   Impl(const Impl&) = delete;
@@ -27,9 +30,35 @@ struct Store::Impl {
 
   // --- store_open.cpp ---
   Status open();
+  Status open_blocks(const std::vector<std::string>& names);
   Status replay(const std::vector<LogId>& files);
   Status replay_file(const LogId& id);
   Status replay_record(const SpanSink::RawRequest& record);
+  void start_threads();
+
+  // --- store_seal.cpp: the sealing thread ---
+  void run_sealer();
+  // Seals all blocks that wait. An error leaves them waiting.
+  Status seal_frozen();
+  Status seal_one(const Generation& generation);
+  // Puts a block's bytes on disk and opens it.
+  Expected<BlockPtr> write_block(const std::string& bytes, const BlockMeta& meta);
+  // Traces of `ids` that the blocks have too, as a new block's section says them.
+  std::vector<SplitEntry> find_splits(const std::vector<TraceId>& ids,
+                                      const std::vector<BlockPtr>& blocks) const;
+  Status merge_small_blocks();
+  Status merge(std::vector<BlockPtr> parts);
+  Status apply_retention();
+  Status drop_block(const BlockPtr& block);
+  void recycle_logs(const std::vector<LogId>& logs);
+
+  // --- store_read.cpp ---
+  SnapshotPtr snapshot() const;
+  std::shared_ptr<const MemorySplit> memory_split(
+      const BlockSetPtr& set, const std::shared_ptr<const MemoryView>& view) const;
+
+  // --- store_pins.cpp ---
+  Status load_pins();
 
   // --- helpers ---
   std::string path(const std::string& name) const { return options.dir + "/" + name; }
@@ -37,19 +66,52 @@ struct Store::Impl {
     if (options.log) options.log(severity, message);
   }
   void report(Finding finding);
+  std::function<void(Finding)> reporter() {
+    return [this](Finding finding) { report(std::move(finding)); };
+  }
 
   Options options;
   FileSystem& fs;
   Counters counters;
+  Cache cache;
   std::unique_ptr<FileLock> lock;
 
   LogWriter log;
   Unsealed unsealed{1};
 
+  // What blocks there are, together with which spans are unsealed: changed under this lock, so
+  // that a snapshot sees a span in one of the two.
+  mutable std::mutex state_mutex;
+  BlockSetPtr blocks = std::make_shared<BlockSet>();
+
+  uint64_t lost_generation = 0;  // the last one of a block that could not be opened
+
+  // Where the unsealed traces lie in blocks; filled as views are asked for, started again when
+  // the blocks change.
+  mutable std::mutex split_mutex;
+  mutable BlockSetPtr split_blocks;
+  mutable std::shared_ptr<const MemoryView> split_view;
+  mutable std::shared_ptr<const MemorySplit> split;
+  mutable std::unordered_set<TraceId, TraceIdHash> split_checked;
+  mutable std::unordered_map<TraceId, Pieces, TraceIdHash> split_known;
+
+  mutable std::mutex pins_mutex;
+  std::unordered_set<TraceId, TraceIdHash> pins;
+
   mutable std::mutex findings_mutex;
   std::vector<Finding> findings;
 
-  std::unique_ptr<Flusher> flusher;  // null when read-only
+  // The sealing thread.
+  std::mutex seal_mutex;
+  std::condition_variable seal_work;
+  std::condition_variable seal_done;
+  uint64_t seal_asked = 0;
+  uint64_t seal_answered = 0;
+  Status seal_status;
+  bool seal_stop = false;
+  std::thread sealer;
+
+  std::unique_ptr<Flusher> flusher;  // null when read-only; destroyed before the rest
 };
 
 }  // namespace weft::store

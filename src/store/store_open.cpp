@@ -47,7 +47,64 @@ Status Store::Impl::open() {
     }
   }
   std::ranges::sort(logs);
+  WEFT_TRY(open_blocks(names));
+  // Logs of sealed generations are left over from a crash between sealing and recycling.
+  uint64_t sealed = 0;
+  for (const BlockPtr& block : blocks->blocks) {
+    sealed = std::max(sealed, block->meta().last_generation);
+  }
+  sealed = std::max(sealed, lost_generation);
+  std::erase_if(logs, [&](const LogId& id) {
+    if (id.generation > sealed) return false;
+    if (!options.read_only) (void)fs.remove(path(log_file_name(id)));
+    return true;
+  });
+  unsealed.set_open_generation(sealed + 1);
   return replay(logs);
+}
+
+Status Store::Impl::open_blocks(const std::vector<std::string>& names) {
+  struct Candidate {
+    std::string name;
+    BlockName range;
+  };
+  std::vector<Candidate> candidates;
+  for (const std::string& name : names) {
+    if (const auto range = parse_block_file_name(name)) candidates.push_back({name, *range});
+  }
+  // Wider first: a merged block stands for its parts, which a crash may have left behind.
+  std::ranges::sort(candidates, [](const Candidate& a, const Candidate& b) {
+    if (a.range.first_generation != b.range.first_generation) {
+      return a.range.first_generation < b.range.first_generation;
+    }
+    return a.range.last_generation > b.range.last_generation;
+  });
+  std::vector<BlockPtr> opened;
+  uint64_t covered = 0;
+  for (const Candidate& candidate : candidates) {
+    if (candidate.range.last_generation <= covered) {
+      if (!options.read_only) WEFT_TRY(fs.remove(path(candidate.name)));
+      continue;
+    }
+    auto block = Block::open(fs, path(candidate.name), cache, reporter());
+    if (!block) {
+      // A damaged block stays where it is, for repair; its parts are still served if they exist.
+      if (block.error().code != ErrorCode::kCorrupt) return std::unexpected(block.error());
+      say(Severity::kError, "not served: " + block.error().message);
+      lost_generation = std::max(lost_generation, candidate.range.last_generation);
+      continue;
+    }
+    covered = candidate.range.last_generation;
+    opened.push_back(*block);
+  }
+  blocks = make_block_set(std::move(opened));
+  return {};
+}
+
+void Store::Impl::start_threads() {
+  flusher = std::make_unique<Flusher>(options, counters, unsealed, log,
+                                      [this] { seal_work.notify_all(); });
+  sealer = std::thread([this] { run_sealer(); });
 }
 
 Status Store::Impl::replay(const std::vector<LogId>& files) {

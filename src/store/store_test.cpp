@@ -3,9 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <map>
+#include <set>
+#include <thread>
 
 #include "base/fault_file_system.h"
 #include "model/testing/random_spans.h"
+#include "store/batch_columns.h"
+#include "store/compiled_predicate.h"
 
 namespace weft::store {
 namespace {
@@ -31,39 +36,267 @@ Status append_and_wait(Store& store, SpanBatch batch) {
   return answer.get_future().get();
 }
 
-TEST(Store, WhatWasAppendedIsFoundAndSurvivesARestart) {
-  std::mt19937_64 random(test_seed("WhatWasAppendedIsFoundAndSurvivesARestart"));
-  const auto spans = random_spans(random, {.hostile = true});
-  FaultFileSystem fs;
-  for (int round = 0; round < 2; ++round) {
-    auto store = Store::open(options_on(fs));
-    ASSERT_TRUE(store) << store.error().message;
-    if (round == 0) {
-      ASSERT_TRUE(append_and_wait(**store, to_batch(spans)));
-    }
-    std::map<TraceId, std::vector<Span>> traces;
-    for (const Span& span : spans)
-      traces[span.trace_id].push_back(span);
-    for (const auto& [id, expected] : traces) {
-      auto found = (*store)->trace(id, 1000);
-      ASSERT_TRUE(found) << found.error().message;
-      EXPECT_EQ(canonical(*found), canonical(expected));
-    }
-    ScanRequest request;
-    request.whole_traces = true;
-    const CancelToken cancel;
-    ScanStats stats;
-    auto cursor = (*store)->scan(request, cancel, stats);
-    ASSERT_TRUE(cursor);
-    size_t rows = 0;
-    while (true) {
-      auto batch = (*cursor)->next();
-      ASSERT_TRUE(batch);
-      if (!*batch) break;
-      rows += (*batch)->rows();
-    }
-    EXPECT_EQ(rows, spans.size());
+std::vector<Span> export_spans(Store& store) {
+  const CancelToken cancel;
+  auto cursor = store.export_all({}, cancel);
+  EXPECT_TRUE(cursor);
+  std::vector<Span> out;
+  while (true) {
+    auto batch = (*cursor)->next();
+    EXPECT_TRUE(batch) << batch.error().message;
+    if (!batch || !*batch) return out;
+    const auto spans = to_spans(**batch);
+    out.insert(out.end(), spans.begin(), spans.end());
   }
+}
+
+// A store that has got spans in many requests, some of them twice, and was sealed and restarted
+// now and then, and the spans that it should have.
+class Mixture {
+ public:
+  Mixture(std::mt19937_64& random, bool hostile) {
+    spans_ = random_spans(random, {.traces = 60, .hostile = hostile});
+    open();
+    std::vector<Span> sent;
+    for (size_t at = 0; at < spans_.size();) {
+      const size_t count = std::min<size_t>(spans_.size() - at, 1 + random() % 40);
+      std::vector<Span> request(spans_.begin() + static_cast<ptrdiff_t>(at),
+                                spans_.begin() + static_cast<ptrdiff_t>(at + count));
+      for (size_t again = random() % 5; again > 0 && !sent.empty(); --again) {
+        // The same span, changed: the first copy counts.
+        Span copy = sent[random() % sent.size()];
+        copy.name = "second copy";
+        copy.start_ns += 5;
+        request.push_back(copy);
+      }
+      sent.insert(sent.end(), request.begin(), request.begin() + static_cast<ptrdiff_t>(count));
+      EXPECT_TRUE(append_and_wait(*store_, to_batch(request)));
+      at += count;
+      if (random() % 4 == 0) {
+        EXPECT_TRUE(store_->seal());
+      }
+      if (random() % 8 == 0) open();
+    }
+  }
+  Store& store() { return *store_; }
+  const std::vector<Span>& spans() const { return spans_; }
+  void open() {
+    store_.reset();
+    auto opened = Store::open(options_on(fs_));
+    ASSERT_TRUE(opened) << opened.error().message;
+    store_ = std::move(*opened);
+  }
+  FaultFileSystem& fs() { return fs_; }
+
+ private:
+  FaultFileSystem fs_;
+  std::unique_ptr<Store> store_;
+  std::vector<Span> spans_;
+};
+
+TEST(Store, KeepsEverySpanOnceOverLogOpenAndSealedBlocks) {
+  std::mt19937_64 random(test_seed("KeepsEverySpanOnce"));
+  for (int round = 0; round < 8; ++round) {
+    Mixture mixture(random, round % 2 == 1);
+    const auto expected = canonical(mixture.spans());
+    ASSERT_EQ(canonical(export_spans(mixture.store())), expected);
+    std::map<TraceId, std::vector<Span>> traces;
+    for (const Span& span : mixture.spans())
+      traces[span.trace_id].push_back(span);
+    for (const auto& [id, spans] : traces) {
+      auto found = mixture.store().trace(id, 1000);
+      ASSERT_TRUE(found) << found.error().message;
+      EXPECT_EQ(canonical(*found), canonical(spans));
+      EXPECT_EQ(mixture.store().trace(id, 0).error().code, ErrorCode::kResourceExhausted);
+    }
+    EXPECT_TRUE(mixture.store().trace(TraceId{}, 10)->empty());
+    EXPECT_TRUE(mixture.store().findings().empty());
+  }
+}
+
+// --- scans against the plain evaluation of all spans in one batch ---
+
+ColumnRef random_column(std::mt19937_64& random, const std::vector<Span>& spans) {
+  if (random() % 3 == 0) {
+    return ColumnRef::of(
+        static_cast<Intrinsic>(1 + random() % static_cast<uint64_t>(Intrinsic::kLinkSpanId)));
+  }
+  const Span& span = spans[random() % spans.size()];
+  const auto key_of = [&](const Attributes& attributes) {
+    return attributes.empty() ? std::string("nowhere")
+                              : attributes[random() % attributes.size()].key;
+  };
+  switch (random() % 5) {
+    case 0:
+      return ColumnRef::attribute(AttributeScope::kResource, key_of(span.resource.attributes));
+    case 1:
+      return ColumnRef::attribute(AttributeScope::kInstrumentation, key_of(span.scope.attributes));
+    case 2:
+      return ColumnRef::attribute(AttributeScope::kEvent,
+                                  span.events.empty() ? "x" : key_of(span.events[0].attributes));
+    case 3:
+      return ColumnRef::attribute(AttributeScope::kAny, random() % 2 == 0
+                                                            ? key_of(span.resource.attributes)
+                                                            : key_of(span.attributes));
+    default:
+      return ColumnRef::attribute(AttributeScope::kSpan, key_of(span.attributes));
+  }
+}
+
+Value value_at(const ValueColumn& column, size_t i) {
+  switch (column.types[i]) {
+    case ValueType::kNone:
+      return {};
+    case ValueType::kBool:
+      return column.words[i] != 0;
+    case ValueType::kInt:
+      return static_cast<int64_t>(column.words[i]);
+    case ValueType::kDouble:
+      return std::bit_cast<double>(column.words[i]);
+    case ValueType::kString:
+      return Value(column.text(i));
+    case ValueType::kBytes:
+      return Value(Value::Bytes{std::string(column.text(i))});
+    default:
+      return decode_nested(column.types[i], column.text(i));
+  }
+}
+
+Predicate random_predicate(std::mt19937_64& random, const SpanBatchPtr& all,
+                           const std::vector<Span>& spans, int depth) {
+  if (depth > 0 && random() % 2 == 0) {
+    std::vector<Predicate> children;
+    for (int i = 0; i < 2; ++i)
+      children.push_back(random_predicate(random, all, spans, depth - 1));
+    return random() % 2 == 0 ? Predicate::all_of(std::move(children))
+                             : Predicate::any_of(std::move(children));
+  }
+  Condition condition;
+  condition.column = random_column(random, spans);
+  const ValueColumn values = extract_column(all, condition.column);
+  if (!values.words.empty()) condition.operand = value_at(values, random() % values.words.size());
+  condition.op = static_cast<CompareOp>(random() % 10);
+  if (condition.op == CompareOp::kRegex || condition.op == CompareOp::kNotRegex) {
+    condition.operand = Value(std::string(1, static_cast<char>('a' + random() % 26)) + ".*");
+  }
+  return Predicate::of(std::move(condition));
+}
+
+using RowKey = std::pair<TraceId, SpanId>;
+
+// One row of a scan's answer, as text: its id, its parent's id and its values.
+std::string describe(const ScanRequest& request, const ScanBatch& batch, size_t row) {
+  std::string out = batch.span_ids[row].to_hex();
+  if (request.parents && request.whole_traces) {
+    const int32_t parent = batch.parent_row[row];
+    out += parent >= 0 ? " < " + batch.span_ids[static_cast<size_t>(parent)].to_hex()
+                       : " < " + std::to_string(parent);
+  }
+  for (const ValueColumn& column : batch.columns) {
+    out += " |";
+    const size_t begin = column.offsets.empty() ? row : column.offsets[row];
+    const size_t end = column.offsets.empty() ? row + 1 : column.offsets[row + 1];
+    for (size_t i = begin; i < end; ++i) {
+      const Value value = value_at(column, i);
+      out += " " + std::string(to_string(value.type())) + ":" + to_display(value);
+    }
+  }
+  return out;
+}
+
+std::map<RowKey, std::string> rows_of(const ScanRequest& request, const ScanBatch& batch) {
+  std::map<RowKey, std::string> out;
+  for (size_t t = 0; t < batch.traces(); ++t) {
+    for (uint32_t row = batch.trace_begin[t]; row < batch.trace_begin[t + 1]; ++row) {
+      out[{batch.trace_ids[t], batch.span_ids[row]}] = describe(request, batch, row);
+    }
+  }
+  return out;
+}
+
+TEST(Store, ScansAnswerAsThePlainEvaluationDoes) {
+  std::mt19937_64 random(test_seed("ScansAnswerAsThePlainEvaluationDoes"));
+  for (int round = 0; round < 4; ++round) {
+    Mixture mixture(random, round % 2 == 1);
+    const std::vector<SpanBatchPtr> one{std::make_shared<SpanBatch>(to_batch(mixture.spans()))};
+    const TraceOrder order = order_by_trace(one);
+    const auto all = std::make_shared<SpanBatch>(gather_rows(one, order.rows));
+    for (int query = 0; query < 40; ++query) {
+      ScanRequest request;
+      request.filter = random_predicate(random, all, mixture.spans(), 2);
+      request.whole_traces = random() % 2 == 0;
+      request.parents = true;
+      for (size_t c = random() % 3; c > 0; --c) {
+        request.columns.push_back(random_column(random, mixture.spans()));
+      }
+      if (random() % 2 == 0) {
+        request.range.from_ns = mixture.spans()[random() % mixture.spans().size()].start_ns;
+        request.range.to_ns = request.range.from_ns + random() % 40'000'000'000;
+      }
+      auto compiled = CompiledPredicate::create(request.filter);
+      ASSERT_TRUE(compiled);
+      auto mask = evaluate(*compiled, *all);
+      for (size_t row = 0; row < mask.size(); ++row) {
+        mask[row] &= static_cast<uint8_t>(request.range.contains(all->start_ns[row]));
+      }
+      std::map<RowKey, std::string> expected;
+      if (const auto batch = make_scan_batch(all, order.trace_begin, mask, request)) {
+        expected = rows_of(request, *batch);
+      }
+      const CancelToken cancel;
+      ScanStats stats;
+      auto cursor = mixture.store().scan(request, cancel, stats);
+      ASSERT_TRUE(cursor) << cursor.error().message;
+      std::map<RowKey, std::string> found;
+      size_t rows = 0;
+      uint64_t bound = UINT64_MAX;
+      while (true) {
+        auto batch = (*cursor)->next();
+        ASSERT_TRUE(batch) << batch.error().message;
+        if (!*batch) break;
+        rows += (*batch)->rows();
+        if (!request.whole_traces && bound != UINT64_MAX) {
+          for (uint64_t start : (*batch)->start_ns)
+            EXPECT_LT(start, bound);
+        }
+        bound = (*batch)->remaining_before_ns;
+        found.merge(rows_of(request, **batch));
+      }
+      EXPECT_EQ(rows, found.size()) << "a span came twice";
+      ASSERT_EQ(found, expected) << to_string(request.filter);
+    }
+  }
+}
+
+TEST(Store, SealingWhileReadingLosesNothing) {
+  std::mt19937_64 random(test_seed("SealingWhileReading"));
+  const auto spans = random_spans(random, {.traces = 100});
+  FaultFileSystem fs;
+  auto store = Store::open(options_on(fs));
+  ASSERT_TRUE(store);
+  std::atomic<size_t> appended{0};
+  std::atomic<bool> stop{false};
+  std::thread reader([&] {
+    while (!stop) {
+      const size_t before = appended;
+      const auto found = export_spans(**store);
+      std::set<RowKey> distinct;
+      for (const Span& span : found)
+        distinct.insert({span.trace_id, span.span_id});
+      EXPECT_EQ(distinct.size(), found.size());
+      EXPECT_GE(found.size(), before);
+    }
+  });
+  for (size_t i = 0; i < spans.size(); ++i) {
+    ASSERT_TRUE(append_and_wait(**store, to_batch({spans[i]})));
+    appended = i + 1;
+    if (i % 50 == 49) {
+      ASSERT_TRUE((*store)->seal());
+    }
+  }
+  stop = true;
+  reader.join();
+  EXPECT_EQ(canonical(export_spans(**store)), canonical(spans));
 }
 
 }  // namespace

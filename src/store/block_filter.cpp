@@ -1,0 +1,358 @@
+#include "store/block_filter.h"
+
+#include <algorithm>
+
+namespace weft::store {
+namespace {
+
+using Mask = std::vector<uint8_t>;
+
+Verdict verdict(bool yes) {
+  return yes ? Verdict::kYes : Verdict::kNo;
+}
+
+bool is_set(uint8_t byte) {
+  return byte != 0;
+}
+
+}  // namespace
+
+bool column_serves(const ColumnMeta& meta, const ColumnRef& column) {
+  const auto attribute_of = [&](BlockTable table) {
+    return meta.table == table &&
+           (meta.domain == ColumnDomain::kOverflow ||
+            (meta.domain == ColumnDomain::kAttribute && meta.key == column.key));
+  };
+  if (column.is_attribute()) {
+    switch (column.scope) {
+      case AttributeScope::kEvent:
+        return attribute_of(BlockTable::kEvents);
+      case AttributeScope::kLink:
+        return attribute_of(BlockTable::kLinks);
+      case AttributeScope::kAny:
+      case AttributeScope::kSpan:
+        return attribute_of(BlockTable::kSpans);
+      default:
+        return false;  // resources and scopes are read anyway
+    }
+  }
+  if (meta.domain != ColumnDomain::kField) return false;
+  switch (column.intrinsic) {
+    case Intrinsic::kEventName:
+      return meta.table == BlockTable::kEvents && meta.field == Field::kName;
+    case Intrinsic::kEventTimeSinceStartNs:
+      return meta.field == Field::kEventTime;
+    case Intrinsic::kLinkTraceId:
+    case Intrinsic::kLinkSpanId:
+      return meta.field == Field::kLinkTraceId;
+    case Intrinsic::kName:
+      return meta.table == BlockTable::kSpans && meta.field == Field::kName;
+    case Intrinsic::kKind:
+      return meta.field == Field::kKind;
+    case Intrinsic::kStatusCode:
+      return meta.field == Field::kStatusCode;
+    case Intrinsic::kStatusMessage:
+      return meta.field == Field::kStatusMessage;
+    case Intrinsic::kTraceState:
+      return meta.table == BlockTable::kSpans && meta.field == Field::kTraceState;
+    default:
+      return false;  // ids, times, scopes: read anyway
+  }
+}
+
+Expected<BlockFilter> BlockFilter::create(const Block& block, const CompiledPredicate& predicate) {
+  BlockFilter filter(block);
+  WEFT_ASSIGN(const BlockColumns* columns, block.columns());
+  const size_t classes = columns->classes[static_cast<size_t>(BlockTable::kSpans)];
+  WEFT_ASSIGN(filter.root_, filter.make(predicate, classes));
+  const auto all_are = [&](Verdict wanted) {
+    return std::ranges::all_of(filter.root_.classes, [wanted](Verdict v) { return v == wanted; });
+  };
+  filter.none_ = all_are(Verdict::kNo);
+  filter.all_ = all_are(Verdict::kYes);
+  return filter;
+}
+
+Expected<BlockFilter::Node> BlockFilter::make(const CompiledPredicate& predicate,
+                                              size_t classes) const {
+  Node node;
+  node.source = &predicate;
+  switch (predicate.kind) {
+    case Predicate::Kind::kTrue:
+    case Predicate::Kind::kFalse:
+      node.constant = predicate.kind == Predicate::Kind::kTrue;
+      node.classes.assign(classes, verdict(node.constant));
+      return node;
+    case Predicate::Kind::kCondition:
+      WEFT_TRY(make_condition(predicate, node));
+      WEFT_TRY(judge_classes(node, classes));
+      return node;
+    default:
+      break;
+  }
+  node.method = Node::Method::kBranch;
+  const bool both = predicate.kind == Predicate::Kind::kAnd;
+  const Verdict settles = verdict(!both);  // one child that says this decides
+  node.classes.assign(classes, verdict(both));
+  for (const CompiledPredicate& child : predicate.children) {
+    WEFT_ASSIGN(Node made, make(child, classes));
+    for (size_t c = 0; c < classes; ++c) {
+      if (node.classes[c] == settles || made.classes[c] == settles) {
+        node.classes[c] = settles;
+      } else if (made.classes[c] == Verdict::kDepends) {
+        node.classes[c] = Verdict::kDepends;
+      }
+    }
+    node.children.push_back(std::move(made));
+  }
+  return node;
+}
+
+Status BlockFilter::make_condition(const CompiledPredicate& predicate, Node& node) const {
+  const ColumnRef& column = predicate.column;
+  const CompiledCondition& condition = *predicate.condition;
+  node.method = Node::Method::kGeneric;
+  if (column.is_multi_valued()) return {};
+  if (column.is_attribute()) {
+    if (column.scope == AttributeScope::kResource) {
+      return add_entity(Field::kResource, predicate, node);
+    }
+    if (column.scope == AttributeScope::kInstrumentation) {
+      return add_entity(Field::kScope, predicate, node);
+    }
+    return add_attribute(predicate, node);
+  }
+  switch (column.intrinsic) {
+    case Intrinsic::kDurationNs:
+      node.method = Node::Method::kDuration;
+      return {};
+    case Intrinsic::kName:
+      return add_field(Field::kName, condition, node);
+    case Intrinsic::kKind:
+      return add_field(Field::kKind, condition, node);
+    case Intrinsic::kStatusCode:
+      return add_field(Field::kStatusCode, condition, node);
+    case Intrinsic::kStatusMessage:
+      return add_field(Field::kStatusMessage, condition, node);
+    case Intrinsic::kTraceState:
+      return add_field(Field::kTraceState, condition, node);
+    case Intrinsic::kInstrumentationName:
+    case Intrinsic::kInstrumentationVersion:
+      return add_entity(Field::kScope, predicate, node);
+    default:
+      return {};
+  }
+}
+
+Mask BlockFilter::truth_of(const LoadedColumn& column, const CompiledCondition& condition) {
+  Mask truth;
+  if (column.meta.encoding != ColumnEncoding::kDictionary) return truth;
+  const ValueType type = column.meta.type;
+  for (uint32_t code = 0; code < column.meta.dictionary_size; ++code) {
+    truth.push_back(column.strings ? condition.matches_text(type, column.strings->at(code + 1))
+                                   : condition.matches_word(type, column.numbers[code]));
+  }
+  return truth;
+}
+
+Status BlockFilter::add_field(Field field, const CompiledCondition& condition, Node& node) const {
+  node.method = Node::Method::kCodes;
+  // Absent strings are empty ones.
+  node.absent = condition.matches_text(ValueType::kString, "");
+  WEFT_ASSIGN(const auto index, block_->find_field(BlockTable::kSpans, field));
+  if (!index) return {};
+  WEFT_ASSIGN(const LoadedColumnPtr column, block_->column(*index));
+  node.columns.push_back({*index, truth_of(*column, condition)});
+  return {};
+}
+
+Status BlockFilter::add_entity(Field field, const CompiledPredicate& predicate, Node& node) const {
+  node.method = Node::Method::kCodes;
+  WEFT_ASSIGN(const auto index, block_->find_field(BlockTable::kSpans, field));
+  if (!index) return fail(ErrorCode::kCorrupt, block_->path() + ": a field is missing");
+  WEFT_ASSIGN(const LoadedColumnPtr column, block_->column(*index));
+  const SpanBatch& entities = *column->entities;
+  const CompiledCondition& condition = *predicate.condition;
+  Mask truth;
+  if (!predicate.column.is_attribute()) {
+    const auto& texts = predicate.column.intrinsic == Intrinsic::kInstrumentationName
+                            ? entities.scopes.name
+                            : entities.scopes.version;
+    for (StringPool::Id id : texts) {
+      truth.push_back(condition.matches_text(ValueType::kString, entities.strings.at(id)));
+    }
+  } else if (field == Field::kResource) {
+    truth = evaluate_attribute(entities.resources.attributes, entities.resources.size(),
+                               entities.strings, predicate.column.key, condition);
+  } else {
+    truth = evaluate_attribute(entities.scopes.attributes, entities.scopes.size(), entities.strings,
+                               predicate.column.key, condition);
+  }
+  node.columns.push_back({*index, std::move(truth)});
+  return {};
+}
+
+Status BlockFilter::add_attribute(const CompiledPredicate& predicate, Node& node) const {
+  const CompiledCondition& condition = *predicate.condition;
+  WEFT_ASSIGN(const BlockColumns* all, block_->columns());
+  for (const ColumnMeta& meta : all->columns) {
+    // Overflowing attributes are looked for the slow way.
+    if (meta.table == BlockTable::kSpans && meta.domain == ColumnDomain::kOverflow) return {};
+  }
+  node.method = Node::Method::kCodes;
+  node.absent = condition.matches_absent();
+  WEFT_ASSIGN(const auto indexes, block_->find_attribute(BlockTable::kSpans, predicate.column.key));
+  for (size_t index : indexes) {
+    if (all->columns[index].type == ValueType::kNone) continue;  // no value: as if absent
+    WEFT_ASSIGN(const LoadedColumnPtr column, block_->column(index));
+    node.columns.push_back({index, truth_of(*column, condition)});
+  }
+  if (predicate.column.scope == AttributeScope::kAny) {
+    Node resource;
+    WEFT_TRY(add_entity(Field::kResource, predicate, resource));
+    node.has_base = true;
+    node.base = std::move(resource.columns.front());
+  }
+  return {};
+}
+
+Status BlockFilter::judge_classes(Node& node, size_t classes) const {
+  if (node.method != Node::Method::kCodes) {
+    node.classes.assign(classes, Verdict::kDepends);
+    return {};
+  }
+  const auto judge = [](const CodeColumn& column, const ClassValue& value) {
+    if (value.code == ClassValue::kVaries || column.truth.empty()) {
+      // All entries may have one truth.
+      if (!column.truth.empty() && std::ranges::all_of(column.truth, is_set)) return Verdict::kYes;
+      if (!column.truth.empty() && std::ranges::none_of(column.truth, is_set)) return Verdict::kNo;
+      return Verdict::kDepends;
+    }
+    return verdict(column.truth[value.code] != 0);
+  };
+  node.classes.assign(classes, verdict(node.absent));
+  if (node.has_base) {
+    WEFT_ASSIGN(const LoadedColumnPtr base, block_->column(node.base.index));
+    for (size_t c = 0; c < classes; ++c)
+      node.classes[c] = judge(node.base, base->classes[c]);
+  }
+  for (const CodeColumn& column : node.columns) {
+    WEFT_ASSIGN(const LoadedColumnPtr loaded, block_->column(column.index));
+    for (size_t c = 0; c < classes; ++c) {
+      const ClassValue& value = loaded->classes[c];
+      if (value.presence == ClassValue::Presence::kNever) continue;
+      const Verdict present = judge(column, value);
+      if (value.presence == ClassValue::Presence::kAlways) {
+        node.classes[c] = present;
+      } else if (node.classes[c] != present) {
+        node.classes[c] = Verdict::kDepends;
+      }
+    }
+  }
+  return {};
+}
+
+Expected<Mask> BlockFilter::evaluate(PageReader& page) const {
+  return evaluate_node(root_, page);
+}
+
+Expected<Mask> BlockFilter::evaluate_node(const Node& node, PageReader& page) const {
+  if (node.method == Node::Method::kConstant) return Mask(page.rows(), node.constant);
+  WEFT_ASSIGN(const auto* class_of, page.classes(BlockTable::kSpans));
+  Mask mask(page.rows());
+  bool depends = false;
+  for (size_t row = 0; row < mask.size(); ++row) {
+    const Verdict v = node.classes[(*class_of)[row]];
+    depends |= v == Verdict::kDepends;
+    mask[row] = v == Verdict::kYes;
+  }
+  if (!depends) return mask;
+  switch (node.method) {
+    case Node::Method::kCodes:
+      return evaluate_codes(node, page);
+    case Node::Method::kDuration:
+      return evaluate_duration(node, page);
+    case Node::Method::kGeneric:
+      return evaluate_generic(node, page);
+    default:
+      break;
+  }
+  const bool both = node.source->kind == Predicate::Kind::kAnd;
+  std::ranges::fill(mask, static_cast<uint8_t>(both));
+  for (const Node& child : node.children) {
+    WEFT_ASSIGN(const Mask other, evaluate_node(child, page));
+    for (size_t row = 0; row < mask.size(); ++row) {
+      mask[row] = both ? mask[row] & other[row] : mask[row] | other[row];
+    }
+    const bool settled =
+        both ? std::ranges::none_of(mask, is_set) : std::ranges::all_of(mask, is_set);
+    if (settled) break;
+  }
+  return mask;
+}
+
+Expected<Mask> BlockFilter::evaluate_codes(const Node& node, PageReader& page) const {
+  Mask mask(page.rows(), node.absent);
+  if (node.has_base) {
+    WEFT_ASSIGN(const PageColumn base, page.column(node.base.index));
+    for (size_t row = 0; row < mask.size(); ++row) {
+      if (base.present(row)) mask[row] = node.base.truth[base.codes[row]];
+    }
+  }
+  for (const CodeColumn& column : node.columns) {
+    WEFT_ASSIGN(const PageColumn values, page.column(column.index));
+    const ColumnMeta& meta = values.column->meta;
+    const CompiledCondition& condition = *node.source->condition;
+    for (size_t row = 0; row < mask.size(); ++row) {
+      if (!values.present(row)) continue;
+      switch (meta.encoding) {
+        case ColumnEncoding::kDictionary:
+          mask[row] = column.truth[values.codes[row]];
+          break;
+        case ColumnEncoding::kNumber:
+          mask[row] = condition.matches_word(meta.type, values.words[row]);
+          break;
+        default:
+          mask[row] = condition.matches_text(
+              meta.type, values.texts->at(static_cast<StringPool::Id>(values.words[row])));
+      }
+    }
+  }
+  return mask;
+}
+
+Expected<Mask> BlockFilter::evaluate_duration(const Node& node, PageReader& page) const {
+  const CompiledCondition& condition = *node.source->condition;
+  const auto matches = [&](uint64_t duration) {
+    return condition.matches_word(ValueType::kInt, duration);
+  };
+  // Orders are monotonic: what holds at both ends of the page's range holds between.
+  const CompareOp op = condition.op();
+  const bool order = op == CompareOp::kLess || op == CompareOp::kLessEqual ||
+                     op == CompareOp::kGreater || op == CompareOp::kGreaterEqual;
+  const bool low = matches(page.info().min_duration_ns);
+  if (order && page.info().max_duration_ns <= INT64_MAX &&
+      low == matches(page.info().max_duration_ns)) {
+    return Mask(page.rows(), low);
+  }
+  WEFT_ASSIGN(const auto* durations, page.durations());
+  WEFT_ASSIGN(const auto* starts, page.starts());
+  Mask mask(page.rows());
+  for (size_t row = 0; row < mask.size(); ++row) {
+    // As SpanBatch::duration_ns: 0 when the end is not after the start.
+    const uint64_t start = (*starts)[row];
+    const uint64_t end = start + static_cast<uint64_t>((*durations)[row]);
+    mask[row] = matches(end > start ? end - start : 0);
+  }
+  return mask;
+}
+
+Expected<Mask> BlockFilter::evaluate_generic(const Node& node, PageReader& page) const {
+  WEFT_ASSIGN(const SpanBatch batch,
+              page.read_rows(0, static_cast<uint32_t>(page.rows()), [&](const ColumnMeta& meta) {
+                return column_serves(meta, node.source->column);
+              }));
+  return weft::store::evaluate(*node.source, batch);
+}
+
+}  // namespace weft::store

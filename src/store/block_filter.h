@@ -1,0 +1,72 @@
+// A predicate on the encoded columns of one block: truth tables for dictionary entries, a verdict
+// for each class of spans, page bounds for durations. What cannot be answered so is read and
+// evaluated as in memory. Scans and aggregates use it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "store/compiled_predicate.h"
+#include "store/page_reader.h"
+
+namespace weft::store {
+
+// What is known of all spans of a class.
+enum class Verdict : uint8_t { kNo = 0, kYes = 1, kDepends = 2 };
+
+class BlockFilter {
+ public:
+  // `predicate` must outlive the filter.
+  static Expected<BlockFilter> create(const Block& block, const CompiledPredicate& predicate);
+
+  // No span of the block can match.
+  bool none() const { return none_; }
+  // Every span matches.
+  bool all() const { return all_; }
+  // One byte a row of the page. Any thread.
+  Expected<std::vector<uint8_t>> evaluate(PageReader& page) const;
+
+ private:
+  struct CodeColumn {
+    size_t index = 0;
+    std::vector<uint8_t> truth;  // kDictionary: by code
+  };
+  struct Node {
+    enum class Method : uint8_t { kConstant, kBranch, kCodes, kDuration, kGeneric };
+    Method method = Method::kConstant;
+    const CompiledPredicate* source = nullptr;
+    bool constant = false;            // kConstant
+    std::vector<Node> children;       // kBranch
+    std::vector<CodeColumn> columns;  // kCodes: at most one has a value in a row
+    bool absent = false;              // kCodes: truth of a row without a value
+    bool has_base = false;            // kCodes: such rows take base's truth instead
+    CodeColumn base;
+    std::vector<Verdict> classes;
+  };
+
+  explicit BlockFilter(const Block& block) : block_(&block) {}
+  Expected<Node> make(const CompiledPredicate& predicate, size_t classes) const;
+  Status make_condition(const CompiledPredicate& predicate, Node& node) const;
+  Status add_field(Field field, const CompiledCondition& condition, Node& node) const;
+  Status add_attribute(const CompiledPredicate& predicate, Node& node) const;
+  Status add_entity(Field field, const CompiledPredicate& predicate, Node& node) const;
+  Status judge_classes(Node& node, size_t classes) const;
+  static std::vector<uint8_t> truth_of(const LoadedColumn& column,
+                                       const CompiledCondition& condition);
+
+  Expected<std::vector<uint8_t>> evaluate_node(const Node& node, PageReader& page) const;
+  Expected<std::vector<uint8_t>> evaluate_codes(const Node& node, PageReader& page) const;
+  Expected<std::vector<uint8_t>> evaluate_duration(const Node& node, PageReader& page) const;
+  Expected<std::vector<uint8_t>> evaluate_generic(const Node& node, PageReader& page) const;
+
+  const Block* block_;
+  Node root_;
+  bool none_ = false;
+  bool all_ = false;
+};
+
+// Whether a column of the block has to be read to answer for `column`; for projections.
+bool column_serves(const ColumnMeta& meta, const ColumnRef& column);
+
+}  // namespace weft::store

@@ -1,0 +1,610 @@
+#include "store/block_writer.h"
+
+#include <algorithm>
+#include <bit>
+#include <numeric>
+#include <unordered_map>
+
+#include "base/hash.h"
+#include "store/bloom.h"
+#include "store/column_gather.h"
+#include "store/entity_codec.h"
+#include "store/stream_codec.h"
+
+namespace weft::store {
+namespace {
+
+// More classes than this do not repeat; something that varies too much is taken out of the class.
+constexpr uint32_t kMaxClasses = 32'768;
+constexpr uint32_t kMaxClassEntries = 8'192;  // of one of its parts
+
+// Codes of things in order of first sight.
+class Codes {
+ public:
+  uint32_t code(uint64_t key) {
+    const auto [at, is_new] = codes_.emplace(key, static_cast<uint32_t>(codes_.size()));
+    return at->second;
+  }
+  size_t size() const { return codes_.size(); }
+
+ private:
+  std::unordered_map<uint64_t, uint32_t> codes_;
+};
+
+class BlockWriter {
+ public:
+  BlockWriter(std::span<const SpanBatchPtr> batches, const TraceOrder& order, BlockMeta meta)
+      : batches_(batches),
+        order_(order),
+        meta_(meta),
+        rows_(static_cast<uint32_t>(order.rows.size())),
+        strings_(batches) {}
+
+  EncodedBlock write(const std::vector<SplitEntry>& splits) {
+    map_rows();
+    cut_pages();
+    write_spans();
+    write_events();
+    write_links();
+    return finish(splits);
+  }
+
+ private:
+  const SpanBatch& batch_of(RowRef ref) const { return *batches_[ref.batch]; }
+
+  void map_rows();
+  void cut_pages();
+  std::vector<uint32_t> entity_codes(
+      const std::vector<uint32_t> SpanBatch::* entity_of,
+      const std::function<std::vector<std::string>(const SpanBatch&)>& encode,
+      std::vector<std::string>& entries);
+  std::vector<uint32_t> make_classes(const std::vector<std::vector<uint32_t>>& parts,
+                                     uint32_t& classes) const;
+  void write_spans();
+  void write_span_specials(TableEncoder& encoder);
+  void write_parents(size_t page, std::string& out);
+  void find_parents(uint32_t begin, uint32_t end, std::vector<uint32_t>& parent_of);
+  void write_span_fields(TableEncoder& encoder, ColumnGather& gather);
+  void write_counts(ColumnGather& gather, Field field, const std::vector<uint32_t>& child_begin);
+  void write_events();
+  void write_links();
+  EncodedBlock finish(const std::vector<SplitEntry>& splits);
+
+  static ColumnMeta field_meta(Field field, ValueType type) {
+    ColumnMeta meta;
+    meta.field = field;
+    meta.type = type;
+    return meta;
+  }
+  // A column of one string a row; empty ones are absent.
+  template <typename Text>
+  void write_strings(ColumnGather& gather, Field field, uint32_t rows, bool keep_empty,
+                     Text&& text);
+  // A column of one number a row; zeros are absent.
+  template <typename Number>
+  void write_numbers(ColumnGather& gather, Field field, uint32_t rows, bool keep_zero,
+                     Number&& number);
+
+  std::span<const SpanBatchPtr> batches_;
+  const TraceOrder& order_;
+  BlockMeta meta_;
+  uint32_t rows_;
+  GlobalStrings strings_;
+  FileBuilder file_;
+  BlockColumns columns_;
+  std::vector<PageInfo> pages_;
+
+  std::vector<uint32_t> page_begin_;        // rows
+  std::vector<uint32_t> event_page_begin_;  // events
+  std::vector<uint32_t> link_page_begin_;   // links
+  // Row of the block for each row of each batch, for spans, events and links.
+  std::vector<std::vector<uint32_t>> span_rows_;
+  std::vector<std::vector<uint32_t>> event_rows_;
+  std::vector<std::vector<uint32_t>> link_rows_;
+  // Events and links of span row r: [begin[r], begin[r+1]), and where they come from.
+  std::vector<uint32_t> event_begin_;
+  std::vector<uint32_t> link_begin_;
+  std::vector<RowRef> events_;
+  std::vector<RowRef> links_;
+};
+
+// Puts the children (events, links) of all spans in the block's order.
+void order_children(std::span<const SpanBatchPtr> batches, const TraceOrder& order,
+                    const std::function<const std::vector<uint32_t>&(const SpanBatch&)>& span_row,
+                    std::vector<uint32_t>& begin, std::vector<RowRef>& children,
+                    std::vector<std::vector<uint32_t>>& rows) {
+  std::vector<std::vector<uint32_t>> first(batches.size());  // of each span of each batch
+  rows.resize(batches.size());
+  for (size_t b = 0; b < batches.size(); ++b) {
+    const auto& owners = span_row(*batches[b]);
+    rows[b].assign(owners.size(), kNoRow);
+    if (owners.empty()) continue;
+    first[b].assign(batches[b]->size() + 1, 0);
+    for (uint32_t owner : owners)
+      ++first[b][owner + 1];
+    std::partial_sum(first[b].begin(), first[b].end(), first[b].begin());
+  }
+  begin.reserve(order.rows.size() + 1);
+  for (const RowRef ref : order.rows) {
+    begin.push_back(static_cast<uint32_t>(children.size()));
+    if (first[ref.batch].empty()) continue;
+    for (uint32_t c = first[ref.batch][ref.row]; c < first[ref.batch][ref.row + 1]; ++c) {
+      rows[ref.batch][c] = static_cast<uint32_t>(children.size());
+      children.push_back({ref.batch, c});
+    }
+  }
+  begin.push_back(static_cast<uint32_t>(children.size()));
+}
+
+void BlockWriter::map_rows() {
+  span_rows_.resize(batches_.size());
+  for (size_t b = 0; b < batches_.size(); ++b)
+    span_rows_[b].assign(batches_[b]->size(), kNoRow);
+  for (uint32_t row = 0; row < rows_; ++row) {
+    const RowRef ref = order_.rows[row];
+    span_rows_[ref.batch][ref.row] = row;
+  }
+  order_children(
+      batches_, order_,
+      [](const SpanBatch& b) -> const std::vector<uint32_t>& { return b.events.span_row; },
+      event_begin_, events_, event_rows_);
+  order_children(
+      batches_, order_,
+      [](const SpanBatch& b) -> const std::vector<uint32_t>& { return b.links.span_row; },
+      link_begin_, links_, link_rows_);
+}
+
+void BlockWriter::cut_pages() {
+  meta_.min_start_ns = UINT64_MAX;
+  meta_.max_start_ns = 0;
+  const auto open_page = [&](uint32_t row, uint32_t trace) {
+    PageInfo page;
+    page.first_row = row;
+    page.first_trace = trace;
+    page.first_event = event_begin_[row];
+    page.first_link = link_begin_[row];
+    pages_.push_back(page);
+    page_begin_.push_back(row);
+    event_page_begin_.push_back(event_begin_[row]);
+    link_page_begin_.push_back(link_begin_[row]);
+  };
+  for (uint32_t t = 0; t < order_.traces(); ++t) {
+    const uint32_t begin = order_.trace_begin[t];
+    if (pages_.empty() || begin - page_begin_.back() >= kPageRows) open_page(begin, t);
+    PageInfo& page = pages_.back();
+    for (uint32_t row = begin; row < order_.trace_begin[t + 1]; ++row) {
+      const SpanBatch& batch = batch_of(order_.rows[row]);
+      const uint64_t start = batch.start_ns[order_.rows[row].row];
+      const uint64_t duration = batch.duration_ns(order_.rows[row].row);
+      page.min_start_ns = std::min(page.min_start_ns, start);
+      page.max_start_ns = std::max(page.max_start_ns, start);
+      page.min_duration_ns = std::min(page.min_duration_ns, duration);
+      page.max_duration_ns = std::max(page.max_duration_ns, duration);
+    }
+    meta_.min_start_ns = std::min(meta_.min_start_ns, page.min_start_ns);
+    meta_.max_start_ns = std::max(meta_.max_start_ns, page.max_start_ns);
+  }
+  open_page(rows_, static_cast<uint32_t>(order_.traces()));
+  meta_.spans = rows_;
+  meta_.traces = order_.traces();
+  meta_.events = events_.size();
+  meta_.links = links_.size();
+}
+
+// Codes of the resource or scope of each row; equal ones of different batches share a code.
+std::vector<uint32_t> BlockWriter::entity_codes(
+    const std::vector<uint32_t> SpanBatch::* entity_of,
+    const std::function<std::vector<std::string>(const SpanBatch&)>& encode,
+    std::vector<std::string>& entries) {
+  std::unordered_map<std::string, uint32_t> known;
+  std::vector<std::vector<uint32_t>> local(batches_.size());
+  for (size_t b = 0; b < batches_.size(); ++b) {
+    for (std::string& bytes : encode(*batches_[b])) {
+      const auto [at, is_new] =
+          known.try_emplace(std::move(bytes), static_cast<uint32_t>(entries.size()));
+      if (is_new) entries.push_back(at->first);
+      local[b].push_back(at->second);
+    }
+  }
+  std::vector<uint32_t> codes(rows_);
+  for (uint32_t row = 0; row < rows_; ++row) {
+    const RowRef ref = order_.rows[row];
+    codes[row] = local[ref.batch][(batch_of(ref).*entity_of)[ref.row]];
+  }
+  return codes;
+}
+
+// Numbers what repeats together. Parts with too many entries are left out; so is one part after
+// the other until there are few enough classes.
+std::vector<uint32_t> BlockWriter::make_classes(const std::vector<std::vector<uint32_t>>& parts,
+                                                uint32_t& classes) const {
+  std::vector<const std::vector<uint32_t>*> used;
+  for (const auto& part : parts) {
+    if (!part.empty() && std::ranges::max(part) < kMaxClassEntries) used.push_back(&part);
+  }
+  std::vector<uint32_t> out(rows_, 0);
+  classes = 1;
+  for (const auto* part : used) {
+    // Refines the classes so far by one part.
+    std::vector<uint32_t> refined(rows_);
+    std::unordered_map<uint64_t, uint32_t> known;
+    uint64_t last_key = UINT64_MAX;
+    uint32_t last_class = 0;
+    const uint64_t width = uint64_t{std::ranges::max(*part)} + 1;
+    std::vector<uint32_t> dense;  // (class, code) -> new class, while that is small
+    if (classes * width <= (1u << 22)) dense.assign(classes * width, kNoRow);
+    uint32_t count = 0;
+    for (uint32_t row = 0; row < rows_ && count <= kMaxClasses; ++row) {
+      const uint64_t key = out[row] * width + (*part)[row];
+      if (key != last_key) {
+        last_key = key;
+        if (!dense.empty()) {
+          if (dense[key] == kNoRow) dense[key] = count++;
+          last_class = dense[key];
+        } else {
+          const auto [at, is_new] = known.try_emplace(key, count);
+          if (is_new) ++count;
+          last_class = at->second;
+        }
+      }
+      refined[row] = last_class;
+    }
+    if (count > kMaxClasses) continue;
+    out.swap(refined);
+    classes = count;
+  }
+  return out;
+}
+
+template <typename Text>
+void BlockWriter::write_strings(ColumnGather& gather, Field field, uint32_t rows, bool keep_empty,
+                                Text&& text) {
+  std::vector<uint32_t> present;
+  std::vector<StringValue> values;
+  for (uint32_t row = 0; row < rows; ++row) {
+    const StringValue value = text(row);
+    if (!keep_empty && strings_.local_text(value.batch, value.id).empty()) continue;
+    present.push_back(row);
+    values.push_back(value);
+  }
+  gather.add_strings(field_meta(field, ValueType::kString), present, values);
+}
+
+template <typename Number>
+void BlockWriter::write_numbers(ColumnGather& gather, Field field, uint32_t rows, bool keep_zero,
+                                Number&& number) {
+  std::vector<uint32_t> present;
+  std::vector<uint64_t> values;
+  for (uint32_t row = 0; row < rows; ++row) {
+    const uint64_t value = number(row);
+    if (!keep_zero && value == 0) continue;
+    present.push_back(row);
+    values.push_back(value);
+  }
+  gather.add_numbers(field_meta(field, ValueType::kInt), present, values);
+}
+
+void BlockWriter::write_spans() {
+  std::vector<std::string> resources;
+  std::vector<std::string> scopes;
+  const auto resource_codes = entity_codes(
+      &SpanBatch::resource,
+      [](const SpanBatch& b) { return encode_resources(b.resources, b.strings); }, resources);
+  const auto scope_codes = entity_codes(
+      &SpanBatch::scope, [](const SpanBatch& b) { return encode_scopes(b.scopes, b.strings); },
+      scopes);
+
+  std::vector<std::vector<uint32_t>> parts(3);
+  parts[0] = resource_codes;
+  std::vector<uint32_t>& names = parts[1];
+  std::vector<uint32_t>& small = parts[2];
+  names.reserve(rows_);
+  small.reserve(rows_);
+  {
+    StringCodes name_codes(strings_);
+    Codes small_codes;
+    uint64_t last = UINT64_MAX;
+    uint32_t last_code = 0;
+    for (uint32_t row = 0; row < rows_; ++row) {
+      const RowRef ref = order_.rows[row];
+      const SpanBatch& b = batch_of(ref);
+      if (name_codes.size() <= kMaxClassEntries) {
+        names.push_back(name_codes.code(strings_.id(ref.batch, b.name[ref.row])));
+      }
+      const uint64_t key = uint64_t{scope_codes[row]} << 48 | uint64_t{b.kind[ref.row]} << 40 |
+                           uint64_t{b.status_code[ref.row]} << 32 | b.flags[ref.row];
+      if (key != last) {
+        last = key;
+        // Scopes beyond 65,536 do not fit into the key; then the part has too many entries anyway.
+        last_code = small_codes.size() <= kMaxClassEntries ? small_codes.code(key) : last_code;
+      }
+      small.push_back(last_code);
+    }
+    if (names.size() < rows_) names.clear();
+    if (small_codes.size() > kMaxClassEntries || scopes.size() > 0xFFFF) small.clear();
+  }
+  uint32_t classes = 1;
+  auto class_of = make_classes(parts, classes);
+  TableEncoder encoder(file_, columns_, BlockTable::kSpans, page_begin_, std::move(class_of),
+                       classes);
+  write_span_specials(encoder);
+
+  std::vector<uint32_t> all(rows_);
+  std::iota(all.begin(), all.end(), 0u);
+  const auto add_entities = [&](Field field, const std::vector<uint32_t>& codes,
+                                const std::vector<std::string>& entries) {
+    std::vector<uint64_t> counts(entries.size());
+    for (uint32_t code : codes)
+      ++counts[code];
+    const std::vector<std::string_view> views(entries.begin(), entries.end());
+    encoder.add_dictionary(field_meta(field, ValueType::kBytes), all, codes,
+                           static_cast<uint32_t>(entries.size()),
+                           encode_string_dictionary(views, counts));
+  };
+  add_entities(Field::kResource, resource_codes, resources);
+  add_entities(Field::kScope, scope_codes, scopes);
+
+  ColumnGather gather(batches_, strings_, encoder, span_rows_);
+  write_span_fields(encoder, gather);
+  std::vector<const AttributeTable*> attributes;
+  std::vector<const AttributeTable*> annotations;
+  for (const auto& batch : batches_) {
+    attributes.push_back(&batch->attributes);
+    annotations.push_back(&batch->annotations);
+  }
+  gather.add_attributes(ColumnDomain::kAttribute, attributes);
+  gather.add_attributes(ColumnDomain::kAnnotation, annotations);
+}
+
+void BlockWriter::write_span_fields(TableEncoder&, ColumnGather& gather) {
+  const auto text = [&](const std::vector<StringPool::Id> SpanBatch::* ids) {
+    return [this, ids](uint32_t row) {
+      const RowRef ref = order_.rows[row];
+      return StringValue{ref.batch, (batch_of(ref).*ids)[ref.row]};
+    };
+  };
+  const auto number = [&](auto member) {
+    return [this, member](uint32_t row) {
+      const RowRef ref = order_.rows[row];
+      return uint64_t{(batch_of(ref).*member)[ref.row]};
+    };
+  };
+  write_strings(gather, Field::kName, rows_, true, text(&SpanBatch::name));
+  write_strings(gather, Field::kStatusMessage, rows_, false, text(&SpanBatch::status_message));
+  write_strings(gather, Field::kTraceState, rows_, false, text(&SpanBatch::trace_state));
+  write_numbers(gather, Field::kKind, rows_, true, number(&SpanBatch::kind));
+  write_numbers(gather, Field::kStatusCode, rows_, true, number(&SpanBatch::status_code));
+  write_numbers(gather, Field::kFlags, rows_, false, number(&SpanBatch::flags));
+  write_numbers(gather, Field::kDroppedAttributes, rows_, false,
+                number(&SpanBatch::dropped_attributes_count));
+  write_numbers(gather, Field::kDroppedEvents, rows_, false,
+                number(&SpanBatch::dropped_events_count));
+  write_numbers(gather, Field::kDroppedLinks, rows_, false,
+                number(&SpanBatch::dropped_links_count));
+  const auto count = [](const std::vector<uint32_t>& begin) {
+    return [&begin](uint32_t row) { return uint64_t{begin[row + 1] - begin[row]}; };
+  };
+  write_numbers(gather, Field::kEventCount, rows_, false, count(event_begin_));
+  write_numbers(gather, Field::kLinkCount, rows_, false, count(link_begin_));
+}
+
+void BlockWriter::write_span_specials(TableEncoder& encoder) {
+  encoder.add_special(Field::kTraceId, [&](size_t page, std::string& out) {
+    for (uint32_t t = pages_[page].first_trace; t < pages_[page + 1].first_trace; ++t) {
+      out.append(reinterpret_cast<const char*>(order_.trace_ids[t].bytes.data()), 16);
+    }
+  });
+  std::vector<uint64_t> counts;
+  std::vector<uint64_t> starts;
+  encoder.add_special(Field::kTraceShape, [&](size_t page, std::string& out) {
+    counts.clear();
+    starts.clear();
+    uint64_t before = 0;
+    for (uint32_t t = pages_[page].first_trace; t < pages_[page + 1].first_trace; ++t) {
+      counts.push_back(order_.trace_begin[t + 1] - order_.trace_begin[t]);
+      starts.push_back(order_.trace_start_ns[t] - before);
+      before = order_.trace_start_ns[t];
+    }
+    // The first is a time, the others are small steps.
+    put_ints(out, counts);
+    put_varint(out, starts.front());
+    put_ints(out, std::span(starts).subspan(1));
+  });
+  encoder.add_special(Field::kSpanId, [&](size_t page, std::string& out) {
+    for (uint32_t row = page_begin_[page]; row < page_begin_[page + 1]; ++row) {
+      const RowRef ref = order_.rows[row];
+      out.append(reinterpret_cast<const char*>(batch_of(ref).span_id[ref.row].bytes.data()), 8);
+    }
+  });
+  encoder.add_special(Field::kParent,
+                      [&](size_t page, std::string& out) { write_parents(page, out); });
+  std::vector<uint64_t> values;
+  encoder.add_special(Field::kStart, [&](size_t page, std::string& out) {
+    values.clear();
+    for (uint32_t t = pages_[page].first_trace; t < pages_[page + 1].first_trace; ++t) {
+      // The first row of a trace starts when the trace does.
+      for (uint32_t row = order_.trace_begin[t] + 1; row < order_.trace_begin[t + 1]; ++row) {
+        const RowRef ref = order_.rows[row];
+        values.push_back(batch_of(ref).start_ns[ref.row] - order_.trace_start_ns[t]);
+      }
+    }
+    put_ints(out, values);
+  });
+  encoder.add_special(Field::kDuration, [&](size_t page, std::string& out) {
+    values.clear();
+    for (uint32_t row = page_begin_[page]; row < page_begin_[page + 1]; ++row) {
+      const RowRef ref = order_.rows[row];
+      const SpanBatch& b = batch_of(ref);
+      values.push_back(zigzag(static_cast<int64_t>(b.end_ns[ref.row] - b.start_ns[ref.row])));
+    }
+    put_ints(out, values);
+  });
+}
+
+// Rows of the parents of rows [begin, end), one trace; kNoRow: not in it.
+void BlockWriter::find_parents(uint32_t begin, uint32_t end, std::vector<uint32_t>& parent_of) {
+  const auto id_of = [&](uint32_t row) {
+    const RowRef ref = order_.rows[row];
+    return batch_of(ref).span_id[ref.row].word();
+  };
+  thread_local std::vector<std::pair<uint64_t, uint32_t>> table;
+  const size_t mask = std::bit_ceil(size_t{end - begin} * 2) - 1;
+  table.assign(mask + 1, {0, kNoRow});
+  const auto slot_of = [&](uint64_t id) {
+    size_t slot = (id * 0x9E3779B97F4A7C15u >> 32) & mask;
+    while (table[slot].second != kNoRow && table[slot].first != id)
+      slot = (slot + 1) & mask;
+    return slot;
+  };
+  for (uint32_t row = begin; row < end; ++row) {
+    const uint64_t id = id_of(row);
+    table[slot_of(id)] = {id, row};
+  }
+  for (uint32_t row = begin; row < end; ++row) {
+    const RowRef ref = order_.rows[row];
+    const uint64_t parent = batch_of(ref).parent_span_id[ref.row].word();
+    parent_of.push_back(parent == 0 ? kNoRow : table[slot_of(parent)].second);
+  }
+}
+
+void BlockWriter::write_parents(size_t page, std::string& out) {
+  std::vector<uint32_t> parent_of;
+  for (uint32_t t = pages_[page].first_trace; t < pages_[page + 1].first_trace; ++t) {
+    find_parents(order_.trace_begin[t], order_.trace_begin[t + 1], parent_of);
+  }
+  // 0: a root; 1: not in this trace's rows, the id follows; 2 to 254: the distance; 255: the
+  // distance follows.
+  std::vector<uint32_t> codes;
+  std::vector<uint64_t> far;
+  std::string outside;
+  for (uint32_t row = page_begin_[page]; row < page_begin_[page + 1]; ++row) {
+    const RowRef ref = order_.rows[row];
+    const SpanId& parent = batch_of(ref).parent_span_id[ref.row];
+    const uint32_t parent_row = parent_of[row - page_begin_[page]];
+    if (parent.is_zero()) {
+      codes.push_back(0);
+    } else if (parent_row == kNoRow) {
+      codes.push_back(1);
+      outside.append(reinterpret_cast<const char*>(parent.bytes.data()), 8);
+    } else {
+      const uint64_t distance = zigzag(int64_t{row} - int64_t{parent_row});
+      codes.push_back(distance < 253 ? static_cast<uint32_t>(distance + 2) : 255);
+      if (distance >= 253) far.push_back(distance);
+    }
+  }
+  put_codes(out, codes, 255);
+  put_varint(out, far.size());
+  put_ints(out, far);
+  put_stream(out, outside);
+}
+
+void BlockWriter::write_events() {
+  const auto count = static_cast<uint32_t>(events_.size());
+  if (count == 0) return;
+  std::vector<std::vector<uint32_t>> parts(1);
+  {
+    StringCodes names(strings_);
+    for (const RowRef ref : events_) {
+      if (names.size() > kMaxClassEntries) break;
+      parts[0].push_back(names.code(strings_.id(ref.batch, batch_of(ref).events.name[ref.row])));
+    }
+    if (parts[0].size() < count) parts[0].clear();
+  }
+  uint32_t classes = 1;
+  std::vector<uint32_t> class_of(count, 0);
+  if (!parts[0].empty()) {
+    class_of = parts[0];  // few names: each is a class
+    classes = std::ranges::max(class_of) + 1;
+  }
+  TableEncoder encoder(file_, columns_, BlockTable::kEvents, event_page_begin_, std::move(class_of),
+                       classes);
+  std::vector<uint64_t> times;
+  encoder.add_special(Field::kEventTime, [&](size_t page, std::string& out) {
+    times.clear();
+    for (uint32_t e = event_page_begin_[page]; e < event_page_begin_[page + 1]; ++e) {
+      const EventTable& table = batch_of(events_[e]).events;
+      const uint32_t child = events_[e].row;
+      times.push_back(zigzag(static_cast<int64_t>(
+          table.time_ns[child] - batch_of(events_[e]).start_ns[table.span_row[child]])));
+    }
+    put_ints(out, times);
+  });
+  ColumnGather gather(batches_, strings_, encoder, event_rows_);
+  write_strings(gather, Field::kName, count, true, [&](uint32_t e) {
+    return StringValue{events_[e].batch, batch_of(events_[e]).events.name[events_[e].row]};
+  });
+  write_numbers(gather, Field::kDroppedAttributes, count, false, [&](uint32_t e) {
+    return uint64_t{batch_of(events_[e]).events.dropped_attributes_count[events_[e].row]};
+  });
+  std::vector<const AttributeTable*> tables;
+  for (const auto& batch : batches_)
+    tables.push_back(&batch->events.attributes);
+  gather.add_attributes(ColumnDomain::kAttribute, tables);
+}
+
+void BlockWriter::write_links() {
+  const auto count = static_cast<uint32_t>(links_.size());
+  if (count == 0) return;
+  TableEncoder encoder(file_, columns_, BlockTable::kLinks, link_page_begin_,
+                       std::vector<uint32_t>(count, 0), 1);
+  encoder.add_special(Field::kLinkTraceId, [&](size_t page, std::string& out) {
+    for (uint32_t l = link_page_begin_[page]; l < link_page_begin_[page + 1]; ++l) {
+      const auto& id = batch_of(links_[l]).links.trace_id[links_[l].row];
+      out.append(reinterpret_cast<const char*>(id.bytes.data()), 16);
+    }
+  });
+  encoder.add_special(Field::kLinkSpanId, [&](size_t page, std::string& out) {
+    for (uint32_t l = link_page_begin_[page]; l < link_page_begin_[page + 1]; ++l) {
+      const auto& id = batch_of(links_[l]).links.span_id[links_[l].row];
+      out.append(reinterpret_cast<const char*>(id.bytes.data()), 8);
+    }
+  });
+  ColumnGather gather(batches_, strings_, encoder, link_rows_);
+  write_strings(gather, Field::kTraceState, count, false, [&](uint32_t l) {
+    return StringValue{links_[l].batch, batch_of(links_[l]).links.trace_state[links_[l].row]};
+  });
+  write_numbers(gather, Field::kFlags, count, false, [&](uint32_t l) {
+    return uint64_t{batch_of(links_[l]).links.flags[links_[l].row]};
+  });
+  write_numbers(gather, Field::kDroppedAttributes, count, false, [&](uint32_t l) {
+    return uint64_t{batch_of(links_[l]).links.dropped_attributes_count[links_[l].row]};
+  });
+  std::vector<const AttributeTable*> tables;
+  for (const auto& batch : batches_)
+    tables.push_back(&batch->links.attributes);
+  gather.add_attributes(ColumnDomain::kAttribute, tables);
+}
+
+EncodedBlock BlockWriter::finish(const std::vector<SplitEntry>& splits) {
+  Bloom bloom(order_.traces());
+  for (const TraceId& id : order_.trace_ids)
+    bloom.add(id);
+  std::string directory;
+  const auto section = [&](std::string_view name, std::string_view bytes) {
+    const Extent extent = file_.append(bytes);
+    put_string(directory, name);
+    put_varint(directory, 1);
+    put_extent(directory, extent);
+  };
+  section(kSectionColumns, encode_columns(columns_));
+  section(kSectionBloom, bloom.encode());
+  section(kSectionSplit, encode_splits(splits));
+  section(kSectionPages, encode_pages(pages_));
+  section(kSectionMeta, encode_meta(meta_));
+  BlockTail tail;
+  tail.directory_offset = file_.size();
+  tail.directory_size = directory.size();
+  tail.directory_hash = hash_bytes(directory);
+  file_.append(directory);
+  file_.append({reinterpret_cast<const char*>(&tail), sizeof tail});
+  return {file_.take(), meta_};
+}
+
+}  // namespace
+
+EncodedBlock encode_block(std::span<const SpanBatchPtr> batches, const TraceOrder& order,
+                          BlockMeta meta, const std::vector<SplitEntry>& splits) {
+  return BlockWriter(batches, order, meta).write(splits);
+}
+
+}  // namespace weft::store

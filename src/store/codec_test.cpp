@@ -1,0 +1,169 @@
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "model/testing/random_spans.h"
+#include "store/batch_codec.h"
+#include "store/bloom.h"
+#include "store/stream_codec.h"
+#include "store/text_template.h"
+
+namespace weft::store {
+namespace {
+
+using testing::test_seed;
+
+TEST(StreamCodec, NumbersComeBack) {
+  std::mt19937_64 random(test_seed("NumbersComeBack"));
+  for (int round = 0; round < 300; ++round) {
+    std::vector<uint64_t> values(random() % 3000);
+    const uint64_t scale = std::array<uint64_t, 3>{1, 1000, 1'000'000}[random() % 3];
+    const int bits = 1 + static_cast<int>(random() % 64);
+    const uint64_t base = random();
+    for (auto& value : values) {
+      value = base + (random() >> (64 - bits)) / scale * scale;
+    }
+    std::string bytes;
+    put_ints(bytes, values);
+    ByteReader in(bytes);
+    std::vector<uint64_t> back;
+    ASSERT_TRUE(get_ints(in, back, values.size()));
+    EXPECT_EQ(back, values);
+    EXPECT_EQ(in.remaining(), 0u);
+  }
+}
+
+TEST(StreamCodec, CodesBitsAndStreamsComeBack) {
+  std::mt19937_64 random(test_seed("CodesBitsAndStreamsComeBack"));
+  for (int round = 0; round < 200; ++round) {
+    const size_t n = random() % 5000;
+    const auto max_code = static_cast<uint32_t>(random() >> (32 + random() % 32));
+    std::vector<uint32_t> codes(n);
+    std::vector<uint8_t> bits(n);
+    std::string text;
+    for (size_t i = 0; i < n; ++i) {
+      codes[i] = static_cast<uint32_t>(random() % (uint64_t{max_code} + 1));
+      bits[i] = random() % 4 == 0;
+      text.push_back(static_cast<char>('a' + random() % 5));
+    }
+    std::string bytes;
+    put_codes(bytes, codes, max_code);
+    put_bits(bytes, bits);
+    put_stream(bytes, text);
+    ByteReader in(bytes);
+    std::vector<uint32_t> codes_back;
+    std::vector<uint8_t> bits_back;
+    std::string text_back;
+    ASSERT_TRUE(get_codes(in, codes_back, n, max_code));
+    ASSERT_TRUE(get_bits(in, bits_back, n));
+    ASSERT_TRUE(get_stream(in, text_back, n));
+    EXPECT_EQ(codes_back, codes);
+    EXPECT_EQ(bits_back, bits);
+    EXPECT_EQ(text_back, text);
+    EXPECT_EQ(in.remaining(), 0u);
+  }
+}
+
+TEST(TextTemplate, StringsComeBack) {
+  const std::vector<std::string> texts = {"",
+                                          "plain",
+                                          "/orders/1234/items/0042",
+                                          "0",
+                                          "00",
+                                          "007",
+                                          "a1b2c3",
+                                          "deadbeef",
+                                          "dead0beef",
+                                          "018f3a2c-9b1d-4e5f-8a7b-0123456789ab",
+                                          "x-018f3a2c-9b1d-4e5f-8a7b-0123456789ab-y",
+                                          "018F3A2C-9B1D-4E5F-8A7B-0123456789AB",
+                                          "018f3a2c-9b1d-4e5f-8a7b-0123456789abc",
+                                          "99999999999999999999999999",
+                                          "999999999999999999",
+                                          "1000000000000000000",
+                                          "10.1.2.3:8080",
+                                          "\x01weird\x05",
+                                          std::string("\0nul", 4),
+                                          "ünïcode 12 \xff 13",
+                                          "1 2 3 4 5 6 7 8 9 10 11",
+                                          "/t/4bf92f3577b34da6a3ce929d0e0e4736/00f067aa0ba902b7",
+                                          std::string(400, '7'),
+                                          std::string(400, 'a') + "1"};
+  std::mt19937_64 random(test_seed("StringsComeBack"));
+  std::vector<std::string> all = texts;
+  static constexpr std::string_view kAlphabet = "0123456789abcdefgz-/. ";
+  for (int i = 0; i < 3000; ++i) {
+    std::string text(random() % 60, ' ');
+    for (char& c : text)
+      c = kAlphabet[random() % kAlphabet.size()];
+    all.push_back(text);
+  }
+  TemplateVariables variables;
+  std::vector<std::string> skeletons(all.size());
+  for (size_t i = 0; i < all.size(); ++i)
+    split_template(all[i], skeletons[i], variables);
+  std::string bytes;
+  put_variables(bytes, variables);
+  ByteReader in(bytes);
+  TemplateVariables back;
+  ASSERT_TRUE(get_variables(in, back, 1 << 20));
+  TemplateJoiner joiner(back);
+  for (size_t i = 0; i < all.size(); ++i) {
+    std::string text;
+    ASSERT_TRUE(joiner.join(skeletons[i], text)) << all[i];
+    EXPECT_EQ(text, all[i]);
+  }
+}
+
+TEST(TextTemplate, NumbersAndIdsBecomeVariables) {
+  TemplateVariables variables;
+  std::string skeleton;
+  split_template("/orders/1234/items/0042?t=4bf92f3577b34da6", skeleton, variables);
+  EXPECT_EQ(skeleton, "/orders/\x01/items/\x04\x04?t=\x02\x10");
+  EXPECT_EQ(variables.ints[0], std::vector<uint64_t>{1234});
+  EXPECT_EQ(variables.ints[1], std::vector<uint64_t>{42});
+  EXPECT_EQ(variables.binary.size(), 8u);
+}
+
+TEST(Bloom, HasWhatWasAddedAndLittleElse) {
+  std::mt19937_64 random(test_seed("HasWhatWasAddedAndLittleElse"));
+  Bloom bloom(10'000);
+  std::vector<TraceId> ids(10'000);
+  for (TraceId& id : ids) {
+    for (auto& byte : id.bytes)
+      byte = static_cast<uint8_t>(random());
+    bloom.add(id);
+  }
+  const auto back = Bloom::decode(bloom.encode());
+  ASSERT_TRUE(back);
+  for (const TraceId& id : ids)
+    EXPECT_TRUE(back->may_contain(id));
+  size_t wrong = 0;
+  for (int i = 0; i < 100'000; ++i) {
+    TraceId id;
+    for (auto& byte : id.bytes)
+      byte = static_cast<uint8_t>(random());
+    wrong += back->may_contain(id);
+  }
+  EXPECT_LT(wrong, 200u);
+}
+
+TEST(BatchCodec, RandomBatchesComeBackAndDamageIsNoticedOrHarmless) {
+  std::mt19937_64 random(test_seed("RandomBatchesComeBack"));
+  for (int round = 0; round < 5; ++round) {
+    const auto spans = testing::random_spans(random, {.hostile = true});
+    std::string bytes = encode_batch(testing::to_batch(spans));
+    auto back = decode_batch(bytes);
+    ASSERT_TRUE(back);
+    EXPECT_EQ(testing::canonical(*back), testing::canonical(spans));
+    for (int flip = 0; flip < 50; ++flip) {
+      std::string damaged = bytes;
+      damaged[random() % damaged.size()] ^= static_cast<char>(1 << (random() % 8));
+      if (auto result = decode_batch(damaged)) (void)to_spans(*result);
+      (void)decode_batch(std::string_view(bytes).substr(0, random() % bytes.size()));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace weft::store

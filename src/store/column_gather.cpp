@@ -1,0 +1,290 @@
+#include "store/column_gather.h"
+
+#include <algorithm>
+#include <bit>
+#include <unordered_map>
+
+#include "base/hash.h"
+#include "store/entity_codec.h"
+
+namespace weft::store {
+namespace {
+
+// Attribute columns of one table; the rarest beyond this share the overflow column. (A sender that
+// makes keys of its data must not make a file of nothing but directories.)
+constexpr size_t kMaxColumns = 1000;
+// Templates of one column; strings that would need more are kept whole.
+constexpr size_t kMaxTemplates = 4096;
+// Distinct numbers of a dictionary.
+constexpr size_t kMaxNumberEntries = 4096;
+// A dictionary of strings beyond this has to pay: at least three values an entry.
+constexpr size_t kMinTextEntries = 16'384;
+
+}  // namespace
+
+GlobalStrings::GlobalStrings(std::span<const SpanBatchPtr> batches)
+    : batches_(batches), ids_(batches.size()) {
+  for (size_t b = 0; b < batches.size(); ++b)
+    ids_[b].assign(batches[b]->strings.size(), kNoRow);
+}
+
+std::string StringCodes::encode() const {
+  std::vector<std::string_view> texts;
+  texts.reserve(entries_.size());
+  for (uint32_t id : entries_)
+    texts.push_back(strings_.text(id));
+  return encode_string_dictionary(texts, counts_);
+}
+
+void StringCodes::clear() {
+  for (uint32_t id : entries_)
+    codes_[id] = kNoRow;
+  entries_.clear();
+  counts_.clear();
+}
+
+ColumnGather::ColumnGather(std::span<const SpanBatchPtr> batches, GlobalStrings& strings,
+                           TableEncoder& encoder,
+                           const std::vector<std::vector<uint32_t>>& row_maps)
+    : batches_(batches),
+      strings_(strings),
+      encoder_(encoder),
+      row_maps_(row_maps),
+      codes_(strings),
+      payload_(encoder.rows()),
+      present_((encoder.rows() + 63) / 64) {}
+
+std::vector<ColumnGather::Wanted> ColumnGather::find_columns(
+    ColumnDomain domain, const std::vector<const AttributeTable*>& tables) {
+  std::vector<Wanted> wanted;
+  std::unordered_map<uint64_t, size_t> index;
+  for (uint32_t b = 0; b < tables.size(); ++b) {
+    const auto& columns = tables[b]->columns;
+    for (uint32_t c = 0; c < columns.size(); ++c) {
+      if (columns[c].rows.empty()) continue;
+      const uint64_t key = strings_.id(b, columns[c].key);
+      const auto [at, is_new] =
+          index.emplace(key << 8 | static_cast<uint64_t>(columns[c].type), wanted.size());
+      if (is_new) {
+        Wanted& column = wanted.emplace_back();
+        column.meta.domain = domain;
+        column.meta.type = columns[c].type;
+        column.meta.key = strings_.text(static_cast<uint32_t>(key));
+      }
+      wanted[at->second].parts.push_back({b, c});
+      wanted[at->second].values += columns[c].rows.size();
+    }
+  }
+  return wanted;
+}
+
+void ColumnGather::add_attributes(ColumnDomain domain,
+                                  const std::vector<const AttributeTable*>& tables) {
+  std::vector<Wanted> wanted = find_columns(domain, tables);
+  std::ranges::sort(wanted, [](const Wanted& a, const Wanted& b) {
+    if (a.values != b.values) return a.values > b.values;
+    return a.meta.key != b.meta.key ? a.meta.key < b.meta.key : a.meta.type < b.meta.type;
+  });
+  const size_t own = std::min(wanted.size(), kMaxColumns);
+  for (size_t i = 0; i < own; ++i)
+    add_column(wanted[i], tables);
+  if (own < wanted.size()) add_overflow(std::span(wanted).subspan(own), tables);
+}
+
+void ColumnGather::add_column(const Wanted& wanted,
+                              const std::vector<const AttributeTable*>& tables) {
+  const bool string_like =
+      tables[wanted.parts[0].batch]->columns[wanted.parts[0].column].is_string_like();
+  // Scattered over the block's rows, then taken off in order: the rows of batches lie near each
+  // other there, so this is cheaper than sorting.
+  std::ranges::fill(present_, 0);
+  for (const Part& part : wanted.parts) {
+    const AttributeColumn& column = tables[part.batch]->columns[part.column];
+    const auto& rows = row_maps_[part.batch];
+    for (size_t i = 0; i < column.rows.size(); ++i) {
+      const uint32_t row = rows[column.rows[i]];
+      if (row == kNoRow) continue;
+      present_[row / 64] |= uint64_t{1} << (row % 64);
+      payload_[row] = string_like          ? uint64_t{part.batch} << 32 | column.strings[i]
+                      : column.is_number() ? column.numbers[i]
+                                           : 0;
+    }
+  }
+  std::vector<uint32_t> rows;
+  rows.reserve(wanted.values);
+  for (size_t word = 0; word < present_.size(); ++word) {
+    for (uint64_t bits = present_[word]; bits != 0; bits &= bits - 1) {
+      rows.push_back(
+          static_cast<uint32_t>(word * 64 + static_cast<size_t>(std::countr_zero(bits))));
+    }
+  }
+  if (string_like) {
+    std::vector<StringValue> values;
+    values.reserve(rows.size());
+    for (uint32_t row : rows) {
+      values.push_back(
+          {static_cast<uint32_t>(payload_[row] >> 32), static_cast<StringPool::Id>(payload_[row])});
+    }
+    add_strings(wanted.meta, rows, values);
+  } else {
+    std::vector<uint64_t> values;
+    values.reserve(rows.size());
+    for (uint32_t row : rows)
+      values.push_back(payload_[row]);
+    add_numbers(wanted.meta, rows, values);
+  }
+}
+
+void ColumnGather::add_overflow(std::span<const Wanted> wanted,
+                                const std::vector<const AttributeTable*>& tables) {
+  std::vector<std::string> bytes(encoder_.rows());
+  for (const Wanted& column_wanted : wanted) {
+    for (const Part& part : column_wanted.parts) {
+      const AttributeColumn& column = tables[part.batch]->columns[part.column];
+      for (size_t i = 0; i < column.rows.size(); ++i) {
+        const uint32_t row = row_maps_[part.batch][column.rows[i]];
+        if (row == kNoRow) continue;
+        put_attribute(bytes[row], column_wanted.meta.key, column, i, batches_[part.batch]->strings);
+      }
+    }
+  }
+  std::vector<uint32_t> rows;
+  std::vector<uint32_t> codes;
+  std::vector<TemplateVariables> variables(encoder_.pages());
+  size_t page = 0;
+  for (uint32_t row = 0; row < bytes.size(); ++row) {
+    if (bytes[row].empty()) continue;
+    while (row >= encoder_.page_begin()[page + 1])
+      ++page;
+    rows.push_back(row);
+    codes.push_back(0);
+    add_raw(bytes[row], variables[page]);
+  }
+  ColumnMeta meta;
+  meta.domain = wanted.front().meta.domain == ColumnDomain::kAnnotation ? ColumnDomain::kAnnotation
+                                                                        : ColumnDomain::kOverflow;
+  meta.type = ValueType::kBytes;
+  const std::string_view entry = kRawTemplate;
+  const uint64_t count = rows.size();
+  encoder_.add_text(std::move(meta), rows, codes, 1,
+                    encode_string_dictionary({&entry, 1}, {&count, 1}), variables);
+}
+
+bool ColumnGather::looks_unique(std::span<const StringValue> values) const {
+  // A sample from the middle: the beginning of a block may be special.
+  constexpr size_t kSample = 512;
+  if (values.size() < 256) return false;
+  const auto sample = values.subspan((values.size() - std::min(values.size(), kSample)) / 2,
+                                     std::min(values.size(), kSample));
+  std::vector<uint64_t> hashes;
+  for (const StringValue& value : sample) {
+    hashes.push_back(hash_bytes(strings_.local_text(value.batch, value.id)));
+  }
+  std::ranges::sort(hashes);
+  const auto repeated = std::ranges::unique(hashes);
+  const size_t distinct = hashes.size() - repeated.size();
+  return distinct * 2 > sample.size();
+}
+
+void ColumnGather::add_strings(ColumnMeta meta, std::span<const uint32_t> rows,
+                               std::span<const StringValue> values) {
+  if (rows.empty()) return;
+  if (looks_unique(values) || !add_as_dictionary(meta, rows, values)) {
+    add_text(std::move(meta), rows, values);
+  }
+}
+
+bool ColumnGather::add_as_dictionary(const ColumnMeta& meta, std::span<const uint32_t> rows,
+                                     std::span<const StringValue> values) {
+  std::vector<uint32_t> codes;
+  codes.reserve(values.size());
+  bool pays = true;
+  for (const StringValue& value : values) {
+    codes.push_back(codes_.code(strings_.id(value.batch, value.id)));
+    if (codes_.size() > kMinTextEntries && codes_.size() * 3 > codes.size()) {
+      pays = false;
+      break;
+    }
+  }
+  if (pays) {
+    encoder_.add_dictionary(meta, rows, codes, static_cast<uint32_t>(codes_.size()),
+                            codes_.encode());
+  }
+  codes_.clear();
+  return pays;
+}
+
+void ColumnGather::add_text(ColumnMeta meta, std::span<const uint32_t> rows,
+                            std::span<const StringValue> values) {
+  std::vector<uint32_t> codes;
+  codes.reserve(values.size());
+  std::vector<TemplateVariables> variables(encoder_.pages());
+  StringPool templates;
+  std::vector<uint64_t> counts;
+  std::vector<uint32_t> code_of;  // by id in `templates`
+  std::vector<std::string_view> entries;
+  std::string skeleton;
+  TemplateVariables scratch;
+  const auto code_for = [&](std::string_view text) {
+    const StringPool::Id id = templates.intern(text);
+    if (id >= code_of.size()) code_of.resize(templates.size(), kNoRow);
+    if (code_of[id] == kNoRow) {
+      code_of[id] = static_cast<uint32_t>(counts.size());
+      counts.push_back(0);
+    }
+    ++counts[code_of[id]];
+    return code_of[id];
+  };
+  size_t page = 0;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    while (rows[i] >= encoder_.page_begin()[page + 1])
+      ++page;
+    const std::string_view text = strings_.local_text(values[i].batch, values[i].id);
+    if (templates.size() <= kMaxTemplates) {
+      split_template(text, skeleton, variables[page]);
+      codes.push_back(code_for(skeleton));
+    } else {
+      // Too many templates: the column is not made of such strings. The rest is kept whole.
+      add_raw(text, variables[page]);
+      codes.push_back(code_for(kRawTemplate));
+    }
+  }
+  entries.resize(counts.size());
+  for (StringPool::Id id = 0; id < code_of.size(); ++id) {
+    if (code_of[id] != kNoRow) entries[code_of[id]] = templates.at(id);
+  }
+  encoder_.add_text(std::move(meta), rows, codes, static_cast<uint32_t>(counts.size()),
+                    encode_string_dictionary(entries, counts), variables);
+}
+
+void ColumnGather::add_numbers(ColumnMeta meta, std::span<const uint32_t> rows,
+                               std::span<const uint64_t> numbers) {
+  if (rows.empty()) return;
+  // A table of twice as many slots as entries; a column with more entries is kept as numbers.
+  constexpr size_t kSlots = kMaxNumberEntries * 4;
+  std::vector<uint32_t> slots(kSlots, kNoRow);
+  std::vector<uint64_t> entries;
+  std::vector<uint64_t> counts;
+  std::vector<uint32_t> codes;
+  codes.reserve(numbers.size());
+  for (uint64_t number : numbers) {
+    size_t slot = (number * 0x9E3779B97F4A7C15u >> 40) % kSlots;
+    while (slots[slot] != kNoRow && entries[slots[slot]] != number)
+      slot = (slot + 1) % kSlots;
+    if (slots[slot] == kNoRow) {
+      if (entries.size() == kMaxNumberEntries ||
+          (entries.size() >= 256 && entries.size() * 2 > codes.size())) {
+        return encoder_.add_numbers(std::move(meta), rows, numbers);
+      }
+      slots[slot] = static_cast<uint32_t>(entries.size());
+      entries.push_back(number);
+      counts.push_back(0);
+    }
+    ++counts[slots[slot]];
+    codes.push_back(slots[slot]);
+  }
+  encoder_.add_dictionary(std::move(meta), rows, codes, static_cast<uint32_t>(entries.size()),
+                          encode_number_dictionary(entries, counts));
+}
+
+}  // namespace weft::store

@@ -1,0 +1,118 @@
+// Collects the columns of many batches in the row order of a block, decides how each is encoded
+// (dictionary, numbers, templates) and hands it to a TableEncoder. The block writer uses this.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "model/span_batch.h"
+#include "store/table_encoder.h"
+#include "store/trace_order.h"
+
+namespace weft::store {
+
+inline constexpr uint32_t kNoRow = UINT32_MAX;
+
+// The strings of all batches under ids of their own, each looked up once a batch.
+class GlobalStrings {
+ public:
+  explicit GlobalStrings(std::span<const SpanBatchPtr> batches);
+  uint32_t id(uint32_t batch, StringPool::Id local) {
+    uint32_t& known = ids_[batch][local];
+    if (known == kNoRow) known = pool_.intern(batches_[batch]->strings.at(local));
+    return known;
+  }
+  uint32_t intern(std::string_view text) { return pool_.intern(text); }
+  std::string_view text(uint32_t id) const { return pool_.at(id); }
+  size_t size() const { return pool_.size(); }
+  std::string_view local_text(uint32_t batch, StringPool::Id local) const {
+    return batches_[batch]->strings.at(local);
+  }
+
+ private:
+  std::span<const SpanBatchPtr> batches_;
+  StringPool pool_;
+  std::vector<std::vector<uint32_t>> ids_;
+};
+
+// Dictionary codes for global string ids, one column at a time.
+class StringCodes {
+ public:
+  explicit StringCodes(const GlobalStrings& strings) : strings_(strings) {}
+  uint32_t code(uint32_t id) {
+    if (id >= codes_.size()) codes_.resize(strings_.size() + strings_.size() / 4 + 64, kNoRow);
+    uint32_t& code = codes_[id];
+    if (code == kNoRow) {
+      code = static_cast<uint32_t>(entries_.size());
+      entries_.push_back(id);
+      counts_.push_back(0);
+    }
+    ++counts_[code];
+    return code;
+  }
+  size_t size() const { return entries_.size(); }
+  std::string encode() const;
+  // Forgets this column's entries.
+  void clear();
+
+ private:
+  const GlobalStrings& strings_;
+  std::vector<uint32_t> codes_;  // by global id
+  std::vector<uint32_t> entries_;
+  std::vector<uint64_t> counts_;
+};
+
+// A value of one row on its way into a column.
+struct StringValue {
+  uint32_t batch;
+  StringPool::Id id;
+};
+
+class ColumnGather {
+ public:
+  // `row_maps[b]` maps the rows of batch b's table to rows of the block's table; kNoRow: left out.
+  ColumnGather(std::span<const SpanBatchPtr> batches, GlobalStrings& strings, TableEncoder& encoder,
+               const std::vector<std::vector<uint32_t>>& row_maps);
+
+  // All columns of an attribute table; `tables[b]` is batch b's.
+  void add_attributes(ColumnDomain domain, const std::vector<const AttributeTable*>& tables);
+  // A string column with the given rows (ascending).
+  void add_strings(ColumnMeta meta, std::span<const uint32_t> rows,
+                   std::span<const StringValue> values);
+  void add_numbers(ColumnMeta meta, std::span<const uint32_t> rows,
+                   std::span<const uint64_t> numbers);
+
+ private:
+  struct Part {
+    uint32_t batch;
+    uint32_t column;
+  };
+  struct Wanted {
+    ColumnMeta meta;
+    std::vector<Part> parts;
+    uint64_t values = 0;
+  };
+  std::vector<Wanted> find_columns(ColumnDomain domain,
+                                   const std::vector<const AttributeTable*>& tables);
+  void add_column(const Wanted& wanted, const std::vector<const AttributeTable*>& tables);
+  void add_overflow(std::span<const Wanted> wanted,
+                    const std::vector<const AttributeTable*>& tables);
+  void add_text(ColumnMeta meta, std::span<const uint32_t> rows,
+                std::span<const StringValue> values);
+  bool add_as_dictionary(const ColumnMeta& meta, std::span<const uint32_t> rows,
+                         std::span<const StringValue> values);
+  bool looks_unique(std::span<const StringValue> values) const;
+
+  std::span<const SpanBatchPtr> batches_;
+  GlobalStrings& strings_;
+  TableEncoder& encoder_;
+  const std::vector<std::vector<uint32_t>>& row_maps_;
+  StringCodes codes_;
+  // Scratch: a value for each row of the block, and which rows have one.
+  std::vector<uint64_t> payload_;
+  std::vector<uint64_t> present_;
+};
+
+}  // namespace weft::store

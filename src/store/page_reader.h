@@ -1,0 +1,98 @@
+// Decodes one page of a sealed block, column by column, as they are asked for. Scans, aggregates,
+// trace look-ups, export and merging use it. One thread each.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "store/block.h"
+
+namespace weft::store {
+
+// The values of one column for all rows of a page's table.
+struct PageColumn {
+  static constexpr uint32_t kAbsent = UINT32_MAX;
+  LoadedColumnPtr column;
+  // One a row: kAbsent, or the code in the dictionary (kText: of the template; kNumber: 0).
+  std::vector<uint32_t> codes;
+  // kNumber: one a row. kText: the id in `texts`, one a row.
+  std::vector<uint64_t> words;
+  std::shared_ptr<const StringPool> texts;  // kText
+
+  bool present(size_t row) const { return codes[row] != kAbsent; }
+  // As columns of a SpanBatch keep it; for string-like types an id in strings().
+  uint64_t word(size_t row) const {
+    if (column->meta.encoding != ColumnEncoding::kDictionary) return words[row];
+    return column->strings ? uint64_t{codes[row]} + 1 : column->numbers[codes[row]];
+  }
+  const std::shared_ptr<const StringPool>& strings() const {
+    return column->meta.encoding == ColumnEncoding::kText ? texts : column->strings;
+  }
+};
+
+class PageReader {
+ public:
+  PageReader(const Block& block, size_t page) : block_(block), page_(page) {}
+
+  const Block& block() const { return block_; }
+  const PageInfo& info() const { return block_.pages()[page_]; }
+  size_t index() const { return page_; }
+  size_t rows() const { return rows(BlockTable::kSpans); }
+  size_t rows(BlockTable table) const;
+  size_t traces() const;
+  // Encoded bytes read so far.
+  uint64_t bytes_read() const { return bytes_read_; }
+
+  // References stay valid as long as the reader lives.
+  Expected<const std::vector<uint32_t>*> classes(BlockTable table);
+  Expected<PageColumn> column(size_t index);
+  Expected<const std::vector<TraceId>*> trace_ids();
+  // Traces' first rows within the page; one entry more than there are traces.
+  Expected<const std::vector<uint32_t>*> trace_begin();
+  Expected<const std::vector<uint64_t>*> starts();
+  // end - start.
+  Expected<const std::vector<int64_t>*> durations();
+  Expected<const std::vector<SpanId>*> span_ids();
+  struct Parents {
+    static constexpr int32_t kRoot = -1;
+    static constexpr int32_t kOutside = -2;
+    std::vector<int32_t> row;     // in the page
+    std::vector<SpanId> outside;  // ids of those that are kOutside, in row order
+  };
+  Expected<const Parents*> parents();
+  // First event (link) of each row within the page's events; one entry more than rows.
+  Expected<const std::vector<uint32_t>*> child_begin(BlockTable table);
+  Expected<std::vector<int64_t>> event_times();
+  Expected<std::vector<TraceId>> link_trace_ids();
+  Expected<std::vector<SpanId>> link_span_ids();
+
+  // The rows [begin, end) with every field. Columns that are damaged are left out (and reported);
+  // an error when that is not possible. With `wanted`, only the columns that it takes (and ids,
+  // times, resources and scopes) are filled in.
+  using Wanted = std::function<bool(const ColumnMeta&)>;
+  Expected<SpanBatch> read_rows(uint32_t begin, uint32_t end, const Wanted& wanted = nullptr);
+
+ private:
+  Expected<std::string> special(BlockTable table, Field field);
+  Status load_shape();
+  std::unexpected<Error> bad(const char* what) const;
+  template <typename Id>
+  Expected<std::vector<Id>> ids(BlockTable table, Field field, size_t count);
+
+  const Block& block_;
+  size_t page_;
+  uint64_t bytes_read_ = 0;
+  std::optional<std::vector<uint32_t>> classes_[kBlockTables];
+  std::optional<std::vector<TraceId>> trace_ids_;
+  std::optional<std::vector<uint32_t>> trace_begin_;
+  std::vector<uint64_t> trace_starts_;
+  std::optional<std::vector<uint64_t>> starts_;
+  std::optional<std::vector<int64_t>> durations_;
+  std::optional<std::vector<SpanId>> span_ids_;
+  std::optional<Parents> parents_;
+  std::optional<std::vector<uint32_t>> child_begin_[kBlockTables];
+};
+
+}  // namespace weft::store

@@ -1,0 +1,127 @@
+#include "store/snapshot.h"
+
+#include <algorithm>
+#include <map>
+
+#include "store/batch_columns.h"
+#include "store/page_reader.h"
+
+namespace weft::store {
+namespace {
+
+// Union-find over pieces.
+class Groups {
+ public:
+  size_t find(size_t node) {
+    while (parent_[node] != node)
+      node = parent_[node] = parent_[parent_[node]];
+    return node;
+  }
+  size_t node(const Piece& piece) {
+    const auto [at, is_new] = nodes_.try_emplace(piece, parent_.size());
+    if (is_new) parent_.push_back(at->second);
+    return at->second;
+  }
+  void join(const Piece& a, const Piece& b) { parent_[find(node(a))] = find(node(b)); }
+  const std::map<Piece, size_t>& nodes() const { return nodes_; }
+
+ private:
+  std::map<Piece, size_t> nodes_;
+  std::vector<size_t> parent_;
+};
+
+}  // namespace
+
+const Pieces* BlockSet::group_of(const Piece& piece) const {
+  const auto& traces = split[piece.block];
+  const auto at =
+      std::ranges::lower_bound(traces, piece.trace, {}, &std::pair<uint32_t, uint32_t>::first);
+  if (at == traces.end() || at->first != piece.trace) return nullptr;
+  return &groups[at->second];
+}
+
+BlockSetPtr make_block_set(std::vector<BlockPtr> blocks) {
+  auto set = std::make_shared<BlockSet>();
+  std::ranges::sort(blocks, {}, [](const BlockPtr& b) { return b->meta().first_generation; });
+  set->blocks = std::move(blocks);
+  set->split.resize(set->blocks.size());
+  std::unordered_map<uint64_t, uint32_t> by_generation;
+  for (uint32_t b = 0; b < set->blocks.size(); ++b) {
+    by_generation[set->blocks[b]->meta().first_generation] = b;
+  }
+  Groups joined;
+  for (uint32_t b = 0; b < set->blocks.size(); ++b) {
+    for (const SplitEntry& entry : set->blocks[b]->splits()) {
+      const auto other = by_generation.find(entry.other_generation);
+      if (other == by_generation.end()) continue;  // retention has dropped it
+      if (entry.trace >= set->blocks[b]->meta().traces ||
+          entry.other_trace >= set->blocks[other->second]->meta().traces) {
+        continue;
+      }
+      joined.join({b, entry.trace}, {other->second, entry.other_trace});
+    }
+  }
+  std::unordered_map<size_t, uint32_t> group_of_root;
+  for (const auto& [piece, node] : joined.nodes()) {
+    const auto [at, is_new] =
+        group_of_root.try_emplace(joined.find(node), static_cast<uint32_t>(set->groups.size()));
+    if (is_new) set->groups.emplace_back();
+    set->groups[at->second].push_back(piece);
+    set->split[piece.block].emplace_back(piece.trace, at->second);
+  }
+  return set;
+}
+
+std::vector<uint8_t> Snapshot::split_traces(uint32_t block, size_t page) const {
+  const auto& pages = blocks->blocks[block]->pages();
+  const uint32_t first = pages[page].first_trace;
+  const uint32_t end = pages[page + 1].first_trace;
+  std::vector<uint8_t> mask;
+  const auto mark = [&](uint32_t trace) {
+    if (mask.empty()) mask.assign(end - first, 0);
+    mask[trace - first] = 1;
+  };
+  const auto& sealed = blocks->split[block];
+  for (auto at = std::ranges::lower_bound(sealed, first, {}, &std::pair<uint32_t, uint32_t>::first);
+       at != sealed.end() && at->first < end; ++at) {
+    mark(at->first);
+  }
+  if (!split->taken.empty()) {
+    const auto& taken = split->taken[block];
+    for (auto at = std::ranges::lower_bound(taken, first); at != taken.end() && *at < end; ++at) {
+      mark(*at);
+    }
+  }
+  return mask;
+}
+
+Expected<SpanBatch> gather_trace(const Snapshot& snapshot, const Pieces& pieces,
+                                 uint32_t memory_trace) {
+  std::vector<SpanBatchPtr> batches;
+  for (const Piece& piece : pieces) {
+    const Block& block = *snapshot.blocks->blocks[piece.block];
+    const size_t page_index = block.page_of_trace(piece.trace);
+    PageReader page(block, page_index);
+    const auto begin = page.trace_begin();
+    const uint32_t local = piece.trace - page.info().first_trace;
+    auto rows = begin ? page.read_rows((**begin)[local], (**begin)[local + 1])
+                      : Expected<SpanBatch>(std::unexpected(begin.error()));
+    if (!rows) {
+      if (rows.error().code == ErrorCode::kCorrupt) continue;  // reported; the rest is served
+      return std::unexpected(rows.error());
+    }
+    batches.push_back(std::make_shared<SpanBatch>(std::move(*rows)));
+  }
+  if (memory_trace != UINT32_MAX) {
+    const TraceOrder& order = snapshot.memory->order;
+    const auto rows =
+        std::span(order.rows)
+            .subspan(order.trace_begin[memory_trace],
+                     order.trace_begin[memory_trace + 1] - order.trace_begin[memory_trace]);
+    batches.push_back(std::make_shared<SpanBatch>(gather_rows(snapshot.memory->batches, rows)));
+  }
+  if (batches.size() == 1) return *batches.front();
+  return gather_rows(batches, order_by_trace(batches).rows);
+}
+
+}  // namespace weft::store

@@ -1,0 +1,235 @@
+// The sealing thread: open blocks become sealed ones, small blocks are merged, old ones dropped.
+#include <algorithm>
+#include <chrono>
+
+#include "store/block_writer.h"
+#include "store/page_reader.h"
+#include "store/store_impl.h"
+
+namespace weft::store {
+namespace {
+
+// Blocks that are merged in one go.
+constexpr size_t kMaxMergeParts = 16;
+
+}  // namespace
+
+void Store::Impl::run_sealer() {
+  std::unique_lock guard(seal_mutex);
+  while (true) {
+    if (!seal_stop && seal_asked == seal_answered) {
+      // After an error a block waits, but not for being looked at without a pause.
+      seal_work.wait_for(guard, std::chrono::nanoseconds(options.maintenance_interval_ns), [&] {
+        return seal_stop || seal_asked != seal_answered || (seal_status && unsealed.frozen() > 0);
+      });
+    }
+    const uint64_t ticket = seal_asked;
+    const bool stopping = seal_stop;
+    guard.unlock();
+    Status status;
+    if (!stopping || ticket > seal_answered) status = seal_frozen();
+    flusher->on_sealed(status);
+    if (status && !stopping) {
+      if (Status merged = merge_small_blocks(); !merged) {
+        say(Severity::kWarning, "merging: " + merged.error().message);
+      }
+      if (Status kept = apply_retention(); !kept) {
+        say(Severity::kWarning, "retention: " + kept.error().message);
+      }
+      if (counters.log_bytes.load(std::memory_order_relaxed) > options.log_file_bytes) {
+        (void)log.prepare_spare();
+      }
+    }
+    guard.lock();
+    seal_answered = std::max(seal_answered, ticket);
+    seal_status = status;
+    seal_done.notify_all();
+    if (stopping) return;
+  }
+}
+
+Status Store::Impl::seal_frozen() {
+  while (const auto generation = unsealed.oldest_frozen()) {
+    const uint64_t begin_ns = options.clock->steady_ns();
+    if (Status status = seal_one(*generation); !status) {
+      counters.seal_errors.fetch_add(1, std::memory_order_relaxed);
+      say(Severity::kError, "sealing: " + status.error().message);
+      return status;
+    }
+    counters.seal_ns.fetch_add(options.clock->steady_ns() - begin_ns, std::memory_order_relaxed);
+    counters.frozen_blocks.store(unsealed.frozen(), std::memory_order_relaxed);
+    recycle_logs(generation->logs);
+    flusher->on_sealed({});
+  }
+  return {};
+}
+
+Status Store::Impl::seal_one(const Generation& generation) {
+  const TraceOrder order = order_by_trace(generation.batches);
+  BlockMeta meta;
+  meta.first_generation = meta.last_generation = generation.number;
+  meta.created_ns = options.clock->now_ns();
+  std::vector<BlockPtr> known;
+  {
+    const std::lock_guard guard(state_mutex);
+    known = blocks->blocks;
+  }
+  const auto splits = find_splits(order.trace_ids, known);
+  const EncodedBlock encoded = encode_block(generation.batches, order, meta, splits);
+  WEFT_ASSIGN(const BlockPtr block, write_block(encoded.bytes, encoded.meta));
+  known.push_back(block);
+  auto set = make_block_set(std::move(known));
+  {
+    const std::lock_guard guard(state_mutex);
+    blocks = std::move(set);
+    unsealed.drop_oldest_frozen();
+  }
+  counters.sealed_blocks.fetch_add(1, std::memory_order_relaxed);
+  counters.sealed_spans.fetch_add(encoded.meta.spans, std::memory_order_relaxed);
+  counters.duplicate_spans.fetch_add(order.duplicates, std::memory_order_relaxed);
+  return {};
+}
+
+Expected<BlockPtr> Store::Impl::write_block(const std::string& bytes, const BlockMeta& meta) {
+  const std::string name = block_file_name(meta.first_generation, meta.last_generation);
+  if (Status status = write_file_atomically(fs, options.dir, name, bytes); !status) {
+    (void)fs.remove(path(name + ".tmp"));
+    return std::unexpected(status.error());
+  }
+  WEFT_ASSIGN(auto block, Block::open(fs, path(name), cache, reporter()));
+  return block;
+}
+
+std::vector<SplitEntry> Store::Impl::find_splits(const std::vector<TraceId>& ids,
+                                                 const std::vector<BlockPtr>& others) const {
+  std::vector<SplitEntry> splits;
+  for (const BlockPtr& other : others) {
+    const auto found = other->find_traces(ids);
+    if (!found) continue;  // damaged: reported by the block
+    for (const auto& [index, trace] : *found) {
+      splits.push_back({index, other->meta().first_generation, trace});
+    }
+  }
+  return splits;
+}
+
+void Store::Impl::recycle_logs(const std::vector<LogId>& logs) {
+  for (const LogId& id : logs) {
+    if (Status status = log.recycle(id); !status && status.error().code != ErrorCode::kNotFound) {
+      say(Severity::kWarning, "recycling the log: " + status.error().message);
+    }
+  }
+}
+
+Status Store::Impl::merge_small_blocks() {
+  std::vector<BlockPtr> all;
+  {
+    const std::lock_guard guard(state_mutex);
+    all = blocks->blocks;
+  }
+  // The first run of neighbours that are small and of about the same size, so that each span is
+  // merged a few times only; the bigger a run's product, the longer it is left alone.
+  for (size_t begin = 0; begin + 1 < all.size(); ++begin) {
+    const uint64_t first = all[begin]->meta().spans;
+    if (first >= options.merge_below_spans) continue;
+    size_t end = begin + 1;
+    uint64_t total = first;
+    while (end < all.size() && end - begin < kMaxMergeParts) {
+      const uint64_t spans = all[end]->meta().spans;
+      if (spans >= options.merge_below_spans || spans > first * 4 + 1000 ||
+          total + spans > options.block_max_spans) {
+        break;
+      }
+      total += spans;
+      ++end;
+    }
+    if (end - begin < 4) continue;
+    return merge(
+        {all.begin() + static_cast<ptrdiff_t>(begin), all.begin() + static_cast<ptrdiff_t>(end)});
+  }
+  return {};
+}
+
+Status Store::Impl::merge(std::vector<BlockPtr> parts) {
+  std::vector<SpanBatchPtr> batches;
+  for (const BlockPtr& part : parts) {
+    for (size_t p = 0; p < part->page_count(); ++p) {
+      PageReader page(*part, p);
+      WEFT_ASSIGN(SpanBatch rows, page.read_rows(0, static_cast<uint32_t>(page.rows())));
+      batches.push_back(std::make_shared<SpanBatch>(std::move(rows)));
+    }
+  }
+  const TraceOrder order = order_by_trace(batches);
+  BlockMeta meta;
+  meta.first_generation = parts.front()->meta().first_generation;
+  meta.last_generation = parts.back()->meta().last_generation;
+  meta.created_ns = options.clock->now_ns();
+  std::vector<BlockPtr> others;
+  {
+    const std::lock_guard guard(state_mutex);
+    others = blocks->blocks;
+  }
+  std::erase_if(others,
+                [&](const BlockPtr& b) { return std::ranges::find(parts, b) != parts.end(); });
+  const EncodedBlock encoded =
+      encode_block(batches, order, meta, find_splits(order.trace_ids, others));
+  WEFT_ASSIGN(const BlockPtr merged, write_block(encoded.bytes, encoded.meta));
+  others.push_back(merged);
+  auto set = make_block_set(std::move(others));
+  {
+    const std::lock_guard guard(state_mutex);
+    blocks = std::move(set);
+  }
+  counters.merged_blocks.fetch_add(parts.size(), std::memory_order_relaxed);
+  // Readers that still use the parts keep their files open.
+  for (const BlockPtr& part : parts)
+    WEFT_TRY(fs.remove(part->path()));
+  return fs.sync_dir(options.dir);
+}
+
+Status Store::Impl::drop_block(const BlockPtr& block) {
+  std::vector<BlockPtr> rest;
+  {
+    const std::lock_guard guard(state_mutex);
+    rest = blocks->blocks;
+  }
+  std::erase(rest, block);
+  auto set = make_block_set(std::move(rest));
+  {
+    const std::lock_guard guard(state_mutex);
+    blocks = std::move(set);
+  }
+  counters.dropped_blocks.fetch_add(1, std::memory_order_relaxed);
+  counters.dropped_spans.fetch_add(block->meta().spans, std::memory_order_relaxed);
+  WEFT_TRY(fs.remove(block->path()));
+  return fs.sync_dir(options.dir);
+}
+
+Status Store::Impl::apply_retention() {
+  if (options.retention_age_ns == 0 && options.retention_bytes == 0) return {};
+  while (true) {
+    std::vector<BlockPtr> all;
+    {
+      const std::lock_guard guard(state_mutex);
+      all = blocks->blocks;
+    }
+    uint64_t bytes = 0;
+    BlockPtr oldest;
+    for (const BlockPtr& block : all) {
+      bytes += block->file_bytes();
+      if (!oldest || block->meta().max_start_ns < oldest->meta().max_start_ns) oldest = block;
+    }
+    if (!oldest) return {};
+    const uint64_t now = options.clock->now_ns();
+    const bool too_old =
+        options.retention_age_ns != 0 &&
+        oldest->meta().max_start_ns < now - std::min(now, options.retention_age_ns);
+    const bool too_much = options.retention_bytes != 0 && bytes > options.retention_bytes;
+    if (!too_old && !too_much) return {};
+    WEFT_TRY(drop_block(oldest));
+    say(Severity::kInfo, "retention dropped " + oldest->path() + " with " +
+                             std::to_string(oldest->meta().spans) + " spans");
+  }
+}
+
+}  // namespace weft::store

@@ -1,0 +1,198 @@
+#include "store/table_encoder.h"
+
+#include "base/hash.h"
+#include "store/stream_codec.h"
+
+namespace weft::store {
+
+Extent FileBuilder::append(std::string_view data) {
+  const Extent extent{bytes_.size(), data.size(), hash_bytes(data)};
+  bytes_ += data;
+  return extent;
+}
+
+ChunkInfo FileBuilder::append_chunk(std::string_view data) {
+  bytes_ += data;
+  return {static_cast<uint32_t>(data.size()),
+          data.empty() ? 0 : static_cast<uint32_t>(hash_bytes(data))};
+}
+
+TableEncoder::TableEncoder(FileBuilder& file, BlockColumns& out, BlockTable table,
+                           const std::vector<uint32_t>& page_begin, std::vector<uint32_t> class_of,
+                           uint32_t classes)
+    : file_(file),
+      out_(out),
+      table_(table),
+      page_begin_(page_begin),
+      class_of_(std::move(class_of)),
+      class_size_(classes) {
+  for (uint32_t c : class_of_)
+    ++class_size_[c];
+  out_.classes[static_cast<size_t>(table)] = classes;
+  if (classes > 1) {
+    add_special(Field::kClass, [&](size_t page, std::string& chunk) {
+      put_codes(chunk,
+                std::span(class_of_).subspan(page_begin_[page],
+                                             page_begin_[page + 1] - page_begin_[page]),
+                classes - 1);
+    });
+  }
+}
+
+void TableEncoder::add_special(Field field,
+                               const std::function<void(size_t, std::string&)>& chunk) {
+  ColumnMeta meta;
+  meta.table = table_;
+  meta.field = field;
+  meta.values = rows();
+  meta.data_offset = file_.size();
+  std::vector<ChunkInfo> index;
+  std::string bytes;
+  for (size_t page = 0; page < pages(); ++page) {
+    bytes.clear();
+    chunk(page, bytes);
+    index.push_back(file_.append_chunk(bytes));
+  }
+  meta.index = file_.append(encode_index(index));
+  out_.columns.push_back(std::move(meta));
+}
+
+std::vector<ClassValue> TableEncoder::class_values(std::span<const uint32_t> rows,
+                                                   std::span<const uint32_t> codes) const {
+  std::vector<ClassValue> values(class_size_.size());
+  std::vector<uint32_t> counts(class_size_.size());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const uint32_t c = class_of_[rows[i]];
+    const uint32_t code = codes.empty() ? ClassValue::kVaries : codes[i];
+    if (counts[c]++ == 0) {
+      values[c].code = code;
+    } else if (values[c].code != code) {
+      values[c].code = ClassValue::kVaries;
+    }
+  }
+  for (size_t c = 0; c < values.size(); ++c) {
+    if (counts[c] == 0) continue;
+    values[c].presence =
+        counts[c] == class_size_[c] ? ClassValue::Presence::kAlways : ClassValue::Presence::kMaybe;
+  }
+  return values;
+}
+
+void TableEncoder::add_column(ColumnMeta meta, std::span<const uint32_t> rows,
+                              const std::vector<ClassValue>& classes, const Body& body) {
+  meta.table = table_;
+  meta.values = rows.size();
+  meta.classes = file_.append(encode_class_values(classes));
+  meta.data_offset = file_.size();
+  std::vector<uint8_t> maybe(classes.size());
+  bool any_maybe = false;
+  for (size_t c = 0; c < classes.size(); ++c) {
+    maybe[c] = classes[c].presence == ClassValue::Presence::kMaybe;
+    any_maybe = any_maybe || maybe[c] != 0;
+  }
+  std::vector<ChunkInfo> index;
+  std::string chunk;
+  size_t at = 0;
+  for (size_t page = 0; page < pages(); ++page) {
+    chunk.clear();
+    const size_t begin = at;
+    const uint32_t end_row = page_begin_[page + 1];
+    if (any_maybe) {
+      page_bits_.clear();
+      for (uint32_t row = page_begin_[page]; row < end_row; ++row) {
+        const bool present = at < rows.size() && rows[at] == row;
+        if (maybe[class_of_[row]] != 0) page_bits_.push_back(present);
+        at += present;
+      }
+      put_bits(chunk, page_bits_);
+    } else {
+      while (at < rows.size() && rows[at] < end_row)
+        ++at;
+    }
+    body(page, begin, at, chunk);
+    index.push_back(file_.append_chunk(chunk));
+  }
+  meta.index = file_.append(encode_index(index));
+  out_.columns.push_back(std::move(meta));
+}
+
+TableEncoder::Body TableEncoder::code_body(std::span<const uint32_t> rows,
+                                           std::span<const uint32_t> codes,
+                                           const std::vector<ClassValue>& classes,
+                                           uint32_t entries) {
+  return
+      [this, rows, codes, &classes, entries](size_t, size_t begin, size_t end, std::string& out) {
+        page_codes_.clear();
+        for (size_t i = begin; i < end; ++i) {
+          if (classes[class_of_[rows[i]]].code == ClassValue::kVaries)
+            page_codes_.push_back(codes[i]);
+        }
+        put_codes(out, page_codes_, entries - 1);
+      };
+}
+
+void TableEncoder::add_dictionary(ColumnMeta meta, std::span<const uint32_t> rows,
+                                  std::span<const uint32_t> codes, uint32_t entries,
+                                  std::string_view dictionary) {
+  if (rows.empty()) return;
+  meta.encoding = ColumnEncoding::kDictionary;
+  meta.dictionary_size = entries;
+  meta.dictionary = file_.append(dictionary);
+  const auto classes = class_values(rows, codes);
+  add_column(std::move(meta), rows, classes, code_body(rows, codes, classes, entries));
+}
+
+void TableEncoder::add_numbers(ColumnMeta meta, std::span<const uint32_t> rows,
+                               std::span<const uint64_t> numbers) {
+  if (rows.empty()) return;
+  meta.encoding = ColumnEncoding::kNumber;
+  add_column(std::move(meta), rows, class_values(rows, {}),
+             [&](size_t, size_t begin, size_t end, std::string& out) {
+               put_ints(out, numbers.subspan(begin, end - begin));
+             });
+}
+
+void TableEncoder::add_text(ColumnMeta meta, std::span<const uint32_t> rows,
+                            std::span<const uint32_t> codes, uint32_t templates,
+                            std::string_view dictionary,
+                            const std::vector<TemplateVariables>& variables) {
+  if (rows.empty()) return;
+  meta.encoding = ColumnEncoding::kText;
+  meta.dictionary_size = templates;
+  meta.dictionary = file_.append(dictionary);
+  const auto classes = class_values(rows, codes);
+  const Body code = code_body(rows, codes, classes, templates);
+  add_column(std::move(meta), rows, classes,
+             [&](size_t page, size_t begin, size_t end, std::string& out) {
+               if (begin == end) return;
+               code(page, begin, end, out);
+               put_variables(out, variables[page]);
+             });
+}
+
+std::string encode_string_dictionary(std::span<const std::string_view> entries,
+                                     std::span<const uint64_t> counts) {
+  std::vector<uint64_t> lengths;
+  std::string text;
+  for (std::string_view entry : entries) {
+    lengths.push_back(entry.size());
+    text += entry;
+  }
+  std::string out;
+  put_varint(out, entries.size());
+  put_ints(out, lengths);
+  put_stream(out, text);
+  put_ints(out, counts);
+  return out;
+}
+
+std::string encode_number_dictionary(std::span<const uint64_t> entries,
+                                     std::span<const uint64_t> counts) {
+  std::string out;
+  put_varint(out, entries.size());
+  put_ints(out, entries);
+  put_ints(out, counts);
+  return out;
+}
+
+}  // namespace weft::store

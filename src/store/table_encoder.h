@@ -1,0 +1,86 @@
+// Writes the columns of one table (spans, events or links) into a block. Rows are in classes (what
+// repeats together), and each column has a table by class: classes whose rows never or always have
+// a value need no presence bits, classes whose values are all the same need no codes. The block
+// writer uses this.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "store/block_format.h"
+#include "store/text_template.h"
+
+namespace weft::store {
+
+// The file while it is put together.
+class FileBuilder {
+ public:
+  FileBuilder() : bytes_(kBlockHead) {}
+  Extent append(std::string_view data);
+  // A chunk of a page.
+  ChunkInfo append_chunk(std::string_view data);
+  uint64_t size() const { return bytes_.size(); }
+  std::string take() { return std::move(bytes_); }
+
+ private:
+  std::string bytes_;
+};
+
+class TableEncoder {
+ public:
+  // `page_begin` has one entry more than there are pages. `class_of` has one entry a row, below
+  // `classes`. All must outlive the encoder.
+  TableEncoder(FileBuilder& file, BlockColumns& out, BlockTable table,
+               const std::vector<uint32_t>& page_begin, std::vector<uint32_t> class_of,
+               uint32_t classes);
+
+  // Columns: the rows that have a value, ascending, and the values, parallel to them.
+  // `dictionary` is what encode_strings or encode_numbers made of the entries.
+  void add_dictionary(ColumnMeta meta, std::span<const uint32_t> rows,
+                      std::span<const uint32_t> codes, uint32_t entries,
+                      std::string_view dictionary);
+  void add_numbers(ColumnMeta meta, std::span<const uint32_t> rows,
+                   std::span<const uint64_t> numbers);
+  // `codes` are of templates, `variables` one entry a page.
+  void add_text(ColumnMeta meta, std::span<const uint32_t> rows, std::span<const uint32_t> codes,
+                uint32_t templates, std::string_view dictionary,
+                const std::vector<TemplateVariables>& variables);
+  // A field with bytes of its own; `chunk` appends those of page p.
+  void add_special(Field field, const std::function<void(size_t page, std::string& out)>& chunk);
+
+  size_t pages() const { return page_begin_.size() - 1; }
+  const std::vector<uint32_t>& page_begin() const { return page_begin_; }
+  uint32_t rows() const { return page_begin_.back(); }
+
+ private:
+  // What a column adds to a page's chunk behind the presence bits: the values at [begin, end) of
+  // its lists.
+  using Body = std::function<void(size_t page, size_t begin, size_t end, std::string& out)>;
+  void add_column(ColumnMeta meta, std::span<const uint32_t> rows,
+                  const std::vector<ClassValue>& classes, const Body& body);
+  std::vector<ClassValue> class_values(std::span<const uint32_t> rows,
+                                       std::span<const uint32_t> codes) const;
+  Body code_body(std::span<const uint32_t> rows, std::span<const uint32_t> codes,
+                 const std::vector<ClassValue>& classes, uint32_t entries);
+
+  FileBuilder& file_;
+  BlockColumns& out_;
+  BlockTable table_;
+  const std::vector<uint32_t>& page_begin_;
+  std::vector<uint32_t> class_of_;
+  std::vector<uint32_t> class_size_;
+  std::vector<uint32_t> page_codes_;  // scratch
+  std::vector<uint8_t> page_bits_;    // scratch
+};
+
+// Entries of a dictionary as bytes, with how often each occurs.
+std::string encode_string_dictionary(std::span<const std::string_view> entries,
+                                     std::span<const uint64_t> counts);
+std::string encode_number_dictionary(std::span<const uint64_t> entries,
+                                     std::span<const uint64_t> counts);
+
+}  // namespace weft::store

@@ -1,0 +1,64 @@
+// Near-unique strings as a template and its variables: "/orders/1234/items/9f86d081…" becomes the
+// template "/orders/<int>/items/<hex>" (which repeats, and is a dictionary entry) and an integer
+// and a few bytes. Block pages keep columns of such strings this way.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "store/bytes.h"
+
+namespace weft::store {
+
+// Marks in a template. Strings that hold one of these bytes themselves are kept whole (kRaw).
+enum class TemplateMark : char {
+  kInt = 1,     // a decimal number without leading zeros, below 2^63
+  kHex = 2,     // followed by a byte: the number of lower-case hex digits
+  kUuid = 3,    // 8-4-4-4-12 lower-case hex digits, 16 bytes
+  kPadded = 4,  // followed by a byte: the number of digits; a number with leading zeros
+  kRaw = 5,     // the whole string; stands alone
+};
+
+inline constexpr char kMaxTemplateMark = 5;
+// Variables of one string beyond this are left as text.
+inline constexpr size_t kMaxTemplateInts = 8;
+
+// The variables of one page of strings, in row order.
+struct TemplateVariables {
+  // By position of the integer within its string.
+  std::vector<uint64_t> ints[kMaxTemplateInts];
+  std::string binary;                 // of kHex and kUuid
+  std::vector<uint64_t> raw_lengths;  // of kRaw
+  std::string raw;
+
+  void clear();
+};
+
+// Splits `text`: the template into `skeleton`, its variables appended to `variables`.
+void split_template(std::string_view text, std::string& skeleton, TemplateVariables& variables);
+// The template of all strings that have no other.
+inline constexpr std::string_view kRawTemplate = "\x05";
+// Appends `text` as a variable of kRawTemplate.
+void add_raw(std::string_view text, TemplateVariables& variables);
+
+void put_variables(std::string& out, const TemplateVariables& variables);
+bool get_variables(ByteReader& in, TemplateVariables& variables, uint64_t max_bytes);
+
+// Puts the strings of a page together again, in the order in which they were split.
+class TemplateJoiner {
+ public:
+  explicit TemplateJoiner(const TemplateVariables& variables) : variables_(variables) {}
+  // False when the variables have run out (damage). `text` is replaced.
+  bool join(std::string_view skeleton, std::string& text);
+
+ private:
+  const TemplateVariables& variables_;
+  size_t next_int_[kMaxTemplateInts] = {};
+  size_t next_binary_ = 0;
+  size_t next_raw_ = 0;
+  size_t next_raw_byte_ = 0;
+};
+
+}  // namespace weft::store
