@@ -1,4 +1,5 @@
 // match_spans(): every span that a query selects, for the analyses.
+#include "query/matching_rows.h"
 #include "query/parallel_scan.h"
 #include "query/plan.h"
 #include "query/query_service.h"
@@ -8,30 +9,6 @@ namespace weft {
 namespace {
 
 using namespace traceql;
-
-// The selected rows that start in the range, ascending.
-void collect_matches(const SpanPlan& plan, const TimeRange& range, TraceEvaluator& evaluator,
-                     const ScanBatch& batch, std::vector<uint32_t>& out) {
-  out.clear();
-  if (plan.filters_only) {
-    std::vector<uint8_t> mask;
-    evaluator.evaluate_filters(mask);
-    for (uint32_t row = 0; row < batch.rows(); ++row) {
-      if (mask[row] != 0 && range.contains(batch.start_ns[row])) out.push_back(row);
-    }
-    return;
-  }
-  std::vector<uint8_t> mask(batch.rows());
-  for (uint32_t trace = 0; trace < batch.traces(); ++trace) {
-    for (const Spanset& set : evaluator.evaluate(trace)) {
-      for (uint32_t row : set.rows)
-        mask[row] = 1;
-    }
-  }
-  for (uint32_t row = 0; row < batch.rows(); ++row) {
-    if (mask[row] != 0 && range.contains(batch.start_ns[row])) out.push_back(row);
-  }
-}
 
 }  // namespace
 
@@ -63,7 +40,7 @@ Expected<Inspected> match_spans(SpanSource& source, const CompiledQuery& query,
   work.process = [&](unsigned worker, const ScanBatch& batch) -> Expected<ScanStep> {
     BatchFields fields(table, batch);
     evaluators[worker].begin_batch(fields);
-    collect_matches(plan, options.range, evaluators[worker], batch, matches[worker]);
+    matching_rows(plan, options.range, evaluators[worker], batch, matches[worker]);
     if (matches[worker].empty()) return ScanStep::kContinue;
     MatchBatch out{batch, {}, matches[worker]};
     for (size_t column : wanted)

@@ -164,6 +164,23 @@ uint64_t BudgetMeter::elapsed_ns() const {
   return system_clock().steady_ns() - begin_ns_;
 }
 
+Watchdog::Watchdog(const BudgetMeter& meter)
+    : thread_([this, &meter] {
+        std::unique_lock lock(mutex_);
+        while (!ended_.wait_for(lock, kSupervision, [this] { return is_over_; })) {
+          if (!meter.check()) cancel_.cancel();
+        }
+      }) {}
+
+Watchdog::~Watchdog() {
+  {
+    const std::lock_guard lock(mutex_);
+    is_over_ = true;
+  }
+  ended_.notify_all();
+  thread_.join();
+}
+
 Status run_scan(SpanSource& source, const ScanRequest& request, unsigned threads,
                 BudgetMeter& meter, ScanStats& stats, const ParallelScan& work) {
   WEFT_TRY(meter.check());

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <mutex>
 #include <string>
+#include <thread>
 
 #include "base/error.h"
 #include "query/query_service.h"
@@ -32,6 +34,24 @@ class BudgetMeter {
   const CancelToken* cancel_;
   uint64_t begin_ns_;
   std::atomic<size_t> memory_{0};
+};
+
+// While it lives, cancels its token as soon as the query must end: for calls into a source that
+// take a token and may take long. What they then return is explained by BudgetMeter::check().
+class Watchdog {
+ public:
+  explicit Watchdog(const BudgetMeter& meter);
+  ~Watchdog();
+  Watchdog(const Watchdog&) = delete;
+  Watchdog& operator=(const Watchdog&) = delete;
+  const CancelToken& cancel() const { return cancel_; }
+
+ private:
+  CancelToken cancel_;
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  bool is_over_ = false;
+  std::thread thread_;
 };
 
 enum class ScanStep : uint8_t { kContinue, kStop };

@@ -1,0 +1,229 @@
+// {...} | compare({...}): how often each value of each attribute occurs among the selected spans
+// and among the others (the baseline), over time. The attributes are those that the source knows
+// in the range, the most frequent first, and a few fixed columns.
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "query/metrics_leaf.h"
+
+namespace weft::traceql {
+namespace {
+
+// More attributes, or more values of one, are left out.
+constexpr size_t kMaxAttributes = 250;
+constexpr size_t kMaxValues = 5'000;
+
+constexpr std::string_view kMetaType = "__meta_type";
+constexpr std::string_view kMetaError = "__meta_error";
+
+struct ValueData {
+  Value value;
+  std::vector<uint64_t> counts;  // a time bucket
+  uint64_t total = 0;
+};
+
+// One attribute on one side.
+struct AttributeCounts {
+  std::map<std::string, ValueData> values;  // by label_key
+  std::vector<uint64_t> totals;
+  bool overflowed = false;
+
+  Status add(Value value, size_t bucket, size_t buckets, uint64_t count, BudgetMeter& meter) {
+    if (totals.empty()) totals.resize(buckets);
+    totals[bucket] += count;
+    if (overflowed) return {};
+    std::string key = label_key({value});
+    auto found = values.find(key);
+    if (found == values.end()) {
+      if (values.size() == kMaxValues) {
+        overflowed = true;
+        values.clear();
+        return {};
+      }
+      WEFT_TRY(meter.take_memory(buckets * sizeof(uint64_t) + key.size() + 200));
+      found = values.emplace(std::move(key), ValueData{std::move(value), {}, 0}).first;
+      found->second.counts.resize(buckets);
+    }
+    found->second.counts[bucket] += count;
+    found->second.total += count;
+    return {};
+  }
+
+  Status merge(const AttributeCounts& other, size_t buckets, BudgetMeter& meter) {
+    if (other.totals.empty()) return {};
+    if (totals.empty()) totals.resize(buckets);
+    for (size_t i = 0; i < buckets; ++i) totals[i] += other.totals[i];
+    if (other.overflowed) {
+      overflowed = true;
+      values.clear();
+    }
+    if (overflowed) return {};
+    for (const auto& [key, data] : other.values) {
+      auto found = values.find(key);
+      if (found == values.end()) {
+        if (values.size() == kMaxValues) {
+          overflowed = true;
+          values.clear();
+          return {};
+        }
+        WEFT_TRY(meter.take_memory(buckets * sizeof(uint64_t) + key.size() + 200));
+        values.emplace(key, data);
+        continue;
+      }
+      for (size_t i = 0; i < buckets; ++i) found->second.counts[i] += data.counts[i];
+      found->second.total += data.total;
+    }
+    return {};
+  }
+};
+
+// [0] baseline, [1] selection; each parallel to the attributes.
+using Sides = std::array<std::vector<AttributeCounts>, 2>;
+
+Expected<std::vector<FieldRef>> compared_fields(const MetricsContext& context) {
+  std::vector<FieldRef> out;
+  for (FieldKind kind : {FieldKind::kName, FieldKind::kKind, FieldKind::kStatus,
+                         FieldKind::kStatusMessage, FieldKind::kInstrumentationName}) {
+    FieldRef field;
+    field.kind = kind;
+    out.push_back(field);
+  }
+  const Watchdog watchdog(context.meter);
+  auto keys = context.source.attribute_keys(context.axis.range, 4 * kMaxAttributes,
+                                            watchdog.cancel());
+  WEFT_TRY(context.meter.check());
+  if (!keys) return std::unexpected(std::move(keys).error());
+  for (const AttributeKey& key : keys->keys) {
+    if (out.size() >= kMaxAttributes) break;
+    if (key.scope != AttributeScope::kSpan && key.scope != AttributeScope::kResource) continue;
+    FieldRef field;
+    field.scope = key.scope;
+    field.key = key.key;
+    if (std::find(out.begin(), out.end(), field) == out.end()) out.push_back(field);
+  }
+  return out;
+}
+
+class CompareWorker {
+ public:
+  CompareWorker(const MetricsExpr& metrics, const std::vector<FieldTable::Slot>& slots,
+                const FilterProgram& selection, const MetricsContext& context)
+      : metrics_(&metrics), slots_(&slots), selection_(selection), context_(&context) {
+    for (auto& side : sides_) side.resize(slots.size());
+  }
+
+  Status consume(BatchFields& fields, const std::vector<uint32_t>& rows) {
+    if (rows.empty()) return {};
+    selection_.evaluate(fields, mask_);
+    for (uint32_t row : rows) {
+      const uint64_t start_ns = fields.batch().start_ns[row];
+      const bool in_range = metrics_->compare_to_ns == 0 ||
+                            (start_ns >= metrics_->compare_from_ns &&
+                             start_ns < metrics_->compare_to_ns);
+      std::vector<AttributeCounts>& side = sides_[mask_[row] != 0 && in_range ? 1 : 0];
+      const size_t bucket = context_->axis.bucket_of(start_ns);
+      for (size_t i = 0; i < slots_->size(); ++i) {
+        const FieldValue value = fields.value((*slots_)[i], row);
+        if (value.type == ValueType::kNone) continue;
+        const FieldRef& field = fields.table().field((*slots_)[i]);
+        WEFT_TRY(side[i].add(display_value(field, value), bucket, context_->axis.count, 1,
+                             context_->meter));
+      }
+    }
+    return {};
+  }
+
+  Status merge(const CompareWorker& other) {
+    for (size_t s = 0; s < sides_.size(); ++s) {
+      for (size_t i = 0; i < sides_[s].size(); ++i) {
+        WEFT_TRY(sides_[s][i].merge(other.sides_[s][i], context_->axis.count, context_->meter));
+      }
+    }
+    return {};
+  }
+
+  const Sides& sides() const { return sides_; }
+
+ private:
+  const MetricsExpr* metrics_;
+  const std::vector<FieldTable::Slot>* slots_;
+  FilterState selection_;
+  const MetricsContext* context_;
+  std::vector<uint8_t> mask_;
+  Sides sides_;
+};
+
+std::vector<MetricsPoint> points_of(const std::vector<uint64_t>& counts, const TimeAxis& axis) {
+  std::vector<MetricsPoint> out;
+  for (size_t i = 0; i < counts.size(); ++i) {
+    out.push_back({axis.time_of(i), static_cast<double>(counts[i])});
+  }
+  return out;
+}
+
+void finish_attribute(const AttributeCounts& counts, const std::string& side,
+                      const std::string& name, size_t top, const TimeAxis& axis,
+                      std::vector<MetricsSeries>& out) {
+  if (counts.totals.empty()) return;
+  std::vector<const ValueData*> values;
+  for (const auto& [key, data] : counts.values) values.push_back(&data);
+  std::stable_sort(values.begin(), values.end(),
+                   [](const ValueData* a, const ValueData* b) { return a->total > b->total; });
+  if (values.size() > top) values.resize(top);
+  for (const ValueData* data : values) {
+    out.push_back({{{std::string(kMetaType), Value(side)}, {name, data->value}},
+                   points_of(data->counts, axis),
+                   {}});
+  }
+  if (counts.overflowed) {
+    out.push_back({{{std::string(kMetaType), Value(side)},
+                    {std::string(kMetaError), Value("__too_many_values__")},
+                    {name, Value("nil")}},
+                   points_of(counts.totals, axis),
+                   {}});
+  }
+  out.push_back({{{std::string(kMetaType), Value(side + "_total")}, {name, Value("nil")}},
+                 points_of(counts.totals, axis),
+                 {}});
+}
+
+}  // namespace
+
+Expected<std::vector<MetricsSeries>> run_compare(const MetricsExpr& metrics,
+                                                 const MetricsContext& context) {
+  const SpanPlan plan = plan_spans(metrics.spans);
+  FieldTable table;
+  WEFT_ASSIGN(auto program, PipelineProgram::create(plan.pipeline, table));
+  FieldExpr everything;
+  everything.literal = {StaticType::kBool, Value(true)};
+  const FieldExpr& chosen =
+      metrics.selection->filter ? *metrics.selection->filter : everything;
+  WEFT_ASSIGN(const FilterProgram selection, FilterProgram::create(chosen, table));
+  WEFT_ASSIGN(const std::vector<FieldRef> compared, compared_fields(context));
+  std::vector<FieldTable::Slot> slots;
+  for (const FieldRef& field : compared) slots.push_back(table.add(field));
+
+  std::vector<CompareWorker> workers;
+  const unsigned threads = worker_count(context.options.budget);
+  for (unsigned i = 0; i < threads; ++i) workers.emplace_back(metrics, slots, selection, context);
+  WEFT_TRY(scan_leaf(plan, table, program, context,
+                     [&](unsigned worker, BatchFields& fields, const std::vector<uint32_t>& rows) {
+                       return workers[worker].consume(fields, rows);
+                     }));
+  for (unsigned i = 1; i < threads; ++i) WEFT_TRY(workers[0].merge(workers[i]));
+
+  std::vector<MetricsSeries> out;
+  for (size_t s = 0; s < 2; ++s) {
+    for (size_t i = 0; i < compared.size(); ++i) {
+      finish_attribute(workers[0].sides()[s][i], s == 0 ? "baseline" : "selection",
+                       to_string(compared[i]), metrics.compare_top, context.axis, out);
+    }
+  }
+  std::stable_sort(out.begin(), out.end(), [](const MetricsSeries& a, const MetricsSeries& b) {
+    return label_less(a.labels, b.labels);
+  });
+  return out;
+}
+
+}  // namespace weft::traceql
