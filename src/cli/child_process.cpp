@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,6 +28,10 @@ namespace {
   if (null >= 0) ::dup2(null, STDIN_FILENO);
   ::execv(argv[0], argv);
   ::_exit(127);
+}
+
+double seconds_of(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
 }
 
 int status_of(int raw) { return WIFSIGNALED(raw) ? 128 + WTERMSIG(raw) : WEXITSTATUS(raw); }
@@ -137,10 +142,13 @@ Expected<int> ChildProcess::wait(uint64_t timeout_ms) {
   const uint64_t deadline = system_clock().steady_ns() + timeout_ms * 1'000'000;
   while (!ended_) {
     int raw = 0;
-    const pid_t got = ::waitpid(pid_, &raw, WNOHANG);
+    rusage used{};
+    const pid_t got = ::wait4(pid_, &raw, WNOHANG, &used);
     if (got == pid_) {
       ended_ = true;
       exit_status_ = status_of(raw);
+      final_usage_.cpu_s = seconds_of(used.ru_utime) + seconds_of(used.ru_stime);
+      final_usage_.peak_rss_bytes = static_cast<uint64_t>(used.ru_maxrss) * 1024;
       break;
     }
     if (got < 0 && errno != EINTR) return std::unexpected(errno_error(errno, "waitpid"));

@@ -34,6 +34,8 @@ class ChildProcess {
   // kDeadlineExceeded after timeout_ms.
   Expected<std::string> read_line(uint64_t timeout_ms);
   Expected<ProcessUsage> usage() const;
+  // Of the ended process, all of its life; zeros before wait() has seen the end.
+  ProcessUsage final_usage() const { return final_usage_; }
   // Asks the kernel to start the peak of memory anew; ignored where it does not.
   void reset_peak_rss() const;
   void signal(int number) const;
@@ -49,6 +51,7 @@ class ChildProcess {
   std::string buffer_;
   bool ended_ = false;
   int exit_status_ = 0;
+  ProcessUsage final_usage_;
 };
 
 // The path of the running program.
