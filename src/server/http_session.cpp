@@ -543,7 +543,8 @@ HttpSession::Awaitable<HttpSession::BodyError> HttpSession::read_sized_body(
     if (filled == body.size()) {
       const size_t target = std::min<size_t>(length, std::max(kFirstBodyBytes, 2 * filled));
       if (!reservation.grow_to(target)) co_return BodyError{503, out_of_body_memory()};
-      body.resize_and_overwrite(target, [](char*, size_t size) { return size; });
+      // libstdc++ 12 calls the operation with the capacity, which may be more than was asked for.
+      body.resize_and_overwrite(target, [target](char*, size_t) { return target; });
     }
     const size_t room = body.size() - filled;
     if (buffer_.size() > 0) {

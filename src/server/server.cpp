@@ -78,13 +78,13 @@ void Server::Impl::make(const FinalizedConfig& config) {
   // The registry may outlive the server.
   parts.metrics->add_collector(
       [budget = std::weak_ptr(body_budget), pool = std::weak_ptr(queries)](MetricsWriter& writer) {
-        const auto body_budget = budget.lock();
-        const auto queries = pool.lock();
-        if (!body_budget || !queries) return;
+        const auto bodies = budget.lock();
+        const auto waiting = pool.lock();
+        if (!bodies || !waiting) return;
         writer.family("weft_ingest_inflight_bytes", "Bytes of request bodies in memory.", "gauge");
-        writer.sample({}, body_budget->used_bytes());
+        writer.sample({}, bodies->used_bytes());
         writer.family("weft_waiting_queries", "Queries that wait for a thread.", "gauge");
-        writer.sample({}, static_cast<uint64_t>(queries->queued()));
+        writer.sample({}, static_cast<uint64_t>(waiting->queued()));
       });
 }
 
