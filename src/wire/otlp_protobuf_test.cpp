@@ -1,0 +1,403 @@
+// What the protobuf decoder makes of requests that no SDK writes: odd orders, repeated fields,
+// limits, damage.
+#include "wire/otlp_protobuf.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <functional>
+
+#include "model/protobuf.h"
+#include "model/testing/random_spans.h"
+#include "wire/otlp_value.h"
+#include "wire/protobuf_writer.h"
+
+namespace weft {
+namespace {
+
+using protobuf::put_bytes;
+using protobuf::put_fixed64;
+using ::testing::HasSubstr;
+using wire::MessageScope;
+using wire::put_uint;
+
+const std::string kTraceBytes = "0123456789abcdef";
+const std::string kSpanBytes = "ABCDEFGH";
+
+std::string message(const std::function<void(std::string&)>& fill) {
+  std::string out;
+  fill(out);
+  return out;
+}
+
+std::string field(uint32_t number, const std::string& content) {
+  std::string out;
+  put_bytes(out, number, content);
+  return out;
+}
+
+// An attribute (KeyValue) with an AnyValue of the given bytes.
+std::string key_value(const std::string& key, const std::string& any_value) {
+  return field(1, key) + field(2, any_value);
+}
+std::string string_value(const std::string& text) {
+  return field(1, text);
+}
+
+std::string request_of(const std::string& spans, const std::string& scope = {},
+                       const std::string& resource = {}) {
+  return field(1, field(1, resource) + field(2, field(1, scope) + spans));
+}
+
+std::string ids() {
+  return field(1, kTraceBytes) + field(2, kSpanBytes);
+}
+
+DecodeResult decode(const std::string& body, const DecodeLimits& limits = {}) {
+  auto result = decode_otlp_traces(body, limits);
+  EXPECT_TRUE(result) << result.error().message;
+  return result ? *std::move(result) : DecodeResult{};
+}
+
+Error decode_error(const std::string& body, const DecodeLimits& limits = {}) {
+  const auto result = decode_otlp_traces(body, limits);
+  EXPECT_FALSE(result);
+  return result ? Error{} : result.error();
+}
+
+TEST(OtlpProtobuf, AnEmptyRequestHasNoSpans) {
+  EXPECT_TRUE(decode("").batch.empty());
+  EXPECT_TRUE(decode(std::string("\x0A\x00", 2)).batch.empty());
+  EXPECT_TRUE(decode_otlp_traces(std::string_view())->batch.empty());
+}
+
+TEST(OtlpProtobuf, TheResourceMayStandAfterItsSpans) {
+  const std::string body =
+      field(1, field(3, "schema") + field(2, field(2, ids()) + field(1, field(1, "lib"))) +
+                   field(1, field(1, key_value("service.name", string_value("web")))));
+  const auto spans = to_spans(decode(body).batch);
+  ASSERT_EQ(spans.size(), 1);
+  EXPECT_EQ(spans[0].resource.schema_url, "schema");
+  EXPECT_EQ(*find_attribute(spans[0].resource.attributes, "service.name"), Value("web"));
+  EXPECT_EQ(spans[0].scope.name, "lib");
+}
+
+TEST(OtlpProtobuf, FieldsMayComeInAnyOrder) {
+  std::string span = field(9, key_value("a", string_value("1"))) + field(5, "name");
+  put_uint(span, 6, 2);
+  span += field(2, kSpanBytes) + field(9, key_value("b", string_value("2"))) +
+          field(4, "parentid") + field(1, kTraceBytes) +
+          field(9, field(2, field(1, "v")) + field(1, "c"));
+  const auto spans = to_spans(decode(request_of(field(2, span))).batch);
+  ASSERT_EQ(spans.size(), 1);
+  EXPECT_EQ(spans[0].name, "name");
+  EXPECT_EQ(spans[0].kind, SpanKind::kServer);
+  EXPECT_EQ(spans[0].parent_span_id.to_hex(), "706172656e746964");
+  const Attributes expected = {{"a", Value("1")}, {"b", Value("2")}, {"c", Value("v")}};
+  EXPECT_EQ(spans[0].attributes, expected);
+}
+
+TEST(OtlpProtobuf, RepeatedMessagesAreMergedAndRepeatedScalarsLast) {
+  std::string span = ids() + field(5, "first") + field(5, "second");
+  span += field(15, field(2, "text")) + field(15, message([](auto& out) { put_uint(out, 3, 2); }));
+  const std::string body = field(1, field(1, field(1, key_value("a", string_value("1")))) +
+                                        field(1, field(1, key_value("b", string_value("2")))) +
+                                        field(2, field(2, span)));
+  const auto spans = to_spans(decode(body).batch);
+  ASSERT_EQ(spans.size(), 1);
+  EXPECT_EQ(spans[0].name, "second");
+  EXPECT_EQ(spans[0].status_message, "text");
+  EXPECT_EQ(spans[0].status_code, StatusCode::kError);
+  EXPECT_EQ(spans[0].resource.attributes.size(), 2);
+}
+
+TEST(OtlpProtobuf, UnknownFieldsAreSkipped) {
+  std::string unknown;
+  put_uint(unknown, 900, 7);
+  put_fixed64(unknown, 901, 7);
+  wire::put_fixed32(unknown, 902, 7);
+  put_bytes(unknown, 903, "seven");
+  std::string span = ids() + unknown;
+  span += field(9, key_value("a", string_value("1") + unknown) + unknown);
+  span += field(11, field(2, "event") + unknown) + field(15, unknown);
+  const auto spans =
+      to_spans(decode(unknown + request_of(unknown + field(2, span), unknown, unknown)).batch);
+  ASSERT_EQ(spans.size(), 1);
+  EXPECT_EQ(spans[0].attributes, (Attributes{{"a", Value("1")}}));
+  EXPECT_EQ(spans[0].events.at(0).name, "event");
+}
+
+TEST(OtlpProtobuf, EveryValueTypeArrives) {
+  const auto number = [](uint32_t which, uint64_t value) {
+    return message([&](auto& out) { put_uint(out, which, value); });
+  };
+  const std::string array = field(1, string_value("x")) + field(1, number(3, 5)) + field(1, "");
+  std::string span = ids();
+  span += field(9, key_value("none", "")) + field(9, field(1, "no value at all"));
+  span += field(9, key_value("bool", number(2, 1))) + field(9, key_value("int", number(3, -5)));
+  span += field(9, key_value("double", message([](auto& out) {
+                               put_fixed64(out, 4, std::bit_cast<uint64_t>(2.5));
+                             })));
+  span += field(9, key_value("bytes", field(7, std::string("\0\xff", 2))));
+  span += field(9, key_value("array", field(5, array)));
+  span += field(9, key_value("list", field(6, field(1, key_value("k", number(3, 1))))));
+  span += field(9, key_value("", string_value("")));
+  span += field(9, key_value(std::string(300, 'k'), string_value(std::string(300, 'v'))));
+  const Span got = to_span(decode(request_of(field(2, span))).batch, 0);
+  const auto value = [&](const char* key) { return *find_attribute(got.attributes, key); };
+  EXPECT_EQ(value("none"), Value());
+  EXPECT_EQ(value("no value at all"), Value());
+  EXPECT_EQ(value("bool"), Value(true));
+  EXPECT_EQ(value("int"), Value(-5));
+  EXPECT_EQ(value("double"), Value(2.5));
+  EXPECT_EQ(value("bytes"), Value(Value::Bytes{std::string("\0\xff", 2)}));
+  EXPECT_EQ(value("array"), Value(Value::Array{Value("x"), Value(5), Value()}));
+  EXPECT_EQ(value("list"), Value(Value::Kvlist{{"k", Value(1)}}));
+  EXPECT_EQ(value(""), Value(""));
+  EXPECT_EQ(value(std::string(300, 'k').c_str()), Value(std::string(300, 'v')));
+}
+
+TEST(OtlpProtobuf, InvalidUtf8IsKept) {
+  const std::string bad = "\xff\xfe";
+  const std::string span = ids() + field(5, bad) + field(9, key_value(bad, string_value(bad)));
+  const Span got = to_span(decode(request_of(field(2, span))).batch, 0);
+  EXPECT_EQ(got.name, bad);
+  EXPECT_EQ(got.attributes, (Attributes{{bad, Value(bad)}}));
+}
+
+TEST(OtlpProtobuf, UnknownEnumNumbersAreKept) {
+  std::string span = ids();
+  put_uint(span, 6, 77);
+  span += field(15, message([](auto& out) { put_uint(out, 3, 9); }));
+  const SpanBatch batch = decode(request_of(field(2, span))).batch;
+  EXPECT_EQ(batch.kind[0], 77);
+  EXPECT_EQ(batch.status_code[0], 9);
+}
+
+TEST(OtlpProtobuf, SpansWithoutValidIdsAreRejectedAndTheOthersKept) {
+  const std::string attribute = field(9, key_value("a", string_value("1")));
+  const std::vector<std::string> bad = {
+      "",
+      field(1, kTraceBytes),
+      field(2, kSpanBytes),
+      field(1, "short") + field(2, kSpanBytes),
+      field(1, kTraceBytes + "x") + field(2, kSpanBytes),
+      field(1, std::string(16, '\0')) + field(2, kSpanBytes),
+      field(1, kTraceBytes) + field(2, "1234567"),
+      field(1, kTraceBytes) + field(2, std::string(8, '\0')),
+      ids() + field(4, "123"),
+      field(1, std::string(16, '\0')) + field(2, kSpanBytes) + field(5, "canonical otherwise"),
+  };
+  std::string spans = field(2, ids() + attribute);
+  for (const std::string& span : bad)
+    spans += field(2, span + attribute);
+  spans += field(2, ids() + attribute + field(4, ""));
+  const DecodeResult result = decode(request_of(spans));
+  EXPECT_EQ(result.batch.size(), 2);
+  EXPECT_EQ(result.rejected_spans, bad.size());
+  EXPECT_THAT(result.message, HasSubstr("trace id"));
+  for (const Span& span : to_spans(result.batch))
+    EXPECT_EQ(span.attributes.size(), 1);
+}
+
+TEST(OtlpProtobuf, OfAKeyThatStandsTwiceTheFirstCounts) {
+  std::string span = ids() + field(9, key_value("a", string_value("first")));
+  span += field(9, key_value("a", message([](auto& out) { put_uint(out, 3, 2); })));
+  span += field(9, key_value("a", string_value("third")));
+  put_uint(span, 10, 5);
+  const DecodeResult result = decode(request_of(field(2, span)));
+  const Span got = to_span(result.batch, 0);
+  EXPECT_EQ(got.attributes, (Attributes{{"a", Value("first")}}));
+  EXPECT_EQ(got.dropped_attributes_count, 7);
+  EXPECT_EQ(result.rejected_spans, 0);
+  EXPECT_THAT(result.message, HasSubstr("twice"));
+}
+
+TEST(OtlpProtobuf, WhatIsOverALimitIsLeftOutAndCounted) {
+  std::string span = ids();
+  for (int i = 0; i < 10; ++i) {
+    span += field(9, key_value("k" + std::to_string(i), string_value("v")));
+    span += field(11, field(2, "event"));
+    span += field(13, field(1, kTraceBytes) + field(2, kSpanBytes));
+  }
+  put_uint(span, 12, 100);
+  const DecodeLimits limits = {
+      .max_attributes = 4, .max_events_per_span = 3, .max_links_per_span = 2};
+  const DecodeResult result = decode(request_of(field(2, span)), limits);
+  const Span got = to_span(result.batch, 0);
+  EXPECT_EQ(got.attributes.size(), 4);
+  EXPECT_EQ(got.dropped_attributes_count, 6);
+  EXPECT_EQ(got.events.size(), 3);
+  EXPECT_EQ(got.dropped_events_count, 107);
+  EXPECT_EQ(got.links.size(), 2);
+  EXPECT_EQ(got.dropped_links_count, 8);
+  EXPECT_THAT(result.message, HasSubstr("limit"));
+  EXPECT_EQ(result.rejected_spans, 0);
+}
+
+TEST(OtlpProtobuf, ColumnsAreLimited) {
+  std::string spans;
+  for (int i = 0; i < 50; ++i) {
+    spans += field(2, ids() + field(9, key_value("k" + std::to_string(i), string_value("v"))));
+  }
+  const DecodeResult result = decode(request_of(spans), {.max_columns = 20});
+  EXPECT_EQ(result.batch.attributes.columns.size(), 20);
+  uint32_t dropped = 0;
+  for (const uint32_t count : result.batch.dropped_attributes_count)
+    dropped += count;
+  EXPECT_EQ(dropped, 30);
+}
+
+TEST(OtlpProtobuf, AMillionAttributesOnOneSpanAreBounded) {
+  std::string span = ids();
+  for (int i = 0; i < 1'000'000; ++i) {
+    span += field(9, key_value("k" + std::to_string(i), string_value("v")));
+  }
+  const DecodeResult result = decode(request_of(field(2, span)));
+  EXPECT_EQ(result.batch.attributes.columns.size(), DecodeLimits{}.max_attributes);
+  EXPECT_EQ(result.batch.dropped_attributes_count[0], 1'000'000 - DecodeLimits{}.max_attributes);
+  // The next request is none the worse for it.
+  EXPECT_EQ(decode(request_of(field(2, ids()))).batch.size(), 1);
+}
+
+TEST(OtlpProtobuf, MoreSpansThanTheLimitRefuseTheRequest) {
+  std::string spans;
+  for (int i = 0; i < 11; ++i)
+    spans += field(2, ids());
+  const Error error = decode_error(request_of(spans), {.max_spans = 10});
+  EXPECT_EQ(error.code, ErrorCode::kResourceExhausted);
+  EXPECT_THAT(error.message, HasSubstr("10 spans"));
+  EXPECT_EQ(decode_error(request_of(spans), {.max_body_bytes = 10}).code,
+            ErrorCode::kResourceExhausted);
+}
+
+std::string nested_array(int depth) {
+  std::string any = string_value("deep");
+  for (int i = 0; i < depth; ++i)
+    any = field(5, field(1, any));
+  return any;
+}
+
+TEST(OtlpProtobuf, NestingIsBounded) {
+  const auto decode_depth = [](int depth) {
+    const std::string span = ids() + field(9, key_value("a", nested_array(depth))) +
+                             field(9, key_value("b", string_value("kept")));
+    return decode(request_of(field(2, span)));
+  };
+  DecodeResult result = decode_depth(kMaxValueDepth);
+  EXPECT_EQ(to_span(result.batch, 0).attributes.size(), 2);
+  EXPECT_EQ(to_span(result.batch, 0).attributes[0].value.type(), ValueType::kArray);
+  EXPECT_EQ(result.message, "");
+  for (const int depth : {kMaxValueDepth + 1, 20'000}) {
+    result = decode_depth(depth);
+    EXPECT_EQ(to_span(result.batch, 0).attributes, (Attributes{{"b", Value("kept")}}));
+    EXPECT_EQ(result.batch.dropped_attributes_count[0], 1);
+    EXPECT_THAT(result.message, HasSubstr("deep"));
+  }
+}
+
+TEST(OtlpProtobuf, MalformedBytesAreRefusedWithTheirPlace) {
+  const auto expect_refused = [](const std::string& body) {
+    const Error error = decode_error(body);
+    EXPECT_EQ(error.code, ErrorCode::kInvalidArgument);
+    EXPECT_THAT(error.message, HasSubstr("byte"));
+  };
+  expect_refused("\x0B");                      // a group
+  expect_refused("\x0F\x01");                  // a wire type that does not exist
+  expect_refused(std::string("\x00\x01", 2));  // field number 0
+  expect_refused("\x0A\x7F");                  // longer than the body
+  expect_refused(std::string(11, '\xFF'));     // a varint of eleven bytes
+  expect_refused("\x08\x01");                  // resource_spans as a number
+  const auto in_span = [](const std::string& bytes) { return request_of(field(2, ids() + bytes)); };
+  expect_refused(
+      in_span("\x2D"
+              "abcd"));                 // the name as fixed32
+  expect_refused(in_span("\x38\x01"));  // the start as a varint
+  expect_refused(in_span(field(9,
+                               "\x0A\x05"
+                               "ab")));  // a key that is cut off
+  expect_refused(in_span(field(9, key_value("a",
+                                            "\x0A\x05"
+                                            "ab"))));
+  expect_refused(in_span(field(9, key_value("a",
+                                            "\x1D"
+                                            "abcd"))));
+  expect_refused(in_span(field(9, key_value("a", field(5,
+                                                       "\x0A\x05"
+                                                       "ab")))));
+  expect_refused(in_span(field(11,
+                               "\x0A\x01"
+                               "a")));  // an event's time as bytes
+  expect_refused(in_span(field(13, "\x08\x01")));
+  expect_refused(in_span(field(15, "\x10\x01")));
+}
+
+TEST(OtlpProtobuf, LinksWithBadIdsAreLeftOut) {
+  const std::string span = ids() + field(13, field(1, "short") + field(2, kSpanBytes)) +
+                           field(13, field(1, kTraceBytes) + field(2, kSpanBytes));
+  const DecodeResult result = decode(request_of(field(2, span)));
+  EXPECT_EQ(to_span(result.batch, 0).links.size(), 1);
+  EXPECT_EQ(result.batch.dropped_links_count[0], 1);
+  EXPECT_THAT(result.message, HasSubstr("links"));
+}
+
+TEST(OtlpProtobuf, TruncationAnywhereIsRefusedOrACleanPrefix) {
+  std::mt19937_64 random(testing::test_seed("Truncation"));
+  const auto spans = testing::random_spans(random, {.traces = 3, .hostile = true});
+  std::string body;
+  encode_otlp_traces(testing::to_batch(spans), body);
+  size_t prefixes = 0;
+  for (size_t size = 0; size < body.size(); ++size) {
+    // A copy of its own, so that a sanitizer sees every read past the end.
+    const std::string cut(body, 0, size);
+    const std::unique_ptr<char[]> exact(new char[size]);
+    std::copy(cut.begin(), cut.end(), exact.get());
+    const auto result = decode_otlp_traces({exact.get(), size});
+    prefixes += result.has_value();
+    if (!result) {
+      ASSERT_EQ(result.error().code, ErrorCode::kInvalidArgument);
+      ASSERT_THAT(result.error().message, HasSubstr("byte"));
+    }
+  }
+  // Only the ends of whole ResourceSpans are valid.
+  EXPECT_LE(prefixes, spans.size() + 1);
+}
+
+TEST(OtlpProtobuf, FlippedBitsNeverCrash) {
+  std::mt19937_64 random(testing::test_seed("FlippedBits"));
+  std::string body;
+  encode_otlp_traces(testing::to_batch(testing::random_spans(random, {.traces = 3})), body);
+  for (int round = 0; round < 3000; ++round) {
+    std::string damaged = body;
+    for (uint64_t flips = random() % 4 + 1; flips > 0; --flips) {
+      damaged[random() % damaged.size()] ^= static_cast<char>(1 << random() % 8);
+    }
+    const auto result = decode_otlp_traces(damaged);
+    if (!result) continue;
+    // What is taken is sound: it survives another round trip.
+    std::string again;
+    encode_otlp_traces(result->batch, again);
+    const auto second = decode_otlp_traces(again);
+    ASSERT_TRUE(second) << second.error().message;
+    ASSERT_EQ(testing::canonical(second->batch), testing::canonical(result->batch));
+  }
+}
+
+TEST(OtlpProtobuf, WhatWasDecodedBeforeChangesNothing) {
+  std::mt19937_64 random(testing::test_seed("Memory"));
+  std::vector<std::string> bodies;
+  std::vector<std::vector<Span>> expected;
+  for (int i = 0; i < 20; ++i) {
+    const auto batch = testing::to_batch(testing::random_spans(random, {.traces = 4}));
+    encode_otlp_traces(batch, bodies.emplace_back());
+    expected.push_back(testing::canonical(decode_otlp_traces(bodies.back())->batch));
+  }
+  for (int round = 0; round < 200; ++round) {
+    const size_t which = random() % bodies.size();
+    ASSERT_EQ(testing::canonical(decode_otlp_traces(bodies[which])->batch), expected[which]);
+  }
+}
+
+}  // namespace
+}  // namespace weft
