@@ -106,10 +106,14 @@ export function drawnMap(nodes: readonly MapNodeIn[], edges: readonly MapEdgeIn[
   return { nodes: [...drawn.values()], edges: [...merged.values()] };
 }
 
-// "42/s · 1.2 % · p95 180 ms"; a merged edge has the worst p95 of its parts.
-export function edgeLabel(e: DrawnEdge): string {
-  const errors = e.errors ? ` · ${formatShare(e.errors / Math.max(1, e.calls))} failed` : "";
-  return `${formatRate(e.rate)}${errors} · p95 ${e.merged > 1 ? "≤ " : ""}${formatDuration(e.p95Ms)}`;
+// What is said on an edge, a line each: "42/s · p95 180 ms", what failed, what loses the context. A
+// merged edge has the worst p95 of its parts.
+export function edgeLines(e: DrawnEdge): { rate: string; failed: string; lost: string } {
+  return {
+    rate: `${formatRate(e.rate)} · p95 ${e.merged > 1 ? "≤ " : ""}${formatDuration(e.p95Ms)}`,
+    failed: e.errors ? `${formatShare(e.errors / Math.max(1, e.calls))} failed` : "",
+    lost: losesSome(e) ? `${formatShare(e.continuedShare)} continue` : "",
+  };
 }
 
 export function isBroken(e: DrawnEdge): boolean {
@@ -124,7 +128,7 @@ export function losesSome(e: DrawnEdge): boolean {
 export interface LayoutRequest {
   id: number;
   nodes: { id: string; group: string | null; width: number; height: number }[];
-  edges: { from: string; to: string; labelWidth: number }[];
+  edges: { from: string; to: string; labelWidth: number; labelHeight: number }[];
 }
 export interface Box {
   x: number; // of the centre
@@ -132,8 +136,14 @@ export interface Box {
   width: number;
   height: number;
 }
+export interface Route {
+  points: [number, number][]; // between the two ends, which the cards give
+  x: number; // of the label
+  y: number;
+}
 export interface LayoutAnswer {
   id: number;
+  routes: Record<string, Route>; // by the edge's "from\0to"
   nodes: Record<string, Box>;
   groups: Record<string, Box>;
   width: number;

@@ -89,7 +89,7 @@ function Result({ left, right }: { left: Trace; right: Trace }) {
       </div>
       <div class="toolbar">
         <p>
-          {said.length ? said.map((c) => <span key={c} class={`change c-${c}`}>{formatCount(diff.counts[c])} {kMarks[c]}</span>) : "The two have the same structure and durations."}
+          {said.length ? said.map((c) => <span key={c} class={`change c-${c}`}>{formatCount(diff.counts[c])} {kMarks[c]}</span>) : !broke && "The two have the same structure and durations."}
           {broke > 0 && <span class="change c-failed">{formatCount(broke)} failed now</span>}
           <span class="muted"> {formatCount(diff.counts.same)} alike</span>
           {diff.limitReached && <span class="tag warn">cut at {formatCount(diff.rows.length)} rows</span>}

@@ -60,6 +60,7 @@ const kShortcuts: readonly [string, string][] = [
   ["f", "Waterfall or flame view"],
   ["c", "Critical path on or off"],
   ["t", "Raw clocks or corrected clocks"],
+  ["z", "Zoom to the chosen span (or double-click its row)"],
   ["+ − 0", "Zoom in, out, to the whole trace"],
   ["y", "Copy the link"],
   ["Esc", "Close what is open"],

@@ -131,7 +131,12 @@ function OpenTrace({ raw, params, reload }: { raw: Trace; params: Record<string,
     const all = !window || (window.fromNs <= whole.fromNs && window.toNs >= whole.toNs);
     patchAddress({ params: { zoom: all ? null : `${ms(window.fromNs)}-${ms(window.toNs)}` } }, true);
   };
-  useKeys({ view, state, time, find, select, toggle, setWindow });
+  // To the span with some room around it.
+  const zoomTo = (span: number) => {
+    const room = Math.max(trace.durationNs[span] * 0.08, 100);
+    setWindow({ fromNs: Math.max(whole.fromNs, trace.startNs[span] - room), toNs: Math.min(whole.toNs, trace.startNs[span] + trace.durationNs[span] + room) });
+  };
+  useKeys({ view, state, time, find, select, toggle, setWindow, zoomTo });
 
   return (
     <>
@@ -146,7 +151,7 @@ function OpenTrace({ raw, params, reload }: { raw: Trace; params: Record<string,
           {state.flame ? (
             <FlameView view={view} window={time} selected={state.span} hits={find.set} onSelect={select} />
           ) : (
-            <Waterfall view={view} window={time} selected={state.span} collapsed={collapsed} hits={find.set} showPath={state.showPath} onSelect={select} onToggle={toggle} />
+            <Waterfall view={view} window={time} selected={state.span} collapsed={collapsed} hits={find.set} showPath={state.showPath} onSelect={select} onToggle={toggle} onZoom={zoomTo} />
           )}
         </section>
         {state.span >= 0 && <SpanPanel key={state.span} view={view} span={state.span} onClose={() => select(-1)} />}
@@ -399,6 +404,7 @@ interface Keys {
   select(span: number): void;
   toggle(span: number, all: boolean): void;
   setWindow(window: TimeWindow | null): void;
+  zoomTo(span: number): void;
 }
 
 function zoomed(k: Keys, factor: number): TimeWindow {
@@ -451,6 +457,7 @@ function useKeys(keys: Keys): void {
         f: () => patchAddress({ params: { view: state.flame ? null : "flame" } }),
         c: () => patchAddress({ params: { path: state.showPath ? "off" : null } }, true),
         t: () => view.skews.size > 0 && patchAddress({ params: { clocks: state.clocksSet ? null : "set" } }, true),
+        z: () => span >= 0 && k.zoomTo(span),
         "+": () => k.setWindow(zoomed(k, 0.5)),
         "=": () => k.setWindow(zoomed(k, 0.5)),
         "-": () => k.setWindow(zoomed(k, 2)),

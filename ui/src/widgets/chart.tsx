@@ -6,6 +6,7 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import type { Release } from "../api/types.ts";
 import { formatClock, formatDay } from "../base/format.ts";
+import { timeTicks } from "../base/heatmap_bins.ts";
 import type { TimeRange } from "../base/permalink.ts";
 import { shownLine } from "../base/text.ts";
 import { isDark, token } from "../base/theme.ts";
@@ -66,7 +67,7 @@ export function Chart(props: ChartProps) {
         cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 5 }, y: false },
         scales: { x: { time: false, range: () => [range.startMs, range.endMs] }, y: { range: (_u, _min, max) => [0, max > 0 ? max * 1.1 : 1] } },
         axes: [
-          { ...axis, size: 20, gap: 4, space: 90, values: (_u, ticks) => ticks.map((t) => axisTime(t, span)), grid: { show: false } },
+          { ...axis, size: 20, gap: 4, splits: (u) => timeTicks(range.startMs, range.endMs, Math.max(2, Math.floor(u.bbox.width / uPlot.pxRatio / 100))), values: (_u, ticks) => ticks.map((t) => axisTime(t, span)), grid: { show: false } },
           { ...axis, size: 58, gap: 6, space: 34, values: (_u, ticks) => ticks.map((t) => format(t)) },
         ],
         series: [

@@ -2,28 +2,32 @@
 // services within each squad, then the squads among each other.
 
 import { Graph, layout } from "@dagrejs/dagre";
-import type { Box, LayoutAnswer, LayoutRequest } from "../base/map_model.ts";
+import type { Box, LayoutAnswer, LayoutRequest, Route } from "../base/map_model.ts";
 
 const kPad = 14;
 const kTitle = 24;
 
+type EdgeIn = LayoutRequest["edges"][number];
+
 interface Placed {
   boxes: Map<string, Box>;
+  routes: Map<string, Route>;
   width: number;
   height: number;
 }
 
 type Sized = { id: string; width: number; height: number };
 
-function place(nodes: Sized[], edges: { from: string; to: string; labelWidth: number }[], rankGap: number, nodeGap: number): Placed {
+function place(nodes: Sized[], edges: EdgeIn[], rankGap: number, nodeGap: number): Placed {
   const graph = new Graph({ multigraph: false, compound: false });
   graph.setGraph({ rankdir: "LR", ranksep: rankGap, nodesep: nodeGap, marginx: 4, marginy: 4 });
   graph.setDefaultEdgeLabel(() => ({}));
   for (const n of nodes) graph.setNode(n.id, { width: n.width, height: n.height });
   for (const e of edges) {
     if (e.from === e.to) continue;
-    const known = graph.edge(e.from, e.to) as { width?: number } | undefined;
-    graph.setEdge(e.from, e.to, { width: Math.max(known?.width ?? 0, e.labelWidth), height: 14, labelpos: "c" });
+    // Edges between the same two share one way; their labels stand under each other.
+    const known = graph.edge(e.from, e.to) as { width?: number; height?: number } | undefined;
+    graph.setEdge(e.from, e.to, { width: Math.max(known?.width ?? 0, e.labelWidth), height: (known?.height ?? 0) + e.labelHeight, labelpos: "c" });
   }
   layout(graph);
   const boxes = new Map<string, Box>();
@@ -31,8 +35,15 @@ function place(nodes: Sized[], edges: { from: string; to: string; labelWidth: nu
     const { x, y } = graph.node(n.id) as { x: number; y: number };
     boxes.set(n.id, { x, y, width: n.width, height: n.height });
   }
+  const routes = new Map<string, Route>();
+  for (const { v, w } of graph.edges() as { v: string; w: string }[]) {
+    const e = graph.edge(v, w) as { points: { x: number; y: number }[]; x?: number; y?: number; height?: number };
+    const middle = e.points[e.points.length >> 1];
+    const points = e.points.slice(1, -1).map((p): [number, number] => [p.x, p.y]);
+    routes.set(`${v}\0${w}`, { points, x: e.x ?? middle.x, y: (e.y ?? middle.y) - (e.height ?? 0) / 2 });
+  }
   const size = graph.graph() as { width?: number; height?: number };
-  return { boxes, width: size.width ?? 0, height: size.height ?? 0 };
+  return { boxes, routes, width: size.width ?? 0, height: size.height ?? 0 };
 }
 
 export function layoutMap(request: LayoutRequest): LayoutAnswer {
@@ -54,9 +65,9 @@ export function layoutMap(request: LayoutRequest): LayoutAnswer {
     const group = group_of.get(id);
     return group === null || group === undefined ? `n:${id}` : `g:${group}`;
   };
-  const between = request.edges.filter((e) => top(e.from) !== top(e.to)).map((e) => ({ from: top(e.from), to: top(e.to), labelWidth: e.labelWidth }));
+  const between = request.edges.filter((e) => top(e.from) !== top(e.to)).map((e) => ({ from: top(e.from), to: top(e.to), labelWidth: e.labelWidth, labelHeight: e.labelHeight }));
   const whole = place(outer, between, 34, 26);
-  const answer: LayoutAnswer = { id: request.id, nodes: {}, groups: {}, width: whole.width, height: whole.height };
+  const answer: LayoutAnswer = { id: request.id, routes: {}, nodes: {}, groups: {}, width: whole.width, height: whole.height };
   for (const n of request.nodes) {
     if (n.group === null) {
       answer.nodes[n.id] = whole.boxes.get(`n:${n.id}`)!;
@@ -67,6 +78,24 @@ export function layoutMap(request: LayoutRequest): LayoutAnswer {
     answer.groups[n.group] = box;
     answer.nodes[n.id] = { ...at, x: box.x - box.width / 2 + kPad + at.x, y: box.y - box.height / 2 + kTitle + at.y };
   }
+  const used = new Map<string, number>(); // how far down the labels of a shared way reach
+  for (const e of request.edges) {
+    const [a, b] = [top(e.from), top(e.to)];
+    const within = a === b ? inner.get(group_of.get(e.from) ?? "") : whole;
+    const key = a === b ? `${e.from}\0${e.to}` : `${a}\0${b}`;
+    const route = within?.routes.get(key);
+    if (!route) continue;
+    const box = a === b ? whole.boxes.get(a)! : null;
+    const dx = box ? box.x - box.width / 2 + kPad : 0;
+    const dy = box ? box.y - box.height / 2 + kTitle : 0;
+    const down = used.get(key) ?? 0;
+    used.set(key, down + e.labelHeight);
+    answer.routes[`${e.from}\0${e.to}`] = {
+      points: route.points.map(([x, y]) => [x + dx, y + dy]),
+      x: route.x + dx,
+      y: route.y + dy + down + e.labelHeight / 2,
+    };
+  }
   return answer;
 }
 
@@ -76,7 +105,7 @@ if (typeof self !== "undefined" && typeof window === "undefined" && typeof postM
     try {
       postMessage(layoutMap(event.data));
     } catch (error) {
-      postMessage({ id: event.data.id, nodes: {}, groups: {}, width: 0, height: 0, error: String((error as Error).message) } satisfies LayoutAnswer);
+      postMessage({ id: event.data.id, routes: {}, nodes: {}, groups: {}, width: 0, height: 0, error: String((error as Error).message) } satisfies LayoutAnswer);
     }
   };
 }

@@ -3,7 +3,7 @@
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { formatDuration, formatRate, formatShare } from "../base/format.ts";
-import { type Box, type DrawnEdge, type DrawnMap, type DrawnNode, edgeLabel, isBroken, type LayoutAnswer, losesSome } from "../base/map_model.ts";
+import { type Box, type DrawnEdge, type DrawnMap, type DrawnNode, edgeLines, isBroken, type LayoutAnswer, type Route } from "../base/map_model.ts";
 import { shownLine } from "../base/text.ts";
 import { useSize } from "./hooks.ts";
 import { Icon } from "./icons.tsx";
@@ -12,6 +12,7 @@ import { colourOf } from "./service_name.tsx";
 const kNodeWidth = 178;
 const kNodeHeight = 46;
 const kCharWidth = 6.1;
+const kLine = 14;
 
 let worker: Worker | null = null;
 let next_id = 1;
@@ -25,18 +26,23 @@ function layout(map: DrawnMap): Promise<LayoutAnswer> {
       waiting.delete(event.data.id);
     };
     worker.onerror = () => {
-      for (const [id, done] of waiting) done({ id, nodes: {}, groups: {}, width: 0, height: 0, error: "The layout could not be worked out" });
+      for (const [id, done] of waiting) done({ id, routes: {}, nodes: {}, groups: {}, width: 0, height: 0, error: "The layout could not be worked out" });
       waiting.clear();
     };
   }
   const id = next_id++;
-  const label_width = (e: DrawnEdge) => Math.min(230, edgeLabel(e).length * kCharWidth + 12);
   worker.postMessage({
     id,
     nodes: map.nodes.map((n) => ({ id: n.id, group: n.closed ? null : n.squad, width: kNodeWidth, height: kNodeHeight })),
-    edges: map.edges.map((e) => ({ from: e.from, to: e.to, labelWidth: label_width(e) })),
+    edges: map.edges.map((e) => ({ from: e.from, to: e.to, labelWidth: labelSize(e).width, labelHeight: labelSize(e).height + 4 })),
   });
   return new Promise((done) => waiting.set(id, done));
+}
+
+function labelSize(e: DrawnEdge): { lines: string[]; width: number; height: number } {
+  const { rate, failed, lost } = edgeLines(e);
+  const lines = [rate, failed, lost].filter(Boolean);
+  return { lines, width: Math.max(...lines.map((l) => l.length)) * kCharWidth + 10, height: lines.length * kLine + 4 };
 }
 
 interface Curve {
@@ -45,25 +51,26 @@ interface Curve {
   y: number;
 }
 
-// From the right of one card to the left of the other; backwards and self calls bow around.
-export function curveBetween(a: Box, b: Box, self: boolean): Curve {
-  if (self) {
+// From the right of one card along the layout's way to the left of the other; calls to itself bow
+// above the card.
+export function curveBetween(a: Box, b: Box, route: Route | undefined, self: boolean): Curve {
+  if (self || !route) {
     const x = a.x + a.width / 4;
     const y = a.y - a.height / 2;
     return { path: `M${x} ${y}C${x} ${y - 34} ${x + 50} ${y - 34} ${x + 40} ${y}`, x: x + 24, y: y - 28 };
   }
-  const forward = b.x - b.width / 2 >= a.x + a.width / 2 - 4;
-  if (forward) {
-    const x0 = a.x + a.width / 2;
-    const x1 = b.x - b.width / 2 - 7;
-    const bend = Math.max(24, (x1 - x0) / 2);
-    return { path: `M${x0} ${a.y}C${x0 + bend} ${a.y} ${x1 - bend} ${b.y} ${x1} ${b.y}`, x: (x0 + x1) / 2, y: (a.y + b.y) / 2 };
+  const back = b.x < a.x;
+  const start: [number, number] = [a.x + ((back ? -1 : 1) * a.width) / 2, a.y];
+  const end: [number, number] = [b.x + (back ? b.width / 2 + 7 : -b.width / 2 - 7), b.y];
+  const stops = [start, ...route.points, end];
+  let path = `M${start[0]} ${start[1]}`;
+  for (let i = 1; i < stops.length; i++) {
+    const [x0, y0] = stops[i - 1];
+    const [x1, y1] = stops[i];
+    const bend = (x1 - x0) / 2;
+    path += `C${x0 + bend} ${y0} ${x1 - bend} ${y1} ${x1} ${y1}`;
   }
-  const down = b.y >= a.y ? 1 : -1;
-  const y0 = a.y + (down * a.height) / 2;
-  const y1 = Math.abs(b.y - a.y) < a.height ? b.y + (down * b.height) / 2 + down * 7 : b.y - (down * b.height) / 2 - down * 7;
-  const bow = Math.abs(b.y - a.y) < a.height ? 44 * down : (y1 - y0) / 2;
-  return { path: `M${a.x} ${y0}C${a.x} ${y0 + bow} ${b.x} ${y1 + (Math.abs(b.y - a.y) < a.height ? bow : -bow)} ${b.x} ${y1}`, x: (a.x + b.x) / 2, y: Math.abs(b.y - a.y) < a.height ? y0 + bow * 0.78 : (y0 + y1) / 2 };
+  return { path, x: route.x, y: route.y };
 }
 
 function errorMix(share: number): string {
@@ -96,8 +103,8 @@ export function ServiceGraph({ map, chosen, onChoose, onToggleGroup }: ServiceGr
   const near = useMemo(() => neighbours(map, chosen), [map, chosen]);
   if (placed?.answer.error) return <p class="state error-text">{placed.answer.error}. The table shows the same numbers.</p>;
   const answer = placed?.map === map ? placed.answer : null;
-  const scale = answer && width ? Math.min(1, (width - 24) / answer.width, Math.max(0.35, (height - 24) / answer.height)) * pan.zoom : 1;
-  const ox = answer ? (width - answer.width * scale) / 2 + pan.x : 0;
+  const scale = answer && width ? Math.min(1, Math.max(0.72, Math.min((width - 24) / answer.width, (height - 24) / answer.height))) * pan.zoom : 1;
+  const ox = answer ? Math.max(12, (width - answer.width * scale) / 2) + pan.x : 0;
   const oy = answer ? Math.max(12, (height - answer.height * scale) / 2) + pan.y : 0;
   const zoom = (factor: number) => setPan((p) => ({ ...p, zoom: Math.min(4, Math.max(0.25, p.zoom * factor)) }));
   return (
@@ -127,9 +134,9 @@ export function ServiceGraph({ map, chosen, onChoose, onToggleGroup }: ServiceGr
             {Object.entries(answer.groups).map(([squad, g]) => (
               <Frame key={squad} squad={squad} box={g} onToggle={() => onToggleGroup(squad)} />
             ))}
-            {map.edges.map((e) => answer.nodes[e.from] && answer.nodes[e.to] && <EdgePath key={e.id} edge={e} curve={curveBetween(answer.nodes[e.from], answer.nodes[e.to], e.from === e.to)} faded={near !== null && !near.has(e.id)} chosen={chosen === e.id} />)}
+            {map.edges.map((e) => answer.nodes[e.from] && answer.nodes[e.to] && <EdgePath key={e.id} edge={e} curve={curveBetween(answer.nodes[e.from], answer.nodes[e.to], answer.routes[e.id], e.from === e.to)} faded={near !== null && !near.has(e.id)} chosen={chosen === e.id} />)}
             {map.nodes.map((n) => answer.nodes[n.id] && <Card key={n.id} node={n} box={answer.nodes[n.id]} chosen={chosen === n.id} faded={near !== null && !near.has(n.id)} onChoose={() => onChoose(chosen === n.id ? null : n.id)} onOpen={n.closed ? () => onToggleGroup(n.title) : undefined} />)}
-            {map.edges.map((e) => answer.nodes[e.from] && answer.nodes[e.to] && <EdgeLabel key={e.id} edge={e} curve={curveBetween(answer.nodes[e.from], answer.nodes[e.to], e.from === e.to)} faded={near !== null && !near.has(e.id)} chosen={chosen === e.id} onChoose={() => onChoose(chosen === e.id ? null : e.id)} />)}
+            {map.edges.map((e) => answer.nodes[e.from] && answer.nodes[e.to] && <EdgeLabel key={e.id} edge={e} curve={curveBetween(answer.nodes[e.from], answer.nodes[e.to], answer.routes[e.id], e.from === e.to)} faded={near !== null && !near.has(e.id)} chosen={chosen === e.id} onChoose={() => onChoose(chosen === e.id ? null : e.id)} />)}
           </g>
         </svg>
       )}
@@ -188,11 +195,15 @@ function Card({ node, box, chosen, faded, onChoose, onOpen }: { node: DrawnNode;
   const numbers = node.virtual ? "sends no spans" : `${formatRate(node.rate)} · p95 ${node.closed ? "≤ " : ""}${formatDuration(node.p95Ms)}`;
   const said = `${node.closed ? "Squad" : "Service"} ${shownLine(node.title, 80)}${node.closed ? `, ${node.members.length} services` : node.squad ? `, squad ${shownLine(node.squad, 60)}` : ", unowned"}: ${numbers}${share ? `, ${formatShare(share)} failed` : ""}`;
   const colour = colourOf(node.members[0], node.squad);
+  const count = node.closed ? ` (${node.members.length})` : "";
+  const room = (share > 0 ? 18 : 23) - count.length;
+  const whole = shownLine(node.title, 200);
+  const title = (whole.length > room ? `${whole.slice(0, room - 1)}…` : whole) + count;
   return (
     <g class={`map-node${node.virtual ? " virtual" : ""}${chosen ? " chosen" : ""}${faded ? " faded" : ""}`} role="button" tabindex={0} aria-pressed={chosen} aria-label={said} {...press(onChoose)} onDblClick={onOpen}>
       <rect x={x} y={y} width={box.width} height={box.height} rx="6" />
       {!node.virtual && <rect class="map-colour" x={x} y={y} width="5" height={box.height} rx="2" style={{ fill: colour.fill }} />}
-      <text x={x + 13} y={y + 19} class="map-name">{shownLine(node.title, 200).slice(0, 22)}{node.title.length > 22 ? "…" : ""}{node.closed ? ` (${node.members.length})` : ""}</text>
+      <text x={x + 13} y={y + 19} class="map-name">{title}</text>
       <text x={x + 13} y={y + 35} class="map-numbers">{numbers}</text>
       {share > 0 && <text x={x + box.width - 9} y={y + 19} class="map-errors" text-anchor="end">{formatShare(share)}</text>}
     </g>
@@ -206,15 +217,15 @@ function EdgePath({ edge, curve, faded, chosen }: { edge: DrawnEdge; curve: Curv
 }
 
 function EdgeLabel({ edge, curve, faded, chosen, onChoose }: { edge: DrawnEdge; curve: Curve; faded: boolean; chosen: boolean; onChoose(): void }) {
-  const text = edgeLabel(edge);
-  const lost = losesSome(edge) ? `${formatShare(edge.continuedShare)} continue the trace` : "";
-  const width = Math.max(text.length, lost.length) * kCharWidth + 10;
-  const rows = lost ? 2 : 1;
+  const { failed, lost } = edgeLines(edge);
+  const { lines, width, height } = labelSize(edge);
+  const name = (id: string) => shownLine(id.replace(/^squad:/, ""), 60);
   return (
-    <g class={`map-label${faded ? " faded" : ""}${chosen ? " chosen" : ""}${edge.errors ? " failed" : ""}`} role="button" tabindex={0} aria-pressed={chosen} aria-label={`Calls from ${shownLine(edge.from.replace(/^squad:/, ""), 60)} to ${shownLine(edge.to.replace(/^squad:/, ""), 60)}: ${text}${lost ? `, ${lost}` : ""}`} {...press(onChoose)}>
-      <rect x={curve.x - width / 2} y={curve.y - rows * 8} width={width} height={rows * 16} rx="4" />
-      <text x={curve.x} y={curve.y + (rows === 1 ? 4 : -3)} text-anchor="middle">{text}</text>
-      {lost && <text x={curve.x} y={curve.y + 12} text-anchor="middle" class="map-lost">{lost}</text>}
+    <g class={`map-label${faded ? " faded" : ""}${chosen ? " chosen" : ""}`} role="button" tabindex={0} aria-pressed={chosen} aria-label={`Calls from ${name(edge.from)} to ${name(edge.to)}: ${lines.join(", ")}${lost ? " the trace" : ""}`} {...press(onChoose)}>
+      <rect x={curve.x - width / 2} y={curve.y - height / 2} width={width} height={height} rx="4" />
+      {lines.map((line, i) => (
+        <text key={line} x={curve.x} y={curve.y - height / 2 + 12 + i * kLine} text-anchor="middle" class={line === failed ? "map-errors" : line === lost ? "map-lost" : ""}>{line}</text>
+      ))}
     </g>
   );
 }

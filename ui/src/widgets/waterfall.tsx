@@ -27,9 +27,10 @@ export interface WaterfallProps {
   showPath: boolean;
   onSelect(span: number): void;
   onToggle(span: number, all: boolean): void;
+  onZoom(span: number): void;
 }
 
-export function Waterfall({ view, window: time, selected, collapsed, hits, showPath, onSelect, onToggle }: WaterfallProps) {
+export function Waterfall({ view, window: time, selected, collapsed, hits, showPath, onSelect, onToggle, onZoom }: WaterfallProps) {
   const { trace } = view;
   const rows = useMemo(() => visibleRows(trace, collapsed), [trace, collapsed]);
   const [scroller, width, height] = useSize<HTMLDivElement>();
@@ -109,7 +110,7 @@ export function Waterfall({ view, window: time, selected, collapsed, hits, showP
             aria-activedescendant={selected >= 0 && shown.some((i) => rows[i] === selected) ? `row-${selected}` : undefined}
           >
             {shown.map((i) => (
-              <Row key={i - first} view={view} span={rows[i]} index={i} names={names} selected={rows[i] === selected} collapsed={collapsed.has(rows[i])} hit={hits.has(rows[i])} onSelect={onSelect} onToggle={onToggle} />
+              <Row key={i - first} view={view} span={rows[i]} index={i} names={names} selected={rows[i] === selected} collapsed={collapsed.has(rows[i])} hit={hits.has(rows[i])} onSelect={onSelect} onToggle={onToggle} onZoom={onZoom} />
             ))}
           </div>
         </div>
@@ -128,6 +129,7 @@ interface RowProps {
   hit: boolean;
   onSelect(span: number): void;
   onToggle(span: number, all: boolean): void;
+  onZoom(span: number): void;
 }
 
 function flagText(flags: number): string {
@@ -137,7 +139,7 @@ function flagText(flags: number): string {
   return "";
 }
 
-function Row({ view, span, index, names, selected, collapsed, hit, onSelect, onToggle }: RowProps) {
+function Row({ view, span, index, names, selected, collapsed, hit, onSelect, onToggle, onZoom }: RowProps) {
   const { trace } = view;
   const kids = trace.subtreeSize[span] - 1;
   const failed = trace.status[span] === Status.Error;
@@ -168,6 +170,7 @@ function Row({ view, span, index, names, selected, collapsed, hit, onSelect, onT
       aria-expanded={kids ? !collapsed : undefined}
       aria-selected={selected}
       onClick={() => onSelect(span)}
+      onDblClick={() => onZoom(span)}
     >
       <div role="gridcell" class="row-name" style={{ width: `${names}px`, paddingLeft: `${8 + level * kIndent}px` }}>
         {kids > 0 ? (

@@ -10,7 +10,8 @@ import { hostileTrace, hugeTrace, kBigTraceId, kHostileTraceId, kSquads, loginSt
 
 const kCsp = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; worker-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const kTypes = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".json": "application/json", ".map": "application/json" };
-const squadOf = (service) => kSquads.find((s) => s.services.includes(service));
+const namespaces = new Map();
+const squadOf = (service) => kSquads.find((s) => s.services.includes(service)) ?? (namespaces.get(service) ? { name: namespaces.get(service), tribe: null } : undefined);
 const quantile = (sorted, q) => (sorted.length ? sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] : 0);
 const ms = (nano) => (nano == null ? null : /^\d+$/.test(nano) ? Number(nano) / 1e6 : Date.parse(nano));
 const nano = (value) => `${Math.floor(value)}${String(Math.round((value % 1) * 1e6)).padStart(6, "0").slice(0, 6)}`;
@@ -50,6 +51,7 @@ export function demoStore({ startMs, endMs, count = 600, big = 0, hostile = true
   if (big) store.add(hugeTrace({ startMs: endMs - 600_000, count: big, traceId: kBigTraceId }));
   if (hostile) store.add(hostileTrace({ startMs: endMs - 300_000, traceId: kHostileTraceId }));
   store.finish();
+  for (const t of store.list) for (const s of t.spans) if (s.resource["service.namespace"]) namespaces.set(s.service, s.resource["service.namespace"]);
   return store;
 }
 
@@ -297,7 +299,7 @@ function errorGroups(found, start, end) {
     }
   }
   return [...groups.values()]
-    .map(({ first, last, services, samples, overTime, ...g }) => ({ ...g, firstSeenUnixNano: nano(first), lastSeenUnixNano: nano(last), services: [...services], sampleTraceIds: samples, overTime: [...overTime].sort((a, b) => a[0] - b[0]), newSince: first > (start + end) / 2 ? { service: "session-api", version: "1.1" } : null }))
+    .map(({ first, last, services, samples, overTime, ...g }) => ({ ...g, firstSeenUnixNano: nano(first), lastSeenUnixNano: nano(last), services: [...services], sampleTraceIds: samples, overTime: [...overTime].sort((a, b) => a[0] - b[0]), newSince: g.service === "session-api" && first > (start + end) / 2 ? { service: "session-api", version: "1.1" } : null }))
     .sort((a, b) => b.count - a.count);
 }
 
