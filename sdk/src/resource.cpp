@@ -235,6 +235,12 @@ Resource Resource::from_environment() {
   return r;
 }
 
+Resource Resource::from_variables() {
+  Resource r;
+  sdk_detail::add_environment(r);
+  return r;
+}
+
 Resource& Resource::set(std::string_view key, Value value) {
   if (key.empty()) return *this;
   for (auto& [k, v] : attributes_) {

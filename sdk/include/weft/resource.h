@@ -27,8 +27,10 @@ class Resource {
   // OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME, which win. Reads files under /proc and /etc;
   // what cannot be read is left out.
   static Resource detect();
-  // telemetry.sdk.* and service.name from the environment only.
+  // telemetry.sdk.*, service.name=unknown_service:<executable> and the environment, no more.
   static Resource from_environment();
+  // OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME alone.
+  static Resource from_variables();
 
   // Sets or replaces one attribute.
   Resource& set(std::string_view key, Value value);

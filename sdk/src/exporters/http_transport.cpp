@@ -1,0 +1,231 @@
+#include "http_transport.h"
+
+#include <curl/curl.h>
+#include <strings.h>
+#include <time.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <exception>
+
+#include <weft/version.h>
+
+#include "../clock.h"
+
+namespace weft::sdk_detail {
+namespace {
+
+constexpr std::size_t kMaxBody = 64 * 1024;
+
+// Once a process; never undone, because other libraries may use libcurl too.
+bool start_curl() noexcept {
+  static const bool started = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+  return started;
+}
+
+std::size_t take_body(char* data, std::size_t size, std::size_t count, void* user) {
+  auto* response = static_cast<HttpResponse*>(user);
+  const std::size_t bytes = size * count;
+  const std::size_t room = kMaxBody - std::min(kMaxBody, response->body.size());
+  try {
+    response->body.append(data, std::min(bytes, room));
+  } catch (const std::exception&) {
+    return 0;
+  }
+  return bytes;
+}
+
+// Seconds, or an HTTP date.
+std::int64_t read_retry_after(std::string_view text) {
+  std::int64_t seconds = 0;
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (result.ec == std::errc() && result.ptr == text.data() + text.size()) {
+    return std::clamp<std::int64_t>(seconds, 0, 86400) * 1000;
+  }
+  const time_t at = curl_getdate(std::string(text).c_str(), nullptr);
+  if (at == -1) return -1;
+  return std::clamp<std::int64_t>(static_cast<std::int64_t>(at) - time(nullptr), 0, 86400) * 1000;
+}
+
+// Headers and, with HTTP/2 and chunked bodies, trailers.
+std::size_t take_header(char* data, std::size_t size, std::size_t count, void* user) {
+  auto* response = static_cast<HttpResponse*>(user);
+  std::string_view line(data, size * count);
+  const std::size_t colon = line.find(':');
+  if (colon == std::string_view::npos) return size * count;
+  const std::string_view name = line.substr(0, colon);
+  std::string_view value = line.substr(colon + 1);
+  while (!value.empty() && (value.front() == ' ' || value.front() == '\t')) value.remove_prefix(1);
+  while (!value.empty() && (value.back() == '\r' || value.back() == '\n')) value.remove_suffix(1);
+  auto is = [&](std::string_view wanted) {
+    return name.size() == wanted.size() && strncasecmp(name.data(), wanted.data(), name.size()) == 0;
+  };
+  try {
+    if (is("retry-after")) response->retry_after_ms = read_retry_after(value);
+    if (is("grpc-status")) {
+      int status = -1;
+      std::from_chars(value.data(), value.data() + value.size(), status);
+      response->grpc_status = status;
+    }
+    if (is("grpc-message")) response->grpc_message = value.substr(0, 1024);
+    if (is("grpc-status-details-bin")) response->grpc_details = value.substr(0, 4096);
+  } catch (const std::exception&) {
+    return 0;
+  }
+  return size * count;
+}
+
+bool is_final(CURLcode code) noexcept {
+  switch (code) {
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_URL_MALFORMAT:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CACERT_BADFILE:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+HttpTransport::HttpTransport(std::string url, std::vector<std::string> headers, TlsFiles tls,
+                             bool http2)
+    : url_(std::move(url)), headers_(std::move(headers)), tls_(std::move(tls)), http2_(http2) {}
+
+HttpTransport::~HttpTransport() { close(); }
+
+bool HttpTransport::open() noexcept {
+  if (easy_ != nullptr) return true;
+  if (!start_curl()) return false;
+  CURL* easy = curl_easy_init();
+  CURLM* multi = curl_multi_init();
+  curl_slist* list = nullptr;
+  for (const std::string& header : headers_) list = curl_slist_append(list, header.c_str());
+  easy_ = easy;
+  multi_ = multi;
+  list_ = list;
+  if (easy == nullptr || multi == nullptr) {
+    close();
+    return false;
+  }
+  curl_easy_setopt(easy, CURLOPT_URL, url_.c_str());
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, list);
+  curl_easy_setopt(easy, CURLOPT_USERAGENT, "OTel-OTLP-Exporter-Cpp-weft/" WEFT_SDK_VERSION);
+  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy, CURLOPT_POST, 1L);
+  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
+  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
+  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
+                   !http2_                      ? CURL_HTTP_VERSION_1_1
+                   : url_.starts_with("https:") ? CURL_HTTP_VERSION_2TLS
+                                                : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);
+  if (!tls_.ca_file.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, tls_.ca_file.c_str());
+  if (!tls_.client_certificate_file.empty()) {
+    curl_easy_setopt(easy, CURLOPT_SSLCERT, tls_.client_certificate_file.c_str());
+  }
+  if (!tls_.client_key_file.empty()) {
+    curl_easy_setopt(easy, CURLOPT_SSLKEY, tls_.client_key_file.c_str());
+  }
+  return true;
+}
+
+void HttpTransport::close() noexcept {
+  if (easy_ != nullptr) curl_easy_cleanup(easy_);
+  if (multi_ != nullptr) curl_multi_cleanup(multi_);
+  curl_slist_free_all(static_cast<curl_slist*>(list_));
+  easy_ = multi_ = list_ = nullptr;
+}
+
+void HttpTransport::forget_connections() noexcept {
+  // Lost on purpose: closing them would say goodbye on the parent's connections.
+  easy_ = multi_ = list_ = nullptr;
+}
+
+HttpResponse HttpTransport::post(std::string_view body, std::int64_t timeout_ms,
+                                 const std::atomic<bool>& cancelled) noexcept {
+  HttpResponse response;
+  if (!open()) {
+    response.error = "libcurl cannot start";
+    return response;
+  }
+  char detail[CURL_ERROR_SIZE] = "";
+  curl_easy_setopt(easy_, CURLOPT_POSTFIELDS, body.data());
+  curl_easy_setopt(easy_, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
+  curl_easy_setopt(easy_, CURLOPT_TIMEOUT_MS, static_cast<long>(timeout_ms));
+  curl_easy_setopt(easy_, CURLOPT_ERRORBUFFER, detail);
+  curl_easy_setopt(easy_, CURLOPT_WRITEDATA, &response);
+  curl_easy_setopt(easy_, CURLOPT_HEADERDATA, &response);
+  CURLcode code = CURLE_FAILED_INIT;
+  bool done = curl_multi_add_handle(multi_, easy_) != CURLM_OK;
+  while (!done) {
+    int running = 0;
+    if (curl_multi_perform(multi_, &running) != CURLM_OK) break;
+    int queued = 0;
+    while (const CURLMsg* message = curl_multi_info_read(multi_, &queued)) {
+      if (message->msg == CURLMSG_DONE) {
+        code = message->data.result;
+        done = true;
+      }
+    }
+    if (done) break;
+    if (cancelled.load(std::memory_order_relaxed)) {
+      response.cancelled = true;
+      break;
+    }
+    curl_multi_poll(multi_, nullptr, 0, 100, nullptr);
+  }
+  curl_multi_remove_handle(multi_, easy_);
+  curl_easy_setopt(easy_, CURLOPT_ERRORBUFFER, nullptr);
+  if (response.cancelled) {
+    response.status = 0;
+    return response;
+  }
+  curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &response.status);
+  if (code != CURLE_OK) {
+    response.error = detail[0] != 0 ? detail : curl_easy_strerror(code);
+    response.final = is_final(code);
+    response.status = 0;  // an answer that broke off is none
+  }
+  return response;
+}
+
+bool wait_ms(std::int64_t ms, const std::atomic<bool>& cancelled) noexcept {
+  const std::int64_t end = monotonic_ns() + ms * kNsPerMs;
+  while (!cancelled.load(std::memory_order_relaxed)) {
+    const std::int64_t left = end - monotonic_ns();
+    if (left <= 0) return true;
+    const std::int64_t slice = std::min(left, 20 * kNsPerMs);
+    const timespec t{0, static_cast<long>(slice)};
+    nanosleep(&t, nullptr);
+  }
+  return false;
+}
+
+bool gzip(std::string_view in, std::string& out) noexcept {
+  z_stream stream{};
+  constexpr int kGzip = 16 + MAX_WBITS;
+  // Level 1: spans repeat themselves, and the worker's time is the program's.
+  if (deflateInit2(&stream, 1, Z_DEFLATED, kGzip, 8, Z_DEFAULT_STRATEGY) != Z_OK) return false;
+  bool good = false;
+  try {
+    out.resize(deflateBound(&stream, in.size()));
+    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(in.data()));
+    stream.avail_in = static_cast<uInt>(in.size());
+    stream.next_out = reinterpret_cast<Bytef*>(out.data());
+    stream.avail_out = static_cast<uInt>(out.size());
+    good = deflate(&stream, Z_FINISH) == Z_STREAM_END;
+    out.resize(stream.total_out);
+  } catch (const std::exception&) {
+    good = false;
+  }
+  deflateEnd(&stream);
+  return good;
+}
+
+}  // namespace weft::sdk_detail

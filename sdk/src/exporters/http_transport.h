@@ -1,0 +1,71 @@
+// One POST at a time over libcurl, with reuse of the connection, for the exporters that speak HTTP.
+// Belongs to one worker thread. A call ends at its deadline, or within a tenth of a second when it
+// is cancelled.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace weft::sdk_detail {
+
+struct HttpResponse {
+  // 0: no answer came; `error` says why.
+  long status = 0;
+  std::string body;  // the first 64 KiB
+  // Of Retry-After, in milliseconds; -1 when there was none.
+  std::int64_t retry_after_ms = -1;
+  // Of the gRPC trailers; -1 when there was none.
+  int grpc_status = -1;
+  std::string grpc_message;
+  std::string grpc_details;  // grpc-status-details-bin, still in base64
+  std::string error;
+  bool cancelled = false;
+  // The failure will not go away by itself (a bad URL, a certificate that is not trusted).
+  bool final = false;
+};
+
+struct TlsFiles {
+  std::string ca_file;
+  std::string client_key_file;
+  std::string client_certificate_file;
+};
+
+class HttpTransport {
+ public:
+  // `http2`: HTTP/2 without asking first, as gRPC wants it.
+  HttpTransport(std::string url, std::vector<std::string> headers, TlsFiles tls, bool http2);
+  HttpTransport(const HttpTransport&) = delete;
+  HttpTransport& operator=(const HttpTransport&) = delete;
+  ~HttpTransport();
+
+  // `timeout_ms` is at least 1.
+  HttpResponse post(std::string_view body, std::int64_t timeout_ms,
+                    const std::atomic<bool>& cancelled) noexcept;
+
+  // Leaves the connections, which the parent goes on using, alone and makes new ones.
+  void forget_connections() noexcept;
+
+ private:
+  bool open() noexcept;
+  void close() noexcept;
+
+  const std::string url_;
+  const std::vector<std::string> headers_;
+  const TlsFiles tls_;
+  const bool http2_;
+  void* multi_ = nullptr;  // CURLM
+  void* easy_ = nullptr;   // CURL
+  void* list_ = nullptr;   // curl_slist
+};
+
+// Waits, at most until the deadline. False when cancelled.
+bool wait_ms(std::int64_t ms, const std::atomic<bool>& cancelled) noexcept;
+
+// gzip (RFC 1952). False when zlib cannot.
+bool gzip(std::string_view in, std::string& out) noexcept;
+
+}  // namespace weft::sdk_detail

@@ -1,0 +1,91 @@
+#include <weft/otlp.h>
+
+#include "../diagnostics.h"
+#include "env.h"
+
+namespace weft::inline v1 {
+namespace {
+
+using sdk_detail::env_text;
+
+// The variable of the signal, else the one of all signals; `which` becomes the name of the one.
+std::string for_signal(Signal signal, const char* what, std::string* which = nullptr) {
+  static constexpr const char* kNames[] = {"TRACES_", "METRICS_", "LOGS_"};
+  for (const std::string prefix : {kNames[static_cast<std::size_t>(signal)], ""}) {
+    const std::string name = "OTEL_EXPORTER_OTLP_" + prefix + what;
+    const std::string text = env_text(name.c_str());
+    if (text.empty()) continue;
+    if (which != nullptr) *which = name;
+    return text;
+  }
+  return {};
+}
+
+OtlpProtocol read_protocol(Signal signal, std::string_view given) {
+  const std::string text =
+      given.empty() ? for_signal(signal, "PROTOCOL") : std::string(given);
+  if (text == "grpc") return OtlpProtocol::kGrpc;
+  if (text == "http/json") return OtlpProtocol::kHttpJson;
+  if (!text.empty() && text != "http/protobuf") {
+    sdk_detail::diagnose(DiagnosticLevel::kWarn,
+                         "OTEL_EXPORTER_OTLP_PROTOCOL=" + text +
+                             " is unknown; http/protobuf is used. Known are http/protobuf, "
+                             "http/json, grpc");
+  }
+  return OtlpProtocol::kHttpProtobuf;
+}
+
+// An endpoint for all signals is a base that the signal's path is added to; one for this signal is
+// taken as it is.
+std::string read_endpoint(Signal signal, OtlpProtocol protocol) {
+  std::string which;
+  std::string endpoint = for_signal(signal, "ENDPOINT", &which);
+  if (endpoint.empty()) return endpoint;
+  if (protocol == OtlpProtocol::kGrpc) {
+    if (endpoint.find("://") == std::string::npos) {
+      const std::string insecure = for_signal(signal, "INSECURE");
+      endpoint = (insecure == "true" || insecure == "TRUE" ? "http://" : "https://") + endpoint;
+    }
+    return endpoint;
+  }
+  if (which == "OTEL_EXPORTER_OTLP_ENDPOINT") {
+    while (endpoint.ends_with('/')) endpoint.pop_back();
+    endpoint += "/v1/" + std::string(signal_name(signal));
+  } else if (endpoint.find('/', endpoint.find("://") + 3) == std::string::npos) {
+    endpoint += '/';
+  }
+  return endpoint;
+}
+
+std::uint32_t read_timeout(Signal signal) {
+  std::string which;
+  return for_signal(signal, "TIMEOUT", &which).empty()
+             ? 10000
+             : sdk_detail::env_number(which.c_str(), 10000);
+}
+
+}  // namespace
+
+OtlpConfig otlp_config_from_env(Signal signal, std::string_view protocol) {
+  OtlpConfig config;
+  config.signal = signal;
+  config.protocol = read_protocol(signal, protocol);
+  config.endpoint = read_endpoint(signal, config.protocol);
+  std::string which;
+  const std::string headers = for_signal(signal, "HEADERS", &which);
+  config.headers = sdk_detail::parse_headers(which.c_str(), headers);
+  const std::string compression = for_signal(signal, "COMPRESSION", &which);
+  config.gzip = compression == "gzip";
+  if (!compression.empty() && compression != "gzip" && compression != "none") {
+    sdk_detail::diagnose(DiagnosticLevel::kWarn, which + "=" + compression +
+                                                     " is unknown; nothing is compressed. Known "
+                                                     "are gzip and none");
+  }
+  config.timeout_ms = read_timeout(signal);
+  config.ca_file = for_signal(signal, "CERTIFICATE");
+  config.client_key_file = for_signal(signal, "CLIENT_KEY");
+  config.client_certificate_file = for_signal(signal, "CLIENT_CERTIFICATE");
+  return config;
+}
+
+}  // namespace weft::inline v1
