@@ -40,14 +40,13 @@ function signature(trace: Trace, span: number): string {
 }
 
 function kids(trace: Trace, span: number): number[] {
-  if (span === -2) return trace.roots;
   const found: number[] = [];
   for (let c = trace.childStart[span]; c < trace.childStart[span + 1]; c++) found.push(trace.children[c]);
   return found;
 }
 
-// Pairs siblings of the same signature in order, and keeps the left order with the right's
-// additions where they stand.
+// Pairs siblings of the same signature in order, and keeps the left order with the right's additions
+// where they stand.
 function pairUp(left: Trace, ls: number[], right: Trace, rs: number[]): [number, number][] {
   const waiting = new Map<string, number[]>();
   rs.forEach((r, i) => {
@@ -56,33 +55,26 @@ function pairUp(left: Trace, ls: number[], right: Trace, rs: number[]): [number,
     if (list) list.push(i);
     else waiting.set(key, [i]);
   });
-  const pairs: [number, number][] = [];
-  const used = new Uint8Array(rs.length);
-  let next = 0;
-  for (const l of ls) {
-    const found = waiting.get(signature(left, l))?.shift();
-    if (found === undefined) {
-      pairs.push([l, -1]);
-      continue;
-    }
-    used[found] = 1;
-    for (; next < found; next++) {
-      if (!used[next] && !hasPartner(waiting, right, rs, next)) {
-        used[next] = 1;
-        pairs.push([-1, rs[next]]);
-      }
-    }
-    pairs.push([l, rs[found]]);
-  }
-  rs.forEach((r, i) => {
-    if (!used[i]) pairs.push([-1, r]);
+  const heads = new Map<string, number>(); // how many of a list are taken
+  const partner = ls.map((l) => {
+    const key = signature(left, l);
+    const at = heads.get(key) ?? 0;
+    heads.set(key, at + 1);
+    return waiting.get(key)?.[at] ?? -1;
   });
+  const taken = new Uint8Array(rs.length);
+  for (const p of partner) if (p >= 0) taken[p] = 1;
+  const pairs: [number, number][] = [];
+  let next = 0; // right siblings before this one are said
+  const additionsUpTo = (end: number) => {
+    for (; next < end; next++) if (!taken[next]) pairs.push([-1, rs[next]]);
+  };
+  ls.forEach((l, i) => {
+    if (partner[i] >= 0) additionsUpTo(partner[i]);
+    pairs.push([l, partner[i] >= 0 ? rs[partner[i]] : -1]);
+  });
+  additionsUpTo(rs.length);
   return pairs;
-}
-
-// Could a later left sibling still take this one? Then it must not be called added yet.
-function hasPartner(waiting: Map<string, number[]>, right: Trace, rs: number[], index: number): boolean {
-  return waiting.get(signature(right, rs[index]))?.includes(index) ?? false;
 }
 
 export function diffTraces(left: Trace, right: Trace, options: DiffOptions = kDiffDefaults): Diff {

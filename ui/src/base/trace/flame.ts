@@ -12,8 +12,13 @@ export function layoutFlame(trace: Trace): Flame {
   const lane = new Int32Array(trace.count);
   const ends: number[] = []; // last end by lane, for spans placed by start within a subtree
   let lanes = 0;
-  // By start over the whole trace, parents first where starts are equal.
-  const by_start = trace.order.slice().sort((a, b) => trace.startNs[a] - trace.startNs[b] || trace.position[a] - trace.position[b]);
+  // By start over the whole trace, but never before their parents (a clock may say otherwise).
+  const key = new Float64Array(trace.count);
+  for (const span of trace.order) {
+    const parent = trace.parent[span];
+    key[span] = parent < 0 ? trace.startNs[span] : Math.max(trace.startNs[span], key[parent]);
+  }
+  const by_start = trace.order.slice().sort((a, b) => key[a] - key[b] || trace.position[a] - trace.position[b]);
   for (const span of by_start) {
     const parent = trace.parent[span];
     let at = parent < 0 ? 0 : lane[parent] + 1;

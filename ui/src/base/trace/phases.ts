@@ -145,12 +145,12 @@ function fromHookEvents(trace: Trace, span: number, details: SpanDetails): Phase
 
 // Keys that instrumentations use for the length of a phase.
 const kTimingKeys: readonly [PhaseName, RegExp][] = [
-  ["dns", /^http\.(?:client\.)?(?:timing\.|time\.)?(?:dns|namelookup|dns_lookup)(?:_?duration|_?time)?(?:[._](ns|us|ms|s))?$/],
-  ["connect", /^http\.(?:client\.)?(?:timing\.|time\.)?(?:connect|tcp)(?:_?duration|_?time)?(?:[._](ns|us|ms|s))?$/],
-  ["tls", /^http\.(?:client\.)?(?:timing\.|time\.)?(?:tls|ssl|tls_handshake)(?:_?duration|_?time)?(?:[._](ns|us|ms|s))?$/],
-  ["send", /^http\.(?:client\.)?(?:timing\.|time\.)?(?:send|request_sent)(?:_?duration|_?time)?(?:[._](ns|us|ms|s))?$/],
-  ["wait", /^http\.(?:client\.)?(?:timing\.|time\.)?(?:wait|ttfb|first_byte)(?:_?duration|_?time)?(?:[._](ns|us|ms|s))?$/],
-  ["receive", /^http\.(?:client\.)?(?:timing\.|time\.)?(?:receive|download)(?:_?duration|_?time)?(?:[._](ns|us|ms|s))?$/],
+  ["dns", /^http\.(?:client\.)?(?:timing\.|time\.)?(?:dns|namelookup|dns_lookup)(?:[._]?duration|[._]?time)?(?:[._](ns|us|ms|s))?$/],
+  ["connect", /^http\.(?:client\.)?(?:timing\.|time\.)?(?:connect|tcp)(?:[._]?duration|[._]?time)?(?:[._](ns|us|ms|s))?$/],
+  ["tls", /^http\.(?:client\.)?(?:timing\.|time\.)?(?:tls|ssl|tls_handshake)(?:[._]?duration|[._]?time)?(?:[._](ns|us|ms|s))?$/],
+  ["send", /^http\.(?:client\.)?(?:timing\.|time\.)?(?:send|request_sent)(?:[._]?duration|[._]?time)?(?:[._](ns|us|ms|s))?$/],
+  ["wait", /^http\.(?:client\.)?(?:timing\.|time\.)?(?:wait|ttfb|first_byte)(?:[._]?duration|[._]?time)?(?:[._](ns|us|ms|s))?$/],
+  ["receive", /^http\.(?:client\.)?(?:timing\.|time\.)?(?:receive|download)(?:[._]?duration|[._]?time)?(?:[._](ns|us|ms|s))?$/],
 ];
 const kUnitNs: Record<string, number> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9 };
 

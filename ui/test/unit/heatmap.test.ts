@@ -1,0 +1,62 @@
+import { describe, expect, it } from "vitest";
+import { countIn, type HeatmapData, intensity, logTicks, regionOf, timeTicks, toGrid } from "../../src/base/heatmap_bins.ts";
+
+function data(cells: HeatmapData["cells"], perOctave = 4): HeatmapData {
+  const used = [...new Set(cells.map((c) => c[1]))];
+  return {
+    startMs: 1000,
+    endMs: 11_000,
+    columnMs: 1000,
+    bucketsPerOctave: perOctave,
+    buckets: used.map((index) => ({ index, fromMs: 2 ** (index / perOctave), toMs: 2 ** ((index + 1) / perOctave) })),
+    cells,
+    spans: cells.reduce((n, c) => n + c[2], 0),
+  };
+}
+
+describe("the heatmap", () => {
+  it("keeps every count, folding rows only where they would be too thin", () => {
+    const spread = data(Array.from({ length: 100 }, (_, i) => [i % 10, i, i + 1, i % 2] as [number, number, number, number]));
+    const grid = toGrid(spread);
+    expect(grid.rows).toBeLessThanOrEqual(51);
+    expect(grid.counts.reduce((a, b) => a + b, 0)).toBe(5050);
+    expect(grid.errors.reduce((a, b) => a + b, 0)).toBe(50);
+    expect(grid.columns).toBe(10);
+  });
+
+  it("gives a few spans an axis around them", () => {
+    const grid = toGrid(data([[0, 10, 1, 0]]));
+    expect(grid.rows).toBeGreaterThanOrEqual(12);
+    expect(grid.counts.reduce((a, b) => a + b, 0)).toBe(1);
+    expect(toGrid(data([])).maxCount).toBe(0);
+  });
+
+  it("turns a rectangle into the region that holds exactly its spans", () => {
+    const d = data([[2, 8, 5, 1], [3, 20, 7, 7]]);
+    const grid = toGrid(d);
+    const row = grid.counts.findIndex((c) => c === 5);
+    const cell = { column: row % grid.columns, row: Math.floor(row / grid.columns) };
+    const region = regionOf(d, grid, cell, cell);
+    expect(region.startMs).toBe(3000);
+    expect(region.endMs).toBe(4000);
+    const lowest = 2 ** (8 / 4);
+    if (region.minMs > 0) expect(region.minMs).toBeLessThanOrEqual(lowest + 1e-9);
+    expect(region.maxMs).toBeGreaterThan(lowest);
+    expect(countIn(grid, cell, cell)).toEqual({ count: 5, errors: 1 });
+    const all = regionOf(d, grid, { column: 0, row: 0 }, { column: 99, row: 99 });
+    expect(all).toMatchObject({ startMs: 1000, endMs: 11_000, minMs: 0, maxMs: Infinity });
+  });
+
+  it("never paints something as nothing", () => {
+    expect(intensity(0, 1e6)).toBe(0);
+    expect(intensity(1, 1e6)).toBeGreaterThan(0.1);
+    expect(intensity(1e6, 1e6)).toBe(1);
+  });
+
+  it("marks round durations and times", () => {
+    expect(logTicks(0.9, 1100)).toEqual([1, 3, 10, 30, 100, 300, 1000]);
+    const ticks = timeTicks(0, 3_600_000, 8);
+    expect(ticks.length).toBeLessThanOrEqual(8);
+    expect(ticks.every((t) => t % 600_000 === 0)).toBe(true);
+  });
+});

@@ -1,0 +1,39 @@
+import { describe, expect, it } from "vitest";
+import { drawnMap, edgeLines, isBroken, type MapEdgeIn, type MapNodeIn } from "../../src/base/map_model.ts";
+import { layoutMap } from "../../src/widgets/layout_worker.ts";
+// @ts-expect-error plain JavaScript shared with the mock
+import { random } from "../mock/story.mjs";
+import { testSeed } from "./make_trace.ts";
+
+const node = (service: string, squad: string | null, extra: Partial<MapNodeIn> = {}): MapNodeIn => ({ service, squad, spans: 10, rate: 1, errors: 1, p50Ms: 1, p95Ms: 2, p99Ms: 3, ...extra });
+const edge = (from: string, to: string, extra: Partial<MapEdgeIn> = {}): MapEdgeIn => ({ from, to, calls: 10, rate: 1, errors: 0, p50Ms: 1, p95Ms: 2, p99Ms: 3, continuedShare: 1, ...extra });
+
+describe("the service map", () => {
+  it("merges the edges of a closed squad, and leaves out those within it", () => {
+    const map = drawnMap([node("a", "S"), node("b", "S"), node("c", "T")], [edge("a", "b"), edge("a", "c", { continuedShare: 0 }), edge("b", "c", { p95Ms: 9, errors: 5 })], new Set(["S"]));
+    expect(map.nodes.map((n) => n.id).sort()).toEqual(["c", "squad:S"]);
+    expect(map.edges).toHaveLength(1);
+    expect(map.edges[0]).toMatchObject({ from: "squad:S", to: "c", calls: 20, errors: 5, p95Ms: 9, continuedShare: 0.5, merged: 2 });
+    expect(edgeLines(map.edges[0])).toEqual({ rate: "2/s · p95 ≤ 9 ms", failed: "25 % failed", lost: "50 % continue" });
+  });
+
+  it("draws an edge broken that loses the context, but not to what sends no spans", () => {
+    const map = drawnMap([node("a", null), node("b", null), node("pg", null, { virtual: true })], [edge("a", "b", { continuedShare: 0.1 }), edge("a", "pg", { continuedShare: 0 })], new Set());
+    expect(map.edges.map(isBroken)).toEqual([true, false]);
+  });
+
+  it("lays out any graph without two cards over each other", () => {
+    const rng = random(testSeed());
+    for (let round = 0; round < 20; round++) {
+      const n = 1 + Math.floor(rng() * 40);
+      const nodes = Array.from({ length: n }, (_, i) => ({ id: `n${i}`, group: rng() < 0.3 ? null : `g${Math.floor(rng() * 5)}`, width: 178, height: 46 }));
+      const edges = Array.from({ length: Math.floor(rng() * n * 2) }, () => ({ from: `n${Math.floor(rng() * n)}`, to: `n${Math.floor(rng() * n)}`, labelWidth: 100, labelHeight: 20 }));
+      const answer = layoutMap({ id: 1, nodes, edges });
+      const boxes = nodes.map((x) => answer.nodes[x.id]);
+      boxes.forEach((a, i) => {
+        expect(Number.isFinite(a.x) && Number.isFinite(a.y)).toBe(true);
+        for (const b of boxes.slice(0, i)) expect(Math.abs(a.x - b.x) >= 178 || Math.abs(a.y - b.y) >= 46).toBe(true);
+      });
+    }
+  });
+});
