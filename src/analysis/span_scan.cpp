@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <numeric>
 
 namespace weft::analysis {
 namespace {
@@ -14,6 +13,20 @@ Expected<CompiledQuery> narrowed_query(const AnalysisRequest& request,
   const Predicate* filter = request.query->exact_filter();
   if (filter == nullptr || candidates.kind == Predicate::Kind::kTrue) return *request.query;
   return query_of({Predicate::all_of({*filter, candidates})});
+}
+
+// Batches may hold traces without a match besides.
+void rows_of_matching_traces(const MatchBatch& found, std::vector<uint32_t>& rows) {
+  const std::vector<uint32_t>& begin = found.batch.trace_begin;
+  rows.clear();
+  size_t match = 0;
+  for (size_t trace = 0; trace < found.batch.traces() && match < found.matches.size(); trace++) {
+    if (found.matches[match] >= begin[trace + 1]) continue;
+    for (uint32_t row = begin[trace]; row < begin[trace + 1]; row++)
+      rows.push_back(row);
+    while (match < found.matches.size() && found.matches[match] < begin[trace + 1])
+      match++;
+  }
 }
 
 void add(Inspected& target, const Inspected& more) {
@@ -65,10 +78,8 @@ Status scan_spans(const AnalysisRequest& request, TimeRange range, const ScanSha
   const auto consume = [&](unsigned worker, const MatchBatch& found) -> Status {
     std::span<const uint32_t> rows = found.matches;
     if (shape.whole_traces) {
-      std::vector<uint32_t>& all = all_rows[worker];
-      all.resize(found.batch.rows());
-      std::iota(all.begin(), all.end(), 0u);
-      rows = all;
+      rows_of_matching_traces(found, all_rows[worker]);
+      rows = all_rows[worker];
     }
     visit(worker, BatchView{found.batch, found.columns, rows});
     return {};
