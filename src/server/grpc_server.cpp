@@ -54,6 +54,18 @@ Expected<MessageBytes> bytes_of(const grpc::ByteBuffer& buffer) {
   return fail(ErrorCode::kInvalidArgument, "the message cannot be read");
 }
 
+// gRPC would decompress without a bound: a message of 64 MiB can become 64 GiB. So it hands the
+// bytes over as they came (see tune()), but does not say how they are packed. An OTLP request
+// begins with 0x0a, the tag of its only field; gzip and zlib begin otherwise.
+Compression compression_of(std::string_view bytes) {
+  if (bytes.size() < 2) return Compression::kNone;
+  const auto first = static_cast<uint8_t>(bytes[0]);
+  const auto second = static_cast<uint8_t>(bytes[1]);
+  if (first == 0x1f && second == 0x8b) return Compression::kGzip;
+  const bool zlib = (first & 0x0f) == 8 && (first >> 4) <= 7 && (first * 256 + second) % 31 == 0;
+  return zlib && first != 0x08 ? Compression::kDeflate : Compression::kNone;
+}
+
 grpc::ByteBuffer to_buffer(std::string_view bytes) {
   const grpc::Slice slice(bytes.data(), bytes.size());
   return grpc::ByteBuffer(&slice, 1);
@@ -169,6 +181,7 @@ class ExportReactor final : public grpc::ServerGenericBidiReactor {
     IngestRequest ingest;
     ingest.signal = signal_;
     ingest.body = message_.view();
+    ingest.compression = compression_of(ingest.body);
     ingest.token = token_;
     ingest.received_ns = server_.options.clock->now_ns();
     ingest.max_body_bytes = server_.options.max_request_bytes;
@@ -241,6 +254,7 @@ std::shared_ptr<grpc::ServerCredentials> make_credentials(const TlsFiles& files)
 
 void tune(grpc::ServerBuilder& builder, const GrpcOptions& options) {
   builder.SetMaxReceiveMessageSize(static_cast<int>(options.max_request_bytes));
+  builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
   // Two servers on one port would share its connections at random.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   // Batches of spans are some hundred KB: large frames and a window that holds some of them.
