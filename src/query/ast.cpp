@@ -58,10 +58,18 @@ bool is_negative(const Literal& literal) {
   return false;
 }
 
+bool is_unary(const FieldExpr& expression) {
+  return expression.kind == FieldExpr::Kind::kUnary;
+}
+bool is_unary(const ScalarExpr& expression) {
+  return expression.kind == ScalarExpr::Kind::kNegate;
+}
+
 // An operand, in parentheses where they decide how it is read.
 template <typename Expr>
 std::string operand_text(const Expr& child) {
-  const bool in_parens = child.kind == Expr::Kind::kBinary ||
+  // Unary operators bind looser than some binary ones.
+  const bool in_parens = child.kind == Expr::Kind::kBinary || is_unary(child) ||
                          (child.kind == Expr::Kind::kLiteral && is_negative(child.literal));
   return in_parens ? "(" + to_string(child) + ")" : to_string(child);
 }

@@ -28,7 +28,8 @@ class ExactSum {
   }
   void merge(const ExactSum& other) {
     whole_ += other.whole_;
-    for (double partial : other.partials_) add(partial);
+    for (double partial : other.partials_)
+      add(partial);
   }
   double total() const {
     ExactSum all = *this;
@@ -39,7 +40,8 @@ class ExactSum {
     all.add(std::ldexp(static_cast<double>(high & 0xFFFF), 48));
     all.add(static_cast<double>(low));
     double total = 0;
-    for (size_t i = all.partials_.size(); i-- > 0;) total += all.partials_[i];
+    for (size_t i = all.partials_.size(); i-- > 0;)
+      total += all.partials_[i];
     return total;
   }
 

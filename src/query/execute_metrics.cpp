@@ -29,7 +29,9 @@ size_t exemplar_count(const Query& query, const MetricsOptions& options) {
 Expected<SeriesOperand> evaluate(const MetricsExpr& metrics, const MetricsContext& context) {
   SeriesOperand out;
   switch (metrics.kind) {
-    case MetricsExpr::Kind::kNumber: out.number = metrics.number; return out;
+    case MetricsExpr::Kind::kNumber:
+      out.number = metrics.number;
+      return out;
     case MetricsExpr::Kind::kQuery: {
       WEFT_ASSIGN(out.series, run_metrics_leaf(metrics, context));
       break;
@@ -41,7 +43,8 @@ Expected<SeriesOperand> evaluate(const MetricsExpr& metrics, const MetricsContex
       break;
     }
   }
-  for (const SeriesStage& stage : metrics.stages) apply_stage(stage, out.series);
+  for (const SeriesStage& stage : metrics.stages)
+    apply_stage(stage, out.series);
   return out;
 }
 
@@ -57,8 +60,8 @@ Expected<MetricsResult> query_metrics(SpanSource& source, const CompiledQuery& q
   WEFT_ASSIGN(const TimeAxis axis, TimeAxis::create(options));
   BudgetMeter meter(options.budget, options.cancel);
   ScanStats stats;
-  const MetricsContext context{source, options, axis, exemplar_count(parsed, options), meter,
-                               stats};
+  const MetricsContext context{source, options, axis, exemplar_count(parsed, options),
+                               meter,  stats};
   WEFT_ASSIGN(SeriesOperand result, evaluate(*parsed.metrics, context));
   MetricsResult out;
   out.series = std::move(result.series);

@@ -4,7 +4,8 @@ namespace weft::traceql {
 
 LabelCoder::LabelCoder(std::vector<FieldTable::Slot> slots)
     : levels_(slots.size()), codes_(slots.size()) {
-  for (FieldTable::Slot slot : slots) coders_.push_back({slot, nullptr, {}, {}, {}});
+  for (FieldTable::Slot slot : slots)
+    coders_.push_back({slot, nullptr, {}, {}, {}});
   if (slots.empty()) groups_.emplace_back();
 }
 
@@ -44,7 +45,8 @@ uint32_t LabelCoder::group_of(BatchFields& fields, uint32_t row) {
     group = found->second;
     if (is_new && level + 1 == coders_.size()) {
       std::vector<Value> labels;
-      for (size_t i = 0; i < coders_.size(); ++i) labels.push_back(coders_[i].values[codes_[i]]);
+      for (size_t i = 0; i < coders_.size(); ++i)
+        labels.push_back(coders_[i].values[codes_[i]]);
       groups_.push_back(std::move(labels));
     }
   }

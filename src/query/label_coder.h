@@ -24,10 +24,10 @@ class LabelCoder {
  private:
   struct Coder {
     FieldTable::Slot slot;
-    std::shared_ptr<const StringPool> pool;     // of `by_id`
-    std::vector<uint32_t> by_id;                // code + 1 by string id
+    std::shared_ptr<const StringPool> pool;              // of `by_id`
+    std::vector<uint32_t> by_id;                         // code + 1 by string id
     std::unordered_map<std::string, uint32_t> by_bytes;  // type and bytes of a value
-    std::vector<Value> values;                  // by code
+    std::vector<Value> values;                           // by code
   };
 
   uint32_t code_of(Coder& coder, BatchFields& fields, uint32_t row);

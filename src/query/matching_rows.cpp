@@ -12,7 +12,8 @@ void matching_rows(const SpanPlan& plan, const TimeRange& range, TraceEvaluator&
     mask.resize(batch.rows());
     for (uint32_t trace = 0; trace < batch.traces(); ++trace) {
       for (const Spanset& set : evaluator.evaluate(trace)) {
-        for (uint32_t row : set.rows) mask[row] = 1;
+        for (uint32_t row : set.rows)
+          mask[row] = 1;
       }
     }
   }

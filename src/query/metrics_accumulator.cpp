@@ -17,7 +17,9 @@ namespace {
 // octave, four bits of the mantissa. Negative numbers mirror the positive ones.
 constexpr int kMantissaBits = 52;
 
-int shift_of(uint32_t per_octave) { return kMantissaBits - std::countr_zero(per_octave); }
+int shift_of(uint32_t per_octave) {
+  return kMantissaBits - std::countr_zero(per_octave);
+}
 
 bool is_duration(const MetricsExpr& metrics) {
   return metrics.value && metrics.value->type() == StaticType::kDuration;
@@ -53,7 +55,8 @@ uint64_t exemplar_hash(const Exemplar& exemplar) {
 Expected<TimeAxis> TimeAxis::create(const MetricsOptions& options) {
   const TimeRange& range = options.range;
   if (range.to_ns <= range.from_ns) {
-    return fail(ErrorCode::kInvalidArgument, "the time range is empty; its end must follow its start");
+    return fail(ErrorCode::kInvalidArgument,
+                "the time range is empty; its end must follow its start");
   }
   if (range.to_ns == UINT64_MAX) {
     return fail(ErrorCode::kInvalidArgument, "a metrics query needs a start and an end");
@@ -83,12 +86,14 @@ int64_t BucketScale::bucket_of(double value) const {
 
 double BucketScale::floor_of(int64_t bucket) const {
   if (is_duration_) return histogram_bucket_floor(static_cast<uint32_t>(bucket), per_octave_);
-  if (bucket < 0) return -std::bit_cast<double>(static_cast<uint64_t>(-bucket)
-                                                << shift_of(per_octave_));
+  if (bucket < 0)
+    return -std::bit_cast<double>(static_cast<uint64_t>(-bucket) << shift_of(per_octave_));
   return std::bit_cast<double>(static_cast<uint64_t>(bucket) << shift_of(per_octave_));
 }
 
-double BucketScale::ceiling_of(int64_t bucket) const { return floor_of(bucket + 1); }
+double BucketScale::ceiling_of(int64_t bucket) const {
+  return floor_of(bucket + 1);
+}
 
 CellNeeds CellNeeds::of(MetricsFunction function) {
   CellNeeds out;
@@ -124,7 +129,8 @@ void Cell::merge(const Cell& other) {
   max = count == 0 ? other.max : std::max(max, other.max);
   count += other.count;
   sum.merge(other.sum);
-  for (const auto& [bucket, n] : other.histogram) histogram[bucket] += n;
+  for (const auto& [bucket, n] : other.histogram)
+    histogram[bucket] += n;
 }
 
 size_t SeriesData::memory_bytes() const {
@@ -234,9 +240,12 @@ void MetricsAccumulator::add_exemplar(SeriesData& series, const Exemplar& exempl
 Status MetricsAccumulator::merge(MetricsAccumulator&& other) {
   for (auto& [key, data] : other.series_) {
     WEFT_ASSIGN(SeriesData * mine, series(data.labels));
-    for (size_t i = 0; i < data.counts.size(); ++i) mine->counts[i] += data.counts[i];
-    for (size_t i = 0; i < data.cells.size(); ++i) mine->cells[i].merge(data.cells[i]);
-    for (const auto& [hash, exemplar] : data.exemplars) add_exemplar(*mine, exemplar);
+    for (size_t i = 0; i < data.counts.size(); ++i)
+      mine->counts[i] += data.counts[i];
+    for (size_t i = 0; i < data.cells.size(); ++i)
+      mine->cells[i].merge(data.cells[i]);
+    for (const auto& [hash, exemplar] : data.exemplars)
+      add_exemplar(*mine, exemplar);
     meter_->give_memory(data.memory_bytes());
   }
   other.series_.clear();
@@ -278,7 +287,8 @@ void MetricsAccumulator::finish_histogram(const SeriesData& data,
                                           std::vector<MetricsSeries>& out) const {
   std::set<int64_t> buckets;
   for (const Cell& cell : data.cells) {
-    for (const auto& [bucket, n] : cell.histogram) buckets.insert(bucket);
+    for (const auto& [bucket, n] : cell.histogram)
+      buckets.insert(bucket);
   }
   for (int64_t bucket : buckets) {
     MetricsSeries series;
@@ -317,19 +327,27 @@ void MetricsAccumulator::finish_series(const SeriesData& data,
   for (size_t i = 0; i < axis_->count; ++i) {
     if (counts_only_) {
       const auto count = static_cast<double>(data.counts[i]);
-      series.points.push_back(
-          {axis_->time_of(i),
-           metrics_->function == MetricsFunction::kRate ? count / seconds : count});
+      series.points.push_back({axis_->time_of(i), metrics_->function == MetricsFunction::kRate
+                                                      ? count / seconds
+                                                      : count});
       continue;
     }
     const Cell& cell = data.cells[i];
     if (cell.count == 0) continue;
     double value = 0;
     switch (metrics_->function) {
-      case MetricsFunction::kMinOverTime: value = cell.min; break;
-      case MetricsFunction::kMaxOverTime: value = cell.max; break;
-      case MetricsFunction::kSumOverTime: value = cell.sum.total(); break;
-      default: value = cell.sum.total() / static_cast<double>(cell.count); break;
+      case MetricsFunction::kMinOverTime:
+        value = cell.min;
+        break;
+      case MetricsFunction::kMaxOverTime:
+        value = cell.max;
+        break;
+      case MetricsFunction::kSumOverTime:
+        value = cell.sum.total();
+        break;
+      default:
+        value = cell.sum.total() / static_cast<double>(cell.count);
+        break;
     }
     series.points.push_back({axis_->time_of(i), value * unit_});
   }
@@ -339,7 +357,8 @@ void MetricsAccumulator::finish_series(const SeriesData& data,
 
 std::vector<MetricsSeries> MetricsAccumulator::finish() const {
   std::vector<MetricsSeries> out;
-  for (const auto& [key, data] : series_) finish_series(data, out);
+  for (const auto& [key, data] : series_)
+    finish_series(data, out);
   std::erase_if(out, [](const MetricsSeries& series) { return series.points.empty(); });
   std::sort(out.begin(), out.end(), [](const MetricsSeries& a, const MetricsSeries& b) {
     return label_less(a.labels, b.labels);

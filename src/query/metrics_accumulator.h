@@ -69,9 +69,9 @@ struct Cell {
 };
 
 struct SeriesData {
-  std::vector<Value> labels;      // parallel to by(...)
-  std::vector<uint64_t> counts;   // a bucket; for functions that count only
-  std::vector<Cell> cells;        // a bucket; for the others
+  std::vector<Value> labels;     // parallel to by(...)
+  std::vector<uint64_t> counts;  // a bucket; for functions that count only
+  std::vector<Cell> cells;       // a bucket; for the others
   // The exemplars with the smallest hashes: a fair draw that does not depend on order.
   std::map<uint64_t, Exemplar> exemplars;
 

@@ -53,7 +53,8 @@ struct AttributeCounts {
   Status merge(const AttributeCounts& other, size_t buckets, BudgetMeter& meter) {
     if (other.totals.empty()) return {};
     if (totals.empty()) totals.resize(buckets);
-    for (size_t i = 0; i < buckets; ++i) totals[i] += other.totals[i];
+    for (size_t i = 0; i < buckets; ++i)
+      totals[i] += other.totals[i];
     if (other.overflowed) {
       overflowed = true;
       values.clear();
@@ -71,7 +72,8 @@ struct AttributeCounts {
         values.emplace(key, data);
         continue;
       }
-      for (size_t i = 0; i < buckets; ++i) found->second.counts[i] += data.counts[i];
+      for (size_t i = 0; i < buckets; ++i)
+        found->second.counts[i] += data.counts[i];
       found->second.total += data.total;
     }
     return {};
@@ -90,8 +92,8 @@ Expected<std::vector<FieldRef>> compared_fields(const MetricsContext& context) {
     out.push_back(field);
   }
   const Watchdog watchdog(context.meter);
-  auto keys = context.source.attribute_keys(context.axis.range, 4 * kMaxAttributes,
-                                            watchdog.cancel());
+  auto keys =
+      context.source.attribute_keys(context.axis.range, 4 * kMaxAttributes, watchdog.cancel());
   WEFT_TRY(context.meter.check());
   if (!keys) return std::unexpected(std::move(keys).error());
   for (const AttributeKey& key : keys->keys) {
@@ -110,7 +112,8 @@ class CompareWorker {
   CompareWorker(const MetricsExpr& metrics, const std::vector<FieldTable::Slot>& slots,
                 const FilterProgram& selection, const MetricsContext& context)
       : metrics_(&metrics), slots_(&slots), selection_(selection), context_(&context) {
-    for (auto& side : sides_) side.resize(slots.size());
+    for (auto& side : sides_)
+      side.resize(slots.size());
   }
 
   Status consume(BatchFields& fields, const std::vector<uint32_t>& rows) {
@@ -118,9 +121,9 @@ class CompareWorker {
     selection_.evaluate(fields, mask_);
     for (uint32_t row : rows) {
       const uint64_t start_ns = fields.batch().start_ns[row];
-      const bool in_range = metrics_->compare_to_ns == 0 ||
-                            (start_ns >= metrics_->compare_from_ns &&
-                             start_ns < metrics_->compare_to_ns);
+      const bool in_range =
+          metrics_->compare_to_ns == 0 ||
+          (start_ns >= metrics_->compare_from_ns && start_ns < metrics_->compare_to_ns);
       std::vector<AttributeCounts>& side = sides_[mask_[row] != 0 && in_range ? 1 : 0];
       const size_t bucket = context_->axis.bucket_of(start_ns);
       for (size_t i = 0; i < slots_->size(); ++i) {
@@ -167,7 +170,8 @@ void finish_attribute(const AttributeCounts& counts, const std::string& side,
                       std::vector<MetricsSeries>& out) {
   if (counts.totals.empty()) return;
   std::vector<const ValueData*> values;
-  for (const auto& [key, data] : counts.values) values.push_back(&data);
+  for (const auto& [key, data] : counts.values)
+    values.push_back(&data);
   std::stable_sort(values.begin(), values.end(),
                    [](const ValueData* a, const ValueData* b) { return a->total > b->total; });
   if (values.size() > top) values.resize(top);
@@ -197,21 +201,23 @@ Expected<std::vector<MetricsSeries>> run_compare(const MetricsExpr& metrics,
   WEFT_ASSIGN(auto program, PipelineProgram::create(plan.pipeline, table));
   FieldExpr everything;
   everything.literal = {StaticType::kBool, Value(true)};
-  const FieldExpr& chosen =
-      metrics.selection->filter ? *metrics.selection->filter : everything;
+  const FieldExpr& chosen = metrics.selection->filter ? *metrics.selection->filter : everything;
   WEFT_ASSIGN(const FilterProgram selection, FilterProgram::create(chosen, table));
   WEFT_ASSIGN(const std::vector<FieldRef> compared, compared_fields(context));
   std::vector<FieldTable::Slot> slots;
-  for (const FieldRef& field : compared) slots.push_back(table.add(field));
+  for (const FieldRef& field : compared)
+    slots.push_back(table.add(field));
 
   std::vector<CompareWorker> workers;
   const unsigned threads = worker_count(context.options.budget);
-  for (unsigned i = 0; i < threads; ++i) workers.emplace_back(metrics, slots, selection, context);
+  for (unsigned i = 0; i < threads; ++i)
+    workers.emplace_back(metrics, slots, selection, context);
   WEFT_TRY(scan_leaf(plan, table, program, context,
                      [&](unsigned worker, BatchFields& fields, const std::vector<uint32_t>& rows) {
                        return workers[worker].consume(fields, rows);
                      }));
-  for (unsigned i = 1; i < threads; ++i) WEFT_TRY(workers[0].merge(workers[i]));
+  for (unsigned i = 1; i < threads; ++i)
+    WEFT_TRY(workers[0].merge(workers[i]));
 
   std::vector<MetricsSeries> out;
   for (size_t s = 0; s < 2; ++s) {

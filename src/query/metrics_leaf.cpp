@@ -16,7 +16,9 @@ FieldRef duration_field() {
   return out;
 }
 
-double seconds(uint64_t ns) { return static_cast<double>(ns) / 1e9; }
+double seconds(uint64_t ns) {
+  return static_cast<double>(ns) / 1e9;
+}
 
 // What one leaf reads of each span.
 struct LeafFields {
@@ -32,7 +34,8 @@ struct LeafFields {
     WEFT_ASSIGN(out.program, PipelineProgram::create(plan.pipeline, out.table));
     if (metrics.value) out.value = out.table.add(*metrics.value);
     if (exemplars) out.duration = out.table.add(duration_field());
-    for (const FieldRef& field : metrics.by) out.by.push_back(out.table.add(field));
+    for (const FieldRef& field : metrics.by)
+      out.by.push_back(out.table.add(field));
     return out;
   }
 };
@@ -105,7 +108,8 @@ Expected<std::vector<MetricsSeries>> run_by_scan(const MetricsExpr& metrics, con
   WEFT_ASSIGN(LeafFields leaf, LeafFields::create(metrics, plan, context.exemplars > 0));
   std::vector<LeafWorker> workers;
   const unsigned threads = worker_count(context.options.budget);
-  for (unsigned i = 0; i < threads; ++i) workers.emplace_back(metrics, leaf, context);
+  for (unsigned i = 0; i < threads; ++i)
+    workers.emplace_back(metrics, leaf, context);
   WEFT_TRY(scan_leaf(plan, leaf.table, leaf.program, context,
                      [&](unsigned worker, BatchFields& fields, const std::vector<uint32_t>& rows) {
                        return workers[worker].consume(fields, rows, false);
@@ -164,16 +168,16 @@ Cell cell_of(const AggregateCell& from) {
   out.sum.add(from.sum);
   out.min = from.min;
   out.max = from.max;
-  for (const auto& [bucket, n] : from.histogram) out.histogram[bucket] = n;
+  for (const auto& [bucket, n] : from.histogram)
+    out.histogram[bucket] = n;
   return out;
 }
 
 Status take_groups(const MetricsExpr& metrics, const GroupTable& table,
                    MetricsAccumulator& accumulator) {
   for (const GroupTable::Group& group : table.groups) {
-    const bool is_empty =
-        std::all_of(group.cells.begin(), group.cells.end(),
-                    [](const AggregateCell& cell) { return cell.count == 0; });
+    const bool is_empty = std::all_of(group.cells.begin(), group.cells.end(),
+                                      [](const AggregateCell& cell) { return cell.count == 0; });
     if (is_empty) continue;
     std::vector<Value> labels;
     for (size_t i = 0; i < group.keys.size(); ++i) {
@@ -202,14 +206,13 @@ Status find_exemplars(const SpanPlan& plan, const LeafFields& leaf, const Metric
   for (uint64_t slice = 0; slice < std::min(kSlices, width); ++slice) {
     WEFT_TRY(context.meter.check());
     ScanRequest request;
-    request.range = {range.from_ns + width / kSlices * slice,
-                     slice + 1 == kSlices ? range.to_ns
-                                          : range.from_ns + width / kSlices * (slice + 1)};
+    request.range = {
+        range.from_ns + width / kSlices * slice,
+        slice + 1 == kSlices ? range.to_ns : range.from_ns + width / kSlices * (slice + 1)};
     request.filter = plan.candidates.predicate;
     request.columns = leaf.table.columns();
     if (request.range.from_ns == request.range.to_ns) continue;
-    WEFT_ASSIGN(auto cursor,
-                context.source.scan(request, watchdog.cancel(), context.stats));
+    WEFT_ASSIGN(auto cursor, context.source.scan(request, watchdog.cancel(), context.stats));
     for (int i = 0; i < kBatchesPerSlice; ++i) {
       WEFT_ASSIGN(std::optional<ScanBatch> batch, cursor->next());
       if (!batch) break;
@@ -222,8 +225,8 @@ Status find_exemplars(const SpanPlan& plan, const LeafFields& leaf, const Metric
   return {};
 }
 
-Expected<std::vector<MetricsSeries>> run_by_source(const MetricsExpr& metrics,
-                                                   const SpanPlan& plan, const GroupTable& table,
+Expected<std::vector<MetricsSeries>> run_by_source(const MetricsExpr& metrics, const SpanPlan& plan,
+                                                   const GroupTable& table,
                                                    const MetricsContext& context) {
   WEFT_ASSIGN(LeafFields leaf, LeafFields::create(metrics, plan, context.exemplars > 0));
   LeafWorker worker(metrics, leaf, context);
@@ -245,7 +248,8 @@ Status scan_leaf(const SpanPlan& plan, FieldTable& table,
   request.parents = plan.parents || table.needs_trace();
   const unsigned threads = worker_count(context.options.budget);
   std::vector<TraceEvaluator> evaluators;
-  for (unsigned i = 0; i < threads; ++i) evaluators.emplace_back(program);
+  for (unsigned i = 0; i < threads; ++i)
+    evaluators.emplace_back(program);
   std::vector<std::vector<uint32_t>> rows(threads);
   ParallelScan work;
   work.process = [&](unsigned worker, const ScanBatch& batch) -> Expected<ScanStep> {

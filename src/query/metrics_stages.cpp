@@ -12,10 +12,18 @@ namespace {
 std::optional<double> combine(Op op, double a, double b) {
   double out = 0;
   switch (op) {
-    case Op::kAdd: out = a + b; break;
-    case Op::kSubtract: out = a - b; break;
-    case Op::kMultiply: out = a * b; break;
-    default: out = a / b; break;
+    case Op::kAdd:
+      out = a + b;
+      break;
+    case Op::kSubtract:
+      out = a - b;
+      break;
+    case Op::kMultiply:
+      out = a * b;
+      break;
+    default:
+      out = a / b;
+      break;
   }
   if (!std::isfinite(out)) return std::nullopt;
   return out;
@@ -42,8 +50,8 @@ MetricsSeries with_number(Op op, const MetricsSeries& series, double number, boo
   MetricsSeries out;
   out.labels = series.labels;
   for (const MetricsPoint& point : series.points) {
-    const auto value = number_is_left ? combine(op, number, point.value)
-                                      : combine(op, point.value, number);
+    const auto value =
+        number_is_left ? combine(op, number, point.value) : combine(op, point.value, number);
     if (value) out.points.push_back({point.time_ns, *value});
   }
   return out;
@@ -55,7 +63,8 @@ MetricsSeries with_series(Op op, const MetricsSeries& left, const MetricsSeries&
   if (out.labels.empty()) out.labels.emplace_back("__name__", Value(to_string(op)));
   auto other = right.points.begin();
   for (const MetricsPoint& point : left.points) {
-    while (other != right.points.end() && other->time_ns < point.time_ns) ++other;
+    while (other != right.points.end() && other->time_ns < point.time_ns)
+      ++other;
     if (other == right.points.end() || other->time_ns != point.time_ns) continue;
     if (const auto value = combine(op, point.value, other->value)) {
       out.points.push_back({point.time_ns, *value});
@@ -66,12 +75,18 @@ MetricsSeries with_series(Op op, const MetricsSeries& left, const MetricsSeries&
 
 bool passes(Op op, double value, double bound) {
   switch (op) {
-    case Op::kEqual: return value == bound;
-    case Op::kNotEqual: return value != bound;
-    case Op::kLess: return value < bound;
-    case Op::kLessEqual: return value <= bound;
-    case Op::kGreater: return value > bound;
-    default: return value >= bound;
+    case Op::kEqual:
+      return value == bound;
+    case Op::kNotEqual:
+      return value != bound;
+    case Op::kLess:
+      return value < bound;
+    case Op::kLessEqual:
+      return value <= bound;
+    case Op::kGreater:
+      return value > bound;
+    default:
+      return value >= bound;
   }
 }
 
@@ -97,9 +112,11 @@ void keep_best(const SeriesStage& stage, std::vector<MetricsSeries>& series) {
       return top ? a.value > b.value : a.value < b.value;
     });
     if (entries.size() > stage.k) entries.resize(stage.k);
-    for (const Entry& entry : entries) kept[entry.series].push_back({time_ns, entry.value});
+    for (const Entry& entry : entries)
+      kept[entry.series].push_back({time_ns, entry.value});
   }
-  for (size_t i = 0; i < series.size(); ++i) series[i].points = std::move(kept[i]);
+  for (size_t i = 0; i < series.size(); ++i)
+    series[i].points = std::move(kept[i]);
 }
 
 }  // namespace
@@ -115,7 +132,8 @@ std::vector<MetricsSeries> combine_series(Op op, const SeriesOperand& left,
     }
   } else {
     std::map<std::string, const MetricsSeries*> by_labels;
-    for (const MetricsSeries& series : right.series) by_labels[identity_key(series)] = &series;
+    for (const MetricsSeries& series : right.series)
+      by_labels[identity_key(series)] = &series;
     for (const MetricsSeries& series : left.series) {
       const auto found = by_labels.find(identity_key(series));
       if (found != by_labels.end()) out.push_back(with_series(op, series, *found->second));
