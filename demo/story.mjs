@@ -20,7 +20,9 @@ export const PUBLIC_TOKEN = 'demo-public-web-token';
 export const VENDOR_KEY = 'demo-vendor-key';
 
 export class Story {
-  // options: { weft, bin, work, data, speed, seed, shares, ports, onExit }
+  // options: { weft, bin, work, data, speed, seed, shares, ports, onExit, tap }
+  // tap(name, port) may stand between a service and its callers: it resolves with the port that the
+  // callers are to use instead.
   constructor(options) {
     this.options = options;
     this.children = new Children(options.onExit ?? (() => {}));
@@ -48,6 +50,10 @@ export class Story {
     }
     for (const name of ['session-api', 'account-oauth', 'account-legacy', 'web-tier', 'app-tier']) {
       this.ports[name] = await claim(0, name);
+    }
+    this.called = {};
+    for (const name of ['session-api', 'account-oauth', 'account-legacy']) {
+      this.called[name] = this.options.tap ? await this.options.tap(name, this.ports[name]) : this.ports[name];
     }
   }
 
@@ -102,7 +108,7 @@ squads:
     this.vendorPort = Number(vendor[1]);
     await this.#startBalancer('app-tier', appTier({
       listen: this.ports['app-tier'], certificate: certificates.bundle,
-      oauth: this.ports['account-oauth'], legacy: this.ports['account-legacy'],
+      oauth: this.called['account-oauth'], legacy: this.called['account-legacy'],
     }));
     await this.#startBalancer('web-tier', webTier({ listen: this.ports['web-tier'], appTier: this.ports['app-tier'] }));
   }
@@ -178,7 +184,7 @@ squads:
           PORT: String(this.ports.web),
           SERVICE_VERSION: wanted.productWeb,
           PROPAGATE: wanted.propagates ? 'on' : 'off',
-          SESSION_API_URL: `http://127.0.0.1:${this.ports['session-api']}`,
+          SESSION_API_URL: `http://127.0.0.1:${this.called['session-api']}`,
           OTLP_URL: `${base}/v1/traces`,
           PUBLIC_TOKEN: PUBLIC_TOKEN,
         },

@@ -5,6 +5,7 @@
 //
 //   POST /oauth/token    {grant: "legacy_session" | "refresh_token", customer, session | refreshToken, scope}
 //   GET  /customers/{id}/state
+//   GET  /.well-known/oauth-authorization-server
 //
 // Release 3.1 answers a suspended customer's transfer with a restricted token set for the journey
 // that suspended customers have, where 3.0 refused it.
@@ -85,6 +86,9 @@ async function answer(request, body) {
   if (request.method === 'POST' && request.url === '/oauth/token') {
     await pause(3 + Math.random() * 9); // its data base
     return issue(body);
+  }
+  if (request.url === '/.well-known/oauth-authorization-server') {
+    return { status: 200, body: { grant_types_supported: ['legacy_session', 'refresh_token'], scopes_supported: [...MINIMUM_SCOPES, 'account.suspended'] } };
   }
   const state = /^\/customers\/([^/]+)\/state$/.exec(request.url ?? '');
   if (request.method === 'GET' && state) {

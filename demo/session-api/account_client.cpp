@@ -93,6 +93,12 @@ AccountAnswer AccountClient::look_up_session(std::string_view session) {
               {});
 }
 
+AccountAnswer AccountClient::discover() {
+  return send({.url = "/.well-known/oauth-authorization-server",
+               .url_template = "/.well-known/oauth-authorization-server"},
+              {});
+}
+
 AccountAnswer AccountClient::issue_tokens(std::string_view customer, std::string_view session,
                                           std::string_view faults) {
   const nlohmann::json body = {{"grant", "legacy_session"},

@@ -32,6 +32,8 @@ class AccountClient {
   // that loses queries, "hang" is for account-oauth.
   AccountAnswer create_session(std::string_view customer, std::string_view password);
   AccountAnswer look_up_session(std::string_view session);
+  // account-oauth's discovery document: which scopes and grants it knows.
+  AccountAnswer discover();
   AccountAnswer issue_tokens(std::string_view customer, std::string_view session,
                              std::string_view faults);
   AccountAnswer refresh_tokens(std::string_view refresh_token);

@@ -15,7 +15,6 @@
 #include <cstdio>
 
 #include "account_client.h"
-#include "request_log.h"
 #include "routes.h"
 #include "settings.h"
 #include "telemetry.h"

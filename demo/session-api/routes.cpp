@@ -1,8 +1,10 @@
 #include "routes.h"
 
+#include <weft/access_log.h>
 #include <weft/tracer.h>
 
 #include <chrono>
+#include <cstdio>
 #include <nlohmann/json.hpp>
 
 namespace session_api {
@@ -102,6 +104,8 @@ BeastResponse log_in(AccountClient& account, BeastCall& call) {
   weft::current_span().set("enduser.id", customer);
   const AccountAnswer answer = account.create_session(customer, password);
   if (!answer.ok()) return pass_on_failure(call, answer);
+  // What the transfer will ask for next is looked up ahead; log-in goes on without it.
+  weft::current_span().set("oauth.discovered", account.discover().ok());
   BeastResponse response = respond(call, 200, {{"customer", customer}});
   set_cookie(response, "legacy_session", json::parse(answer.body).value("session", ""));
   return response;
@@ -149,10 +153,29 @@ BeastResponse keep_tokens_fresh(AccountClient& account, BeastCall& call,
   return response;
 }
 
+// One structured line a request on stdout, with the ids of its span.
+BeastResponse log_line(BeastCall& call, const weft::http::BeastRoutes::Handler& next) {
+  const auto start = std::chrono::steady_clock::now();
+  BeastResponse response = next(call);
+  const std::chrono::nanoseconds duration = std::chrono::steady_clock::now() - start;
+  std::string line = weft::format_request(
+      {.method = {call.request.method_string().data(), call.request.method_string().size()},
+       .route = call.route,
+       .path = call.path,
+       .status = static_cast<int>(response.result_int()),
+       .duration_ns = duration.count(),
+       .response_body_bytes = static_cast<int64_t>(response.body().size())});
+  line.push_back('\n');
+  std::fwrite(line.data(), 1, line.size(), stdout);
+  std::fflush(stdout);
+  return response;
+}
+
 }  // namespace
 
 weft::http::BeastRoutes make_routes(AccountClient& account, const weft::MeterProvider& metrics) {
   weft::http::BeastRoutes routes;
+  routes.use(log_line);
   routes.use([&account](BeastCall& call, const auto& next) {
     return keep_tokens_fresh(account, call, next);
   });
