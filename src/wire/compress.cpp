@@ -86,7 +86,7 @@ Expected<std::string> inflate_all(std::string_view body, Compression compression
                              out, used);
     }
     if (!consumed) return std::unexpected(std::move(consumed).error());
-    if (*consumed != body.size()) return damaged("deflate");
+    if (*consumed == 0 || *consumed != body.size()) return damaged("deflate");
   } else {
     // A member has 18 bytes at least, so that this ends.
     do {

@@ -220,9 +220,12 @@ TEST(OtlpJson, TruncationAnywhereIsRefused) {
 
 TEST(OtlpJson, DeepNestingIsBounded) {
   const auto nested = [](size_t depth) {
-    std::string value = R"({"stringValue":"deep"})";
+    std::string value;
     for (size_t i = 0; i < depth; ++i)
-      value = R"({"arrayValue":{"values":[)" + value + "]}}";
+      value += R"({"arrayValue":{"values":[)";
+    value += R"({"stringValue":"deep"})";
+    for (size_t i = 0; i < depth; ++i)
+      value += "]}}";
     return request_with_value(value);
   };
   EXPECT_EQ(decode_one(nested(kMaxValueDepth)).attributes.size(), 1);
