@@ -163,7 +163,9 @@ Status Store::Impl::merge(std::vector<BlockPtr> parts) {
   BlockMeta meta;
   meta.first_generation = parts.front()->meta().first_generation;
   meta.last_generation = parts.back()->meta().last_generation;
-  meta.created_ns = options.clock->now_ns();
+  for (const BlockPtr& part : parts) {
+    meta.created_ns = std::max(meta.created_ns, part->meta().created_ns);
+  }
   std::vector<BlockPtr> others;
   {
     const std::lock_guard guard(state_mutex);
@@ -205,6 +207,10 @@ Status Store::Impl::drop_block(const BlockPtr& block) {
   return fs.sync_dir(options.dir);
 }
 
+// Age counts from when spans were stored, not from what they say: what is imported from long ago
+// stays as long as everything else, and a sender's clock in the year 2500 keeps nothing for ever.
+static uint64_t kept_since(const Block& block) { return block.meta().created_ns; }
+
 Status Store::Impl::apply_retention() {
   if (options.retention_age_ns == 0 && options.retention_bytes == 0) return {};
   while (true) {
@@ -217,13 +223,13 @@ Status Store::Impl::apply_retention() {
     BlockPtr oldest;
     for (const BlockPtr& block : all) {
       bytes += block->file_bytes();
-      if (!oldest || block->meta().max_start_ns < oldest->meta().max_start_ns) oldest = block;
+      if (!oldest || kept_since(*block) < kept_since(*oldest)) oldest = block;
     }
     if (!oldest) return {};
     const uint64_t now = options.clock->now_ns();
     const bool too_old =
         options.retention_age_ns != 0 &&
-        oldest->meta().max_start_ns < now - std::min(now, options.retention_age_ns);
+        kept_since(*oldest) < now - std::min(now, options.retention_age_ns);
     const bool too_much = options.retention_bytes != 0 && bytes > options.retention_bytes;
     if (!too_old && !too_much) return {};
     WEFT_TRY(drop_block(oldest));
