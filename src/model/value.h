@@ -39,16 +39,22 @@ struct Value {
   // The alternatives stand in the order of ValueType.
   std::variant<std::monostate, std::string, bool, int64_t, double, Bytes, Array, Kvlist> data;
 
-  Value() = default;
-  Value(std::string v) : data(std::move(v)) {}
-  Value(std::string_view v) : data(std::string(v)) {}
-  Value(const char* v) : data(std::string(v)) {}
-  Value(bool v) : data(v) {}
-  Value(int64_t v) : data(v) {}
-  Value(int v) : data(static_cast<int64_t>(v)) {}
-  Value(double v) : data(v) {}
-  Value(Bytes v) : data(std::move(v)) {}
-  Value(Array v) : data(std::move(v)) {}
+  // Defined below KeyValue: clang looks into vector<KeyValue> as soon as it sees a body.
+  Value();
+  Value(const Value&);
+  Value(Value&&) noexcept;
+  Value& operator=(const Value&);
+  Value& operator=(Value&&) noexcept;
+  ~Value();
+  Value(std::string v);
+  Value(std::string_view v);
+  Value(const char* v);
+  Value(bool v);
+  Value(int64_t v);
+  Value(int v);
+  Value(double v);
+  Value(Bytes v);
+  Value(Array v);
   Value(Kvlist v);
 
   ValueType type() const { return static_cast<ValueType>(data.index()); }
@@ -61,6 +67,21 @@ struct KeyValue {
   friend bool operator==(const KeyValue&, const KeyValue&) = default;
 };
 
+inline Value::Value() = default;
+inline Value::Value(const Value&) = default;
+inline Value::Value(Value&&) noexcept = default;
+inline Value& Value::operator=(const Value&) = default;
+inline Value& Value::operator=(Value&&) noexcept = default;
+inline Value::~Value() = default;
+inline Value::Value(std::string v) : data(std::move(v)) {}
+inline Value::Value(std::string_view v) : data(std::string(v)) {}
+inline Value::Value(const char* v) : data(std::string(v)) {}
+inline Value::Value(bool v) : data(v) {}
+inline Value::Value(int64_t v) : data(v) {}
+inline Value::Value(int v) : data(static_cast<int64_t>(v)) {}
+inline Value::Value(double v) : data(v) {}
+inline Value::Value(Bytes v) : data(std::move(v)) {}
+inline Value::Value(Array v) : data(std::move(v)) {}
 inline Value::Value(Kvlist v) : data(std::move(v)) {}
 
 // Deeper nesting than this is refused by encode and decode (hostile input would exhaust the stack).
