@@ -205,9 +205,10 @@ TEST_F(GrpcServerTest, Tls) {
   const Answer answer = client.call(kTraces, protobuf_request(3));
   EXPECT_TRUE(answer.status.ok()) << answer.status.error_message();
   EXPECT_EQ(sink_.spans(), 3u);
-  EXPECT_EQ(
-      GrpcClient(grpc_port()).call(kTraces, protobuf_request(3), {.authorization = {}, .timeout_ms = 2000}).status.ok(),
-      false);
+  EXPECT_EQ(GrpcClient(grpc_port())
+                .call(kTraces, protobuf_request(3), {.authorization = {}, .timeout_ms = 2000})
+                .status.ok(),
+            false);
 }
 
 TEST_F(GrpcServerTest, ShutdownFinishesWhatIsInFlight) {
