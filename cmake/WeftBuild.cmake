@@ -22,6 +22,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(weft_flags INTERFACE -Wno-restrict -Wno-stringop-overflow
     -Wno-array-bounds -Wno-maybe-uninitialized -Wno-dangling-pointer)
 endif()
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  # libstdc++ 12's own stable_sort uses the deprecated get_temporary_buffer.
+  target_compile_options(weft_flags INTERFACE -Wno-deprecated-declarations)
+endif()
 if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
   # SSE4.2 and POPCNT: every x86-64 server since 2009. Wider vectors are chosen at run time.
   target_compile_options(weft_flags INTERFACE -march=x86-64-v2)
