@@ -36,8 +36,20 @@ std::vector<DecodedSpan> decode_spans(std::string_view otlp) {
     d.end_ns = span.end_ns;
     d.attributes = to_map(span.attributes);
     for (const auto& event : span.events) {
-      d.events.push_back({event.name, event.time_ns, to_map(event.attributes)});
+      d.events.push_back({event.name, event.time_ns, to_map(event.attributes),
+                          event.dropped_attributes_count});
     }
+    for (const auto& link : span.links) {
+      d.links.push_back({link.trace_id.to_hex(), link.span_id.to_hex(), link.trace_state,
+                         link.flags, link.dropped_attributes_count, to_map(link.attributes)});
+    }
+    d.trace_state = span.trace_state;
+    d.flags = span.flags;
+    d.dropped_attributes = span.dropped_attributes_count;
+    d.dropped_events = span.dropped_events_count;
+    d.dropped_links = span.dropped_links_count;
+    d.scope_version = span.scope.version;
+    d.resource = to_map(span.resource.attributes);
   }
   return out;
 }

@@ -14,6 +14,16 @@ struct DecodedEvent {
   std::string name;
   std::uint64_t time_ns = 0;
   std::map<std::string, std::string> attributes;
+  std::uint32_t dropped_attributes = 0;
+};
+
+struct DecodedLink {
+  std::string trace_id;
+  std::string span_id;
+  std::string trace_state;
+  std::uint32_t flags = 0;
+  std::uint32_t dropped_attributes = 0;
+  std::map<std::string, std::string> attributes;
 };
 
 struct DecodedSpan {
@@ -30,6 +40,14 @@ struct DecodedSpan {
   // Values as text: numbers in decimal, true or false, arrays as JSON.
   std::map<std::string, std::string> attributes;
   std::vector<DecodedEvent> events;
+  std::vector<DecodedLink> links;
+  std::string trace_state;
+  std::uint32_t flags = 0;
+  std::uint32_t dropped_attributes = 0;
+  std::uint32_t dropped_events = 0;
+  std::uint32_t dropped_links = 0;
+  std::string scope_version;
+  std::map<std::string, std::string> resource;
 
   // Empty when the attribute is absent.
   std::string attribute(const std::string& key) const {

@@ -11,6 +11,7 @@
 
 namespace weft::inline v1 {
 
+// The pairs. Copies share them; a changed copy is a new one.
 class Baggage {
  public:
   // The W3C's limits; what exceeds them is left out.

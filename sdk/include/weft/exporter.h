@@ -16,6 +16,7 @@ enum class Signal : std::uint8_t { kTraces, kMetrics, kLogs };
 // "traces", "metrics", "logs".
 std::string_view signal_name(Signal signal) noexcept;
 
+// How an export ended.
 enum class ExportOutcome : std::uint8_t {
   kDelivered,   // taken, apart from `rejected` items
   kRejected,    // refused for good; another try would be refused too
@@ -23,6 +24,7 @@ enum class ExportOutcome : std::uint8_t {
   kCancelled,   // shutdown cut it short
 };
 
+// What send() answers.
 struct ExportResult {
   ExportOutcome outcome = ExportOutcome::kDelivered;
   // Items that a partial success refused.

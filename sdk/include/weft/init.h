@@ -20,6 +20,7 @@
 
 namespace weft::inline v1 {
 
+// What the program itself knows; the environment wins over it.
 struct InitOptions {
   // Used when neither OTEL_SERVICE_NAME nor OTEL_RESOURCE_ATTRIBUTES says otherwise.
   std::string_view service_name = {};

@@ -76,11 +76,13 @@ class Logger {
 Logger logger(std::string_view scope_name, std::string_view scope_version = {},
               std::string_view schema_url = {});
 
+// Limits of one record (OTEL_LOGRECORD_* and OTEL_ATTRIBUTE_*), as SpanLimits.
 struct LogLimits {
   std::uint32_t attribute_count = 128;
   std::uint32_t attribute_value_length = UINT32_MAX;
 };
 
+// What a LoggerProvider is made of.
 struct LoggerProviderConfig {
   Resource resource;
   LogLimits limits;

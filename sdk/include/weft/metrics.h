@@ -42,6 +42,7 @@ inline namespace v1 {
 inline constexpr double kHttpDurationBoundaries[] = {0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25,
                                                      0.5,   0.75, 1,     2.5,  5,     7.5, 10};
 
+// What an instrument is called by people. Views need to live until the call returns.
 struct InstrumentOptions {
   std::string_view unit = {};  // UCUM, such as "s", "By", "{request}"
   std::string_view description = {};
@@ -162,6 +163,7 @@ class Meter {
 Meter meter(std::string_view scope_name, std::string_view scope_version = {},
             std::string_view schema_url = {});
 
+// One exporter of metrics and its schedule.
 struct MeterReader {
   std::unique_ptr<Exporter> exporter;
   std::uint32_t interval_ms = 60000;  // OTEL_METRIC_EXPORT_INTERVAL
@@ -171,6 +173,7 @@ struct MeterReader {
 // Which measurements are kept as examples (OTEL_METRICS_EXEMPLAR_FILTER).
 enum class ExemplarFilter : std::uint8_t { kAlwaysOff, kTraceBased, kAlwaysOn };
 
+// What a MeterProvider is made of.
 struct MeterProviderConfig {
   Resource resource;
   std::vector<MeterReader> readers;  // at most 16

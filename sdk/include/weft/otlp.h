@@ -14,6 +14,7 @@ namespace weft::inline v1 {
 
 enum class OtlpProtocol : std::uint8_t { kHttpProtobuf, kHttpJson, kGrpc };
 
+// Where and how OTLP goes out.
 struct OtlpConfig {
   Signal signal = Signal::kTraces;
   OtlpProtocol protocol = OtlpProtocol::kHttpProtobuf;
@@ -42,6 +43,7 @@ std::unique_ptr<Exporter> make_otlp_exporter(OtlpConfig config, std::string* err
 // environment, else http/protobuf.
 OtlpConfig otlp_config_from_env(Signal signal, std::string_view protocol = {});
 
+// Where Zipkin JSON goes.
 struct ZipkinConfig {
   std::string endpoint = "http://localhost:9411/api/v2/spans";
   std::uint32_t timeout_ms = 10000;

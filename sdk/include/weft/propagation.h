@@ -28,6 +28,7 @@ namespace weft {
 
 inline namespace v1 {
 
+// The formats of headers.
 enum class Format : std::uint8_t {
   kTraceContext,  // W3C traceparent and tracestate, level 2
   kBaggage,       // W3C baggage

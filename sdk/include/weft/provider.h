@@ -52,11 +52,13 @@ struct BatchOptions {
   std::uint64_t max_queue_bytes = 64U << 20;
 };
 
+// An exporter and the behaviour of its queue.
 struct ExporterSlot {
   std::unique_ptr<Exporter> exporter;
   BatchOptions batch = {};
 };
 
+// What a TracerProvider is made of.
 struct TracerProviderConfig {
   Resource resource;
   Sampler sampler;

@@ -13,6 +13,7 @@
 
 namespace weft::inline v1 {
 
+// An ordered list of attributes with unique keys, owned. A value; not for two threads at once.
 class Resource {
  public:
   using Value = std::variant<std::string, bool, std::int64_t, double, std::vector<std::string>>;

@@ -41,6 +41,8 @@ class CustomSampler {
   virtual std::string description() const = 0;
 };
 
+// A decision about each span at its start. A value; copies share the state of those that count.
+// Any thread.
 class Sampler {
  public:
   // Parent-based with always_on for roots: OpenTelemetry's default.

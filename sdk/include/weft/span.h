@@ -22,6 +22,7 @@ namespace weft {
 
 inline namespace v1 {
 
+// The role of the operation, with the numbers of OTLP.
 enum class SpanKind : std::uint8_t {
   kInternal = 1,
   kServer = 2,
@@ -30,6 +31,7 @@ enum class SpanKind : std::uint8_t {
   kConsumer = 5,
 };
 
+// How the operation ended, with the numbers of OTLP.
 enum class StatusCode : std::uint8_t {
   kUnset = 0,
   kOk = 1,

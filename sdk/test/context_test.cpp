@@ -1,0 +1,184 @@
+// The ambient context over scopes, threads, call-backs and coroutines.
+#include <gtest/gtest.h>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <atomic>
+#include <coroutine>
+#include <thread>
+
+#include <weft/asio.h>
+#include <weft/baggage.h>
+#include <weft/coroutine.h>
+#include <weft/tracer.h>
+
+#include "recording.h"
+
+namespace {
+
+namespace asio = boost::asio;
+using sdk_test::Recording;
+using weft::Context;
+using weft::Scope;
+using weft::Span;
+
+Context numbered(unsigned char n) {
+  return Context(weft::SpanContext({{n}}, {{n}}, 1));
+}
+
+int current_number() { return Context::current().span_context().trace_id().bytes[0]; }
+
+TEST(Context, ScopesNest) {
+  EXPECT_EQ(current_number(), 0);
+  {
+    Scope one(numbered(1));
+    EXPECT_EQ(current_number(), 1);
+    {
+      Scope two(numbered(2));
+      EXPECT_EQ(current_number(), 2);
+    }
+    EXPECT_EQ(current_number(), 1);
+  }
+  EXPECT_EQ(current_number(), 0);
+}
+
+TEST(Context, ActivatingASpanKeepsTheBaggage) {
+  Recording recording;
+  Scope scope(Context().with_baggage(weft::Baggage().with("kind", "vip")));
+  Span span = recording.tracer().start_span("s");
+  auto active = span.activate();
+  EXPECT_EQ(weft::current_baggage().get("kind"), "vip");
+}
+
+TEST(Context, EachThreadHasItsOwn) {
+  Scope scope(numbered(1));
+  std::thread([] { EXPECT_EQ(current_number(), 0); }).join();
+  auto bound = weft::bind_context([](int x) { return current_number() + x; });
+  std::thread([&] {
+    EXPECT_EQ(bound(10), 11);
+    EXPECT_EQ(current_number(), 0);
+  }).join();
+}
+
+TEST(Context, AScopeThatDiesOnAnotherThreadDoesNoHarm) {
+  auto scope = std::make_unique<Scope>(numbered(1));
+  std::thread([&] {
+    Scope mine(numbered(2));
+    scope.reset();
+    EXPECT_EQ(current_number(), 2);
+  }).join();
+  Context empty;
+  weft::swap_ambient(empty);  // tidy up after the misuse
+}
+
+TEST(Context, TracestateAndBaggageAreShared) {
+  Context kept;
+  {
+    const Context a(weft::SpanContext({{1}}, {{1}}, 1, true, weft::TraceState::parse("k=v")));
+    kept = a.with_baggage(weft::Baggage().with("b", "1"));
+    Context copy = kept;
+    copy = copy.with_span(weft::SpanContext());
+    EXPECT_EQ(copy.baggage().get("b"), "1");
+    EXPECT_TRUE(copy.span_context().trace_state().empty());
+  }
+  EXPECT_EQ(kept.span_context().trace_state().header(), "k=v");
+}
+
+// Suspends and resumes on a thread of its own.
+struct HopToAnotherThread {
+  std::thread* thread;
+  bool await_ready() const { return false; }
+  void await_suspend(std::coroutine_handle<> handle) {
+    *thread = std::thread([handle] { handle.resume(); });
+  }
+  int await_resume() const { return 7; }
+};
+
+struct Task {
+  struct promise_type {
+    Task get_return_object() { return {}; }
+    std::suspend_never initial_suspend() { return {}; }
+    std::suspend_never final_suspend() noexcept { return {}; }
+    void return_void() {}
+    void unhandled_exception() { std::terminate(); }
+  };
+};
+
+Task hop(std::thread* thread, int* before, int* after, int* result, const void** place) {
+  *before = current_number();
+  *place = &weft::sdk_detail::ambient_context;
+  *result = co_await weft::keep_context(HopToAnotherThread{thread});
+  *after = *place == &weft::sdk_detail::ambient_context ? -1 : current_number();
+}
+
+TEST(Coroutine, KeepContextFollowsToAnotherThread) {
+  std::thread thread;
+  int before = 0, after = 0, result = 0;
+  const void* place = nullptr;
+  {
+    Scope scope(numbered(3));
+    hop(&thread, &before, &after, &result, &place);
+    EXPECT_EQ(current_number(), 0);  // the coroutine took it along
+  }
+  thread.join();
+  EXPECT_EQ(before, 3);
+  EXPECT_EQ(after, 3);
+  EXPECT_EQ(result, 7);
+}
+
+asio::awaitable<void> nap() {
+  asio::steady_timer timer(co_await asio::this_coro::executor, std::chrono::microseconds(200));
+  co_await timer.async_wait(asio::use_awaitable);
+}
+
+// Opens scopes and goes through suspensions; counts what is wrong.
+asio::awaitable<void> request(weft::Tracer tracer, unsigned char number, std::atomic<int>* wrong) {
+  auto expect = [&](bool good) { *wrong += good ? 0 : 1; };
+  expect(current_number() == number);
+  co_await nap();
+  expect(current_number() == number);
+  Span span = tracer.start_span("request");
+  expect(span.context().trace_id().bytes[0] == number);
+  {
+    auto scope = span.activate();
+    for (int i = 0; i < 5; ++i) {
+      co_await nap();
+      expect(weft::current_span().context().span_id() == span.context().span_id());
+      weft::current_span().set("step", i);
+      // A timer of the pool's own executor, not of ours.
+      asio::steady_timer timer(co_await asio::this_coro::executor);
+      timer.expires_after(std::chrono::microseconds(100));
+      co_await timer.async_wait(asio::use_awaitable);
+      expect(weft::current_span().context().span_id() == span.context().span_id());
+    }
+  }
+  expect(current_number() == number);
+}
+
+TEST(Asio, CoroutinesKeepTheirContextOnAPool) {
+  Recording recording;
+  asio::thread_pool pool(3);
+  std::atomic<int> wrong{0};
+  for (unsigned char i = 1; i <= 100; ++i) {
+    asio::co_spawn(weft::with_context(pool.get_executor(), numbered(i)),
+                   request(recording.tracer(), i, &wrong), asio::detached);
+  }
+  // Handlers that are not ours see nothing of it.
+  for (int i = 0; i < 200; ++i) {
+    asio::post(pool, [&wrong] { wrong += current_number() == 0 ? 0 : 1; });
+  }
+  pool.join();
+  EXPECT_EQ(wrong.load(), 0);
+  const auto spans = recording.take();
+  EXPECT_EQ(spans.size(), 100U);
+  for (const auto& s : spans) EXPECT_EQ(s.attribute("step"), "4");
+}
+
+}  // namespace

@@ -1,0 +1,175 @@
+// Everything from the OTEL_* variables.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <map>
+#include <string>
+
+#include <weft/diagnostics.h>
+#include <weft/init.h>
+#include <weft/otlp.h>
+
+#include "collector.h"
+#include "decoded_span.h"
+
+namespace {
+
+using sdk_test::Collector;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using weft::OtlpProtocol;
+using weft::Signal;
+
+// Sets variables for the length of a test.
+class Environment {
+ public:
+  explicit Environment(const std::map<std::string, std::string>& variables) : variables_(variables) {
+    for (const auto& [name, value] : variables_) setenv(name.c_str(), value.c_str(), 1);
+    said().clear();
+    weft::set_diagnostic_handler(
+        [](weft::DiagnosticLevel, std::string_view m) { said().append(m).append("\n"); });
+  }
+  ~Environment() {
+    weft::set_diagnostic_handler(nullptr);
+    for (const auto& [name, value] : variables_) unsetenv(name.c_str());
+    weft::set_global_propagator(weft::Propagator());
+  }
+  static std::string& said() {
+    static std::string text;
+    return text;
+  }
+
+ private:
+  std::map<std::string, std::string> variables_;
+};
+
+TEST(Init, ExportsAllSignalsToOneEndpoint) {
+  Collector collector;
+  const Environment environment({{"OTEL_EXPORTER_OTLP_ENDPOINT", collector.url("/")},
+                                 {"OTEL_EXPORTER_OTLP_HEADERS", "api-key=a%20b,x=1"},
+                                 {"OTEL_SERVICE_NAME", "from env"},
+                                 {"OTEL_RESOURCE_ATTRIBUTES", "team=login,service.name=loses,a=%2C"}});
+  {
+    auto sdk = weft::init_from_env({.service_name = "from code", .service_version = "7"});
+    EXPECT_TRUE(sdk.enabled());
+    weft::tracer("t").start_span("span").set("k", "v");
+    weft::meter("m").counter("c").add(1);
+    weft::logger("l").emit({.body = "line"});
+  }
+  std::map<std::string, sdk_test::Received> by_path;
+  for (const auto& r : collector.received()) by_path[r.path] = r;
+  ASSERT_EQ(by_path.count("/v1/traces"), 1U);
+  EXPECT_EQ(by_path.count("/v1/metrics"), 1U);
+  EXPECT_EQ(by_path.count("/v1/logs"), 1U);
+  EXPECT_EQ(by_path["/v1/logs"].headers.at("api-key"), "a b");
+  const auto spans = sdk_test::decode_spans(by_path["/v1/traces"].body);
+  const auto& resource = spans.at(0).resource;
+  EXPECT_EQ(resource.at("service.name"), "from env");
+  EXPECT_EQ(resource.at("service.version"), "7");
+  EXPECT_EQ(resource.at("team"), "login");
+  EXPECT_EQ(resource.at("a"), ",");
+  for (const char* key : {"telemetry.sdk.name", "telemetry.sdk.language", "telemetry.sdk.version",
+                          "process.pid", "process.executable.name", "host.name", "host.arch",
+                          "os.type", "service.instance.id"}) {
+    EXPECT_EQ(resource.count(key), 1U) << key;
+  }
+}
+
+TEST(Init, CanBeDisabled) {
+  const Environment environment({{"OTEL_SDK_DISABLED", "TRUE"}, {"OTEL_PROPAGATORS", "b3"}});
+  auto sdk = weft::init_from_env();
+  EXPECT_FALSE(sdk.enabled());
+  EXPECT_FALSE(weft::tracer("t").enabled());
+  EXPECT_THAT(weft::global_propagator(), ElementsAre(weft::Format::kB3));
+}
+
+TEST(Init, NoneMeansNone) {
+  const Environment environment({{"OTEL_TRACES_EXPORTER", "none"},
+                                 {"OTEL_METRICS_EXPORTER", "none"},
+                                 {"OTEL_LOGS_EXPORTER", "none"}});
+  auto sdk = weft::init_from_env();
+  EXPECT_TRUE(sdk.enabled());
+  EXPECT_FALSE(weft::tracer("t").enabled());
+  EXPECT_FALSE(weft::logger("l").enabled());
+}
+
+TEST(Init, HonoursSamplerLimitsAndBatches) {
+  Collector collector;
+  const Environment environment({{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", collector.url("/own/path")},
+                                 {"OTEL_METRICS_EXPORTER", "none"},
+                                 {"OTEL_LOGS_EXPORTER", "none"},
+                                 {"OTEL_TRACES_SAMPLER", "always_on"},
+                                 {"OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "3"},
+                                 {"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "2"},
+                                 {"OTEL_SPAN_EVENT_COUNT_LIMIT", "1"},
+                                 {"OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "5"},
+                                 {"OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"}});
+  {
+    auto sdk = weft::init_from_env();
+    for (int i = 0; i < 12; ++i) {
+      auto span = weft::tracer("t").start_span("s");
+      span.set("a", "12345").set("b", 1).set("c", 2).add_event("x").add_event("y");
+    }
+  }
+  std::size_t total = 0;
+  for (const auto& r : collector.received()) {
+    EXPECT_EQ(r.path, "/own/path");
+    const auto spans = sdk_test::decode_spans(sdk_test::gunzip(r.body));
+    EXPECT_LE(spans.size(), 5U);
+    total += spans.size();
+    EXPECT_EQ(spans.at(0).attribute("a"), "123");
+    EXPECT_EQ(spans.at(0).dropped_attributes, 1U);
+    EXPECT_EQ(spans.at(0).dropped_events, 1U);
+  }
+  EXPECT_EQ(total, 12U);
+}
+
+TEST(Init, SaysWhatMakesNoSenseAndGoesOn) {
+  const Environment environment({{"OTEL_TRACES_EXPORTER", "carrier-pigeon,none-such"},
+                                 {"OTEL_METRICS_EXPORTER", "none"},
+                                 {"OTEL_LOGS_EXPORTER", "otlp"},
+                                 {"OTEL_EXPORTER_OTLP_ENDPOINT", "no-scheme"},
+                                 {"OTEL_TRACES_SAMPLER", "sometimes"},
+                                 {"OTEL_PROPAGATORS", "smoke"},
+                                 {"OTEL_BSP_MAX_QUEUE_SIZE", "many"},
+                                 {"OTEL_RESOURCE_ATTRIBUTES", "nonsense"}});
+  auto sdk = weft::init_from_env();
+  for (const char* word : {"carrier-pigeon", "no-scheme", "sometimes", "smoke", "many", "nonsense"}) {
+    EXPECT_THAT(Environment::said(), HasSubstr(word));
+  }
+}
+
+TEST(OtlpEnvironment, EndpointsFollowTheSpecification) {
+  {
+    const Environment e({{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318/base/"}});
+    EXPECT_EQ(weft::otlp_config_from_env(Signal::kTraces).endpoint, "http://c:4318/base/v1/traces");
+    EXPECT_EQ(weft::otlp_config_from_env(Signal::kLogs).endpoint, "http://c:4318/base/v1/logs");
+  }
+  {
+    const Environment e({{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318"},
+                         {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://t:1"},
+                         {"OTEL_EXPORTER_OTLP_TIMEOUT", "77"},
+                         {"OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "88"},
+                         {"OTEL_EXPORTER_OTLP_CERTIFICATE", "/ca"},
+                         {"OTEL_EXPORTER_OTLP_CLIENT_KEY", "/key"},
+                         {"OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "/cert"}});
+    const auto traces = weft::otlp_config_from_env(Signal::kTraces);
+    EXPECT_EQ(traces.endpoint, "http://t:1/");
+    EXPECT_EQ(traces.timeout_ms, 77U);
+    EXPECT_EQ(traces.ca_file, "/ca");
+    EXPECT_EQ(traces.client_key_file, "/key");
+    EXPECT_EQ(traces.client_certificate_file, "/cert");
+    EXPECT_EQ(weft::otlp_config_from_env(Signal::kLogs).timeout_ms, 88U);
+  }
+  {
+    const Environment e({{"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"},
+                         {"OTEL_EXPORTER_OTLP_ENDPOINT", "c:4317"},
+                         {"OTEL_EXPORTER_OTLP_INSECURE", "true"}});
+    const auto traces = weft::otlp_config_from_env(Signal::kTraces);
+    EXPECT_EQ(traces.protocol, OtlpProtocol::kGrpc);
+    EXPECT_EQ(traces.endpoint, "http://c:4317");
+  }
+}
+
+}  // namespace

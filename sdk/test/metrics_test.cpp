@@ -1,0 +1,200 @@
+// Metrics as OTLP and as Prometheus text.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <thread>
+
+#include <weft/metrics.h>
+
+#include "recording.h"
+
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+using weft::InstrumentKind;
+using weft::MeterProvider;
+using weft::MeterProviderConfig;
+
+std::string json(const MeterProvider& provider) {
+  std::string out;
+  EXPECT_TRUE(weft::otlp_to_json(weft::Signal::kMetrics, provider.collect_otlp(), out));
+  return out;
+}
+
+TEST(Metrics, CountersGaugesAndUpDownCounters) {
+  MeterProvider provider{MeterProviderConfig{}};
+  const auto meter = provider.meter("shop", "1.0");
+  const auto orders = meter.counter("orders", {.unit = "{order}", .description = "orders taken"});
+  orders.add(2, {{"kind", "card"}, {"vip", true}});
+  orders.add(3, {{"vip", true}, {"kind", "card"}});  // the same set in another order
+  orders.add(1);
+  orders.add(-5);  // ignored
+  const auto open = meter.up_down_counter<double>("open", {.unit = "By"});
+  open.add(2.5);
+  open.add(-1);
+  meter.gauge("temperature").record(20.5);
+  meter.gauge("temperature").record(21.5);
+  meter.gauge("never recorded is no name");
+  const std::string text = json(provider);
+  EXPECT_THAT(text, HasSubstr(R"("scope":{"name":"shop","version":"1.0"})"));
+  EXPECT_THAT(text, HasSubstr(R"("name":"orders","description":"orders taken","unit":"{order}")"));
+  EXPECT_THAT(text, HasSubstr(R"("asInt":"5")"));
+  EXPECT_THAT(text, HasSubstr(R"("asInt":"1")"));
+  EXPECT_THAT(text, HasSubstr(R"("aggregationTemporality":2,"isMonotonic":true)"));
+  EXPECT_THAT(text, HasSubstr(R"("asDouble":1.5)"));
+  EXPECT_THAT(text, HasSubstr(R"("asDouble":21.5)"));
+  const std::string prometheus = provider.prometheus_text();
+  EXPECT_THAT(prometheus, HasSubstr("# HELP orders_total orders taken\n# TYPE orders_total counter\n"));
+  EXPECT_THAT(prometheus, HasSubstr("orders_total{kind=\"card\",vip=\"true\",otel_scope_name=\"shop\","
+                                    "otel_scope_version=\"1.0\"} 5\n"));
+  EXPECT_THAT(prometheus, HasSubstr("# TYPE open_bytes gauge\n"));
+  EXPECT_THAT(prometheus, HasSubstr("temperature{otel_scope_name=\"shop\",otel_scope_version=\"1.0\"} 21.5\n"));
+}
+
+TEST(Metrics, HistogramsHaveBucketsAndExemplars) {
+  sdk_test::Recording recording;
+  MeterProvider provider{MeterProviderConfig{}};
+  const auto duration = provider.meter("http").histogram(
+      "http.server.request.duration", {.unit = "s", .boundaries = weft::kHttpDurationBoundaries});
+  duration.record(0.004, {{"http.route", "/a"}});
+  std::string trace_id;
+  {
+    auto span = recording.tracer().start_span("s");
+    auto scope = span.activate();
+    trace_id = span.context().trace_id().hex().view();
+    duration.record(0.2, {{"http.route", "/a"}});
+  }
+  duration.record(99, {{"http.route", "/a"}});
+  duration.record(0.005, {{"http.route", "/a"}});  // bounds are inclusive
+  duration.record(NAN, {{"http.route", "/a"}});
+  const std::string text = json(provider);
+  EXPECT_THAT(text, HasSubstr(R"("count":"4")"));
+  EXPECT_THAT(text, HasSubstr(R"("bucketCounts":["2","0","0","0","0","0","1","0","0","0","0","0","0","0","1"])"));
+  EXPECT_THAT(text, HasSubstr(R"("explicitBounds":[0.005,0.01,)"));
+  EXPECT_THAT(text, HasSubstr("\"traceId\":\"" + trace_id + "\""));
+  EXPECT_THAT(text, HasSubstr(R"("min":0.004,"max":99)"));
+  std::string type;
+  const std::string open_metrics =
+      provider.prometheus_text("application/openmetrics-text; version=1.0.0", &type);
+  EXPECT_THAT(type, HasSubstr("openmetrics"));
+  EXPECT_THAT(open_metrics, HasSubstr("# TYPE http_server_request_duration_seconds histogram\n"));
+  EXPECT_THAT(open_metrics, HasSubstr("le=\"0.25\"} 3 # {trace_id=\"" + trace_id + "\""));
+  EXPECT_THAT(open_metrics, HasSubstr("_bucket{http_route=\"/a\",otel_scope_name=\"http\",le=\"+Inf\"} 4\n"));
+  EXPECT_THAT(open_metrics, HasSubstr("_sum{http_route=\"/a\",otel_scope_name=\"http\"} 99.209\n"));
+  EXPECT_TRUE(open_metrics.ends_with("# EOF\n"));
+  EXPECT_THAT(provider.prometheus_text(), Not(HasSubstr("trace_id")));
+}
+
+TEST(Metrics, LimitsTheNumberOfSets) {
+  MeterProviderConfig config;
+  config.cardinality_limit = 10;
+  MeterProvider provider(std::move(config));
+  const auto counter = provider.meter("m").counter("c");
+  for (int i = 0; i < 100; ++i) counter.add(1, {{"i", i}});
+  std::uint64_t points = 0;
+  const std::string bytes = provider.collect_otlp(&points);
+  EXPECT_EQ(points, 10U);
+  EXPECT_THAT(json(provider), HasSubstr("otel.metric.overflow"));
+  EXPECT_THAT(json(provider), HasSubstr(R"("asInt":"91")"));
+}
+
+TEST(Metrics, ThreadsLoseNothing) {
+  MeterProvider provider{MeterProviderConfig{}};
+  const auto counter = provider.meter("m").counter("c");
+  const auto sum = provider.meter("m").counter<double>("d");
+  const auto histogram = provider.meter("m").histogram("h");
+  const auto bound = counter.bind({{"bound", true}});
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 2000; ++i) {
+        counter.add(1, {{"t", t % 2}});
+        sum.add(0.5);
+        histogram.record(i);
+        bound.add(1);
+        if (i % 500 == 0) provider.collect_otlp();
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  const std::string text = json(provider);
+  EXPECT_THAT(text, HasSubstr(R"("asInt":"4000")"));
+  EXPECT_THAT(text, HasSubstr(R"("asInt":"8000")"));
+  EXPECT_THAT(text, HasSubstr(R"("asDouble":4000)"));
+  EXPECT_THAT(text, HasSubstr(R"("count":"8000")"));
+}
+
+TEST(Metrics, ObservableInstrumentsAreAskedAtCollection) {
+  MeterProvider provider{MeterProviderConfig{}};
+  int calls = 0;
+  provider.meter("m").observe(InstrumentKind::kGauge, "queue.length", {}, [&](const auto& observer) {
+    observer(++calls, {{"queue", "a"}});
+  });
+  EXPECT_THAT(json(provider), HasSubstr(R"("asDouble":1)"));
+  EXPECT_THAT(json(provider), HasSubstr(R"("asDouble":2)"));
+}
+
+TEST(Metrics, GlobalInstrumentsMadeEarlyRecordLater) {
+  const auto early = weft::meter("early").counter("c");
+  early.add(1);  // nowhere
+  {
+    MeterProvider provider{MeterProviderConfig{}};
+    provider.set_global();
+    early.add(2);
+    EXPECT_THAT(json(provider), HasSubstr(R"("asInt":"2")"));
+  }
+  early.add(3);
+}
+
+TEST(Metrics, AReaderExportsAtItsInterval) {
+  auto storage = weft::MemoryExporter::make_storage();
+  MeterProviderConfig config;
+  config.readers.push_back({std::make_unique<weft::MemoryExporter>(storage), 10, 1000});
+  MeterProvider provider(std::move(config));
+  provider.meter("m").counter("c").add(1);
+  std::string bytes;
+  for (int i = 0; i < 1000 && bytes.empty(); ++i) {
+    usleep(10'000);
+    bytes = storage->take(weft::Signal::kMetrics);
+  }
+  EXPECT_FALSE(bytes.empty());
+  EXPECT_TRUE(provider.shutdown(1000));
+}
+
+TEST(PrometheusServer, AnswersScrapes) {
+  MeterProvider provider{MeterProviderConfig{}};
+  provider.meter("m").counter("c").add(7);
+  std::string error;
+  const auto server = weft::PrometheusServer::start(provider, "127.0.0.1", 0, &error);
+  ASSERT_NE(server, nullptr) << error;
+  auto get = [&](const std::string& request) {
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(server->port());
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    EXPECT_EQ(write(fd, request.data(), request.size()), static_cast<ssize_t>(request.size()));
+    std::string out;
+    char buffer[4096];
+    ssize_t n;
+    while ((n = read(fd, buffer, sizeof(buffer))) > 0) out.append(buffer, static_cast<std::size_t>(n));
+    close(fd);
+    return out;
+  };
+  EXPECT_THAT(get("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"), HasSubstr("c_total{otel_scope_name=\"m\"} 7\n"));
+  EXPECT_THAT(get("GET /metrics HTTP/1.1\r\nAccept: application/openmetrics-text\r\n\r\n"), HasSubstr("# EOF"));
+  EXPECT_THAT(get("GET /other HTTP/1.1\r\n\r\n"), HasSubstr(" 404 "));
+  EXPECT_THAT(get("POST /metrics HTTP/1.1\r\n\r\n"), HasSubstr(" 405 "));
+  EXPECT_THAT(get("GET /" + std::string(20'000, 'x')), HasSubstr(" 431 "));
+  EXPECT_EQ(weft::PrometheusServer::start(provider, "127.0.0.1", server->port(), &error), nullptr);
+  EXPECT_THAT(error, HasSubstr("in use"));
+}
+
+}  // namespace

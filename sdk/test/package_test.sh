@@ -1,0 +1,49 @@
+#!/bin/sh
+# Installs the SDK into a scratch directory, static and shared, and builds the code of README.md
+# against it outside of the tree, with CMake and with pkg-config; runs it; makes the reference.
+#   package_test.sh <sdk source directory>
+set -eu
+source=$1
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+launcher=
+command -v ccache >/dev/null && launcher=-DCMAKE_CXX_COMPILER_LAUNCHER=ccache
+
+# The blocks of the README: the indented fence of that language, the first one.
+block() {
+  sed -n "/^ *\`\`\`$1\$/,/^ *\`\`\`\$/p" "$source/README.md" | sed -e '1d' -e '/```/,$d' -e 's/^   //'
+}
+
+check_run() {
+  out=$(OTEL_TRACES_EXPORTER=console OTEL_METRICS_EXPORTER=none OTEL_LOGS_EXPORTER=none "$@")
+  echo "$out" | grep -q '"charge card" payment.cents=1299 payment.network=visa' ||
+    { echo "unexpected output: $out"; exit 1; }
+  echo "$out" | grep -q 'account.state=suspended' || { echo "unexpected output: $out"; exit 1; }
+}
+
+for kind in static shared; do
+  shared=OFF
+  [ $kind = shared ] && shared=ON
+  cmake -S "$source" -B "$scratch/$kind" -G Ninja $launcher -DCMAKE_BUILD_TYPE=Release \
+    -DWEFT_SDK_SHARED=$shared -DCMAKE_INSTALL_PREFIX="$scratch/prefix-$kind" \
+    -DCMAKE_INSTALL_LIBDIR=lib >"$scratch/log" 2>&1 || { cat "$scratch/log"; exit 1; }
+  cmake --build "$scratch/$kind" >"$scratch/log" 2>&1 || { cat "$scratch/log"; exit 1; }
+  cmake --install "$scratch/$kind" >"$scratch/log" 2>&1 || { cat "$scratch/log"; exit 1; }
+
+  mkdir -p "$scratch/consumer-$kind"
+  block cpp >"$scratch/consumer-$kind/main.cpp"
+  block cmake >"$scratch/consumer-$kind/CMakeLists.txt"
+  cmake -S "$scratch/consumer-$kind" -B "$scratch/consumer-$kind/build" \
+    -DCMAKE_PREFIX_PATH="$scratch/prefix-$kind" >"$scratch/log" 2>&1 || { cat "$scratch/log"; exit 1; }
+  cmake --build "$scratch/consumer-$kind/build" >"$scratch/log" 2>&1 || { cat "$scratch/log"; exit 1; }
+  check_run "$scratch/consumer-$kind/build/shop"
+
+  static=
+  [ $kind = static ] && static=--static
+  flags=$(PKG_CONFIG_PATH="$scratch/prefix-$kind/lib/pkgconfig" pkg-config $static --cflags --libs weft-exporters)
+  # shellcheck disable=SC2086
+  c++ -std=c++20 "$scratch/consumer-$kind/main.cpp" -o "$scratch/by-pkg-config" $flags
+  LD_LIBRARY_PATH="$scratch/prefix-$kind/lib" check_run "$scratch/by-pkg-config"
+  echo "$kind: ok"
+done
+"$source/tools/make_reference.py" "$scratch/reference.md"
