@@ -101,12 +101,4 @@ bool is_typed_literal(std::string_view text) {
          text.front() != '.';
 }
 
-std::string equals_condition(std::string_view key, std::string_view value) {
-  const std::string attribute = any_attribute(key);
-  std::string out = attribute + " = " + quote_traceql(value);
-  if (is_typed_literal(value))
-    out = "(" + out + " || " + attribute + " = " + std::string(value) + ")";
-  return out;
-}
-
 }  // namespace weft::server

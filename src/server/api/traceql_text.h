@@ -26,7 +26,4 @@ std::string escape_regex(std::string_view text);
 // The text is a number or true or false: attributes with such values may be typed.
 bool is_typed_literal(std::string_view text);
 
-// `.key` is `value`, as a string or, where it looks like one, as a number or bool.
-std::string equals_condition(std::string_view key, std::string_view value);
-
 }  // namespace weft::server
