@@ -1,21 +1,16 @@
 // weft check DIR: verifies a data directory.
+#include "store/check.h"
+
 #include <fmt/format.h>
+
+#include <filesystem>
 
 #include "base/file.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/output.h"
-#if __has_include("store/check.h")
-#include "store/check.h"
-#else
-#include <vector>
-#include "store/finding.h"
-namespace weft::store {
-inline Expected<std::vector<Finding>> check(const std::string&, FileSystem&) {
-  return fail(ErrorCode::kUnimplemented, "not yet");
-}
-}
-#endif
+#include "cli/store_access.h"
+#include "cli/terminal.h"
 
 namespace weft::cli {
 
@@ -25,22 +20,30 @@ int run_check(int argc, const char* const* argv) {
                    "Verifies every file of a data directory against its checksums and its format, "
                    "changing nothing. Exits with 0 when all is sound, with 1 when there are "
                    "findings: one a line with file, offset and what is wrong.");
-  line.option("dir", dir, "DIR", "The data directory");
+  line.option("dir", dir, "DIR", "The data directory; no server may hold it");
   line.require("dir");
   line.examples({"weft check /var/lib/weft"});
   if (const auto exit_code = line.parse(argc, argv)) return *exit_code;
-  const auto findings = store::check(dir, real_file_system());
-  if (!findings) {
-    const int code = complain("check", findings.error());
-    // 1 is kept for findings.
-    return code == kExitNegative ? kExitUsage : code;
+  std::error_code error;
+  if (!std::filesystem::is_directory(dir, error)) {
+    return complain("check", {ErrorCode::kInvalidArgument, dir + " is no directory"});
+  }
+  const auto result = store::check(dir, real_file_system(), store_options(dir).decode);
+  if (!result) {
+    complain("check", result.error());
+    return kExitFailed;  // 1 is kept for findings
   }
   std::string text;
-  for (const store::Finding& finding : *findings) text += to_string(finding) + "\n";
-  if (findings->empty()) text = dir + ": sound\n";
+  for (const store::Finding& finding : result->findings) text += to_string(finding) + "\n";
+  text += fmt::format("{}: {}; {} blocks with {} spans, {} requests in {} log files\n", dir,
+                      result->findings.empty()
+                          ? "sound"
+                          : fmt::format("{} findings", result->findings.size()),
+                      result->blocks, with_thousands(result->spans),
+                      with_thousands(result->logged_requests), result->log_files);
   const int printed = print(text);
   if (printed != kExitOk) return printed;
-  return findings->empty() ? kExitOk : kExitNegative;
+  return result->findings.empty() ? kExitOk : kExitNegative;
 }
 
 }  // namespace weft::cli
