@@ -30,7 +30,8 @@ export function bucketFromMs(index: number, data: Pick<HeatmapData, "buckets" | 
   const known = data.buckets.find((b) => b.index === index);
   if (known) return known.fromMs;
   const any = data.buckets[0];
-  return any ? any.fromMs * 2 ** ((index - any.index) / data.bucketsPerOctave) : 0;
+  // Without a span there is no scale to keep to: any axis does.
+  return any ? any.fromMs * 2 ** ((index - any.index) / data.bucketsPerOctave) : 0.1 * 2 ** (index / data.bucketsPerOctave);
 }
 
 export function toGrid(data: HeatmapData): HeatmapGrid {
@@ -114,6 +115,7 @@ export function countIn(grid: HeatmapGrid, a: { column: number; row: number }, b
 
 // Round marks (1-2-5 thinned to decades where they crowd) within the axis.
 export function logTicks(minMs: number, maxMs: number, maxTicks = 7): number[] {
+  if (!(minMs > 0) || !(maxMs > minMs) || !Number.isFinite(maxMs)) return [];
   for (const steps of [[1, 2, 5], [1, 3], [1]]) {
     const ticks: number[] = [];
     for (let decade = Math.floor(Math.log10(minMs)); decade <= Math.ceil(Math.log10(maxMs)); decade++) {

@@ -122,7 +122,7 @@ export function Chart(props: ChartProps) {
   return (
     <figure class="chart" ref={box as never}>
       <figcaption class="chart-caption">
-        <h3>{title}</h3>
+        <span class="chart-title">{title}</span>
         <span class="chart-note muted" />
       </figcaption>
       <div role="img" aria-label={describe(props)} ref={target} />

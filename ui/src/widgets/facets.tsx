@@ -108,10 +108,10 @@ function Facet({ title, list, set, onToggle }: { title: string; list: Choice[]; 
   );
   return (
     <section class="facet" aria-label={title}>
-      <h3>
+      <h2>
         {title}
         {active && <span class="sr"> (filtered)</span>}
-      </h3>
+      </h2>
       <ul>{head.map(item)}</ul>
       {rest.length > 0 && (
         <details>

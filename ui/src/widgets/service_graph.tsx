@@ -180,7 +180,7 @@ function Frame({ squad, box, onToggle }: { squad: string; box: Box; onToggle(): 
   return (
     <g>
       <rect class="map-frame" x={x} y={y} width={box.width} height={box.height} rx="10" />
-      <g class="map-frame-title" role="button" tabindex={0} aria-expanded="true" aria-label={`Squad ${shownLine(squad, 60)}: close`} {...press(onToggle)}>
+      <g class="map-frame-title" role="button" tabindex={0} aria-expanded="true" aria-label={`▾ ${shownLine(squad, 24)}: close the squad`} {...press(onToggle)}>
         <rect x={x + 6} y={y + 4} width={Math.min(box.width - 12, shownLine(squad, 24).length * 7.4 + 26)} height={18} rx="4" class="map-hit" />
         <text x={x + 12} y={y + 17}>▾ {shownLine(squad, 24)}</text>
       </g>
@@ -193,18 +193,20 @@ function Card({ node, box, chosen, faded, onChoose, onOpen }: { node: DrawnNode;
   const y = box.y - box.height / 2;
   const share = node.errors / Math.max(1, node.spans);
   const numbers = node.virtual ? "sends no spans" : `${formatRate(node.rate)} · p95 ${node.closed ? "≤ " : ""}${formatDuration(node.p95Ms)}`;
-  const said = `${node.closed ? "Squad" : "Service"} ${shownLine(node.title, 80)}${node.closed ? `, ${node.members.length} services` : node.squad ? `, squad ${shownLine(node.squad, 60)}` : ", unowned"}: ${numbers}${share ? `, ${formatShare(share)} failed` : ""}`;
   const colour = colourOf(node.members[0], node.squad);
   const count = node.closed ? ` (${node.members.length})` : "";
   const room = (share > 0 ? 18 : 23) - count.length;
   const whole = shownLine(node.title, 200);
   const title = (whole.length > room ? `${whole.slice(0, room - 1)}…` : whole) + count;
+  // Begins with what is seen, so that it can be spoken to; then what is not.
+  const who = node.closed ? `squad of ${node.members.length} services` : `service ${whole}, ${node.squad ? `squad ${shownLine(node.squad, 60)}` : "unowned"}`;
+  const said = [title, numbers, share > 0 ? formatShare(share) : "", share > 0 ? `failed; ${who}` : `; ${who}`].filter(Boolean).join(" ");
   return (
     <g class={`map-node${node.virtual ? " virtual" : ""}${chosen ? " chosen" : ""}${faded ? " faded" : ""}`} role="button" tabindex={0} aria-pressed={chosen} aria-label={said} {...press(onChoose)} onDblClick={onOpen}>
       <rect x={x} y={y} width={box.width} height={box.height} rx="6" />
       {!node.virtual && <rect class="map-colour" x={x} y={y} width="5" height={box.height} rx="2" style={{ fill: colour.fill }} />}
-      <text x={x + 13} y={y + 19} class="map-name">{title}</text>
-      <text x={x + 13} y={y + 35} class="map-numbers">{numbers}</text>
+      <text x={x + 13} y={y + 19} class="map-name">{title}</text>{" "}
+      <text x={x + 13} y={y + 35} class="map-numbers">{numbers}</text>{" "}
       {share > 0 && <text x={x + box.width - 9} y={y + 19} class="map-errors" text-anchor="end">{formatShare(share)}</text>}
     </g>
   );
@@ -221,11 +223,12 @@ function EdgeLabel({ edge, curve, faded, chosen, onChoose }: { edge: DrawnEdge; 
   const { lines, width, height } = labelSize(edge);
   const name = (id: string) => shownLine(id.replace(/^squad:/, ""), 60);
   return (
-    <g class={`map-label${faded ? " faded" : ""}${chosen ? " chosen" : ""}`} role="button" tabindex={0} aria-pressed={chosen} aria-label={`Calls from ${name(edge.from)} to ${name(edge.to)}: ${lines.join(", ")}${lost ? " the trace" : ""}`} {...press(onChoose)}>
+    <g class={`map-label${faded ? " faded" : ""}${chosen ? " chosen" : ""}`} role="button" tabindex={0} aria-pressed={chosen} aria-label={`${lines.join(" ")}${lost ? " the trace" : ""}: calls from ${name(edge.from)} to ${name(edge.to)}`} {...press(onChoose)}>
       <rect x={curve.x - width / 2} y={curve.y - height / 2} width={width} height={height} rx="4" />
-      {lines.map((line, i) => (
-        <text key={line} x={curve.x} y={curve.y - height / 2 + 12 + i * kLine} text-anchor="middle" class={line === failed ? "map-errors" : line === lost ? "map-lost" : ""}>{line}</text>
-      ))}
+      {lines.map((line, i) => [
+        i > 0 ? " " : "",
+        <text key={line} x={curve.x} y={curve.y - height / 2 + 12 + i * kLine} text-anchor="middle" class={line === failed ? "map-errors" : line === lost ? "map-lost" : ""}>{line}</text>,
+      ])}
     </g>
   );
 }

@@ -202,7 +202,7 @@ export function rowNeighbour(view: TraceView, collapsed: ReadonlySet<number>, sp
   const rows = visibleRows(view.trace, collapsed);
   if (!rows.length) return -1;
   const at = rows.indexOf(span);
-  if (at < 0) return rows[0];
+  if (at < 0) return rows[Math.min(rows.length - 1, Math.max(0, step - 1))];
   return rows[Math.min(rows.length - 1, Math.max(0, at + step))];
 }
 

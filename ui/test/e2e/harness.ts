@@ -148,7 +148,7 @@ export interface Visit {
 export async function visit(browser: Browser, options: { dark?: boolean; width?: number; height?: number } = {}): Promise<Visit> {
   const context = await browser.newContext({ viewport: { width: options.width ?? 1400, height: options.height ?? 860 }, colorScheme: options.dark ? "dark" : "light", acceptDownloads: true });
   const page = await context.newPage();
-  const complaints: string[] = [];
+  const complaints: string[] = []; // see Visit
   page.on("console", (message) => {
     // The browser logs every 4xx by itself; the tests that ask for one expect it.
     if (message.type() === "error" && !/Failed to load resource/.test(message.text())) complaints.push(message.text());

@@ -172,11 +172,12 @@ for (const { name, open } of sites()) {
 
     it("shows what failed on the network, and what the browser hides", async () => {
       await page.goto(inRange(site, `/trace/${kDnsTraceId}`));
-      await page.locator(".row", { hasText: /^.?\s*POST$/ }).first().click();
+      const call = page.locator(".row", { has: page.locator(".row-name .value", { hasText: /^POST$/ }) }).first();
+      await call.click();
       const details = page.getByRole("complementary", { name: "Span details" });
       expect(await details.innerText()).toMatch(/ended in its DNS phase/);
       await page.goto(inRange(site, `/trace/${kTimeoutTraceId}`));
-      await page.locator(".row", { hasText: /^.?\s*POST$/ }).first().click();
+      await call.click();
       expect(await details.innerText()).toMatch(/No server span continues this call/);
       await page.goto(inRange(site, `/trace/${kLostTraceId}`));
       await page.locator(".row", { hasText: "HTTP POST" }).first().click();
@@ -302,12 +303,12 @@ for (const { name, open } of sites()) {
       await page.goto(inRange(site, `/map?q=${encodeURIComponent('{ resource.service.namespace =~ "Product|Backend|Account" }')}`));
       await page.locator(".map-node").first().waitFor();
       const labels = await page.locator(".map-node").evaluateAll((all) => all.map((e) => e.getAttribute("aria-label")));
-      expect(labels.join()).toMatch(/session-api, squad Backend/);
-      await page.getByRole("button", { name: /^Squad Account: close/ }).focus();
+      expect(labels.join()).toMatch(/service session-api, squad Backend/);
+      await page.getByRole("button", { name: /Account: close the squad/ }).focus();
       await page.keyboard.press("Enter");
-      await page.getByRole("button", { name: /^Squad Account, 2 services/ }).waitFor();
+      await page.getByRole("button", { name: /squad of 2 services/ }).waitFor();
       await page.getByRole("button", { name: "Open squads" }).click();
-      await page.getByRole("button", { name: /Calls from session-api to account-oauth/ }).focus();
+      await page.getByRole("button", { name: /calls from session-api to account-oauth/ }).focus();
       await page.keyboard.press("Enter");
       expect(await page.getByRole("complementary", { name: "Connection" }).innerText()).toMatch(/continued[\s\S]*of calls/);
       await page.getByRole("link", { name: "Traces with this call" }).click();
@@ -482,7 +483,7 @@ describe.skipIf(!hasChromium)("a server with tokens", () => {
     const site = await guardedSite("let-me-read");
     const v = await visit(browser);
     await v.page.goto(`${site.url}/search?${rangeParams(site)}`);
-    await v.page.getByLabel("Query token").fill("let-me-read");
+    await v.page.locator("input[name=token]").fill("let-me-read");
     expect(await violations(v.page)).toEqual([]);
     await v.page.getByRole("button", { name: "Go on" }).click();
     await v.page.locator(".trace").first().waitFor();

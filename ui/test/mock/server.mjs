@@ -51,6 +51,8 @@ export function demoStore({ startMs, endMs, count = 600, big = 0, hostile = true
   if (big) store.add(hugeTrace({ startMs: endMs - 600_000, count: big, traceId: kBigTraceId }));
   if (hostile) store.add(hostileTrace({ startMs: endMs - 300_000, traceId: kHostileTraceId }));
   store.finish();
+  const huge = store.traces.get(kBigTraceId);
+  if (huge) huge.encoded = encodeTracesData(huge.otlp);
   for (const t of store.list) for (const s of t.spans) if (s.resource["service.namespace"]) namespaces.set(s.service, s.resource["service.namespace"]);
   return store;
 }

@@ -28,7 +28,10 @@ describe("the heatmap", () => {
     const grid = toGrid(data([[0, 10, 1, 0]]));
     expect(grid.rows).toBeGreaterThanOrEqual(12);
     expect(grid.counts.reduce((a, b) => a + b, 0)).toBe(1);
-    expect(toGrid(data([])).maxCount).toBe(0);
+    const empty = toGrid(data([]));
+    expect(empty.maxCount).toBe(0);
+    expect(logTicks(empty.minMs, empty.maxMs).length).toBeGreaterThan(0);
+    expect(logTicks(0, 0)).toEqual([]);
   });
 
   it("turns a rectangle into the region that holds exactly its spans", () => {
