@@ -175,11 +175,13 @@ class Bench {
     WEFT_ASSIGN(const LoadOutcome outcome, server->load(run));
     WEFT_ASSIGN(const ProcessUsage usage, server->usage());
     WEFT_TRY(server->stop());
+    const double rate = static_cast<double>(outcome.spans) / outcome.seconds;
+    // Less load than the budget speaks of is no proof of it.
+    const bool kept_up = rate >= 0.95 * static_cast<double>(kRate);
     add("peak memory at 100k spans/s", static_cast<double>(usage.peak_rss_bytes) / 1048576.0,
-        "MiB", 512, false,
-        fmt::format("{} spans/s kept up, {:.0f} % of a core",
-                    with_thousands(static_cast<uint64_t>(static_cast<double>(outcome.spans) /
-                                                         outcome.seconds)),
+        "MiB", kept_up ? std::optional<double>(512) : std::nullopt, false,
+        fmt::format("{}{} spans/s, {:.0f} % of a core", kept_up ? "" : "not kept up: ",
+                    with_thousands(static_cast<uint64_t>(rate)),
                     usage.cpu_s / outcome.seconds * 100));
     if (!options_.keep) std::filesystem::remove_all(data);
     return {};
