@@ -1,6 +1,7 @@
 // The waterfall: rows in the DOM for the visible part alone (text can be selected, screen readers
 // find a treegrid), their bars on one canvas that scrolls with them.
 
+import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { formatDuration } from "../base/format.ts";
 import { shownLine } from "../base/text.ts";
@@ -11,7 +12,9 @@ import { prepareCanvas, useSize } from "./hooks.ts";
 import { config, squadOf } from "./service_name.tsx";
 import { durationTicks, type TimeWindow, type TraceView } from "./trace_view.ts";
 
-const kOverscan = 14;
+const kOverscan = 16;
+// Rows and bars are laid out anew only after this many have passed: between, the browser scrolls.
+const kScrollStep = 6 * kRowHeight;
 const kIndent = 13;
 const kMaxIndentLevels = 18;
 const kAxisHeight = 24;
@@ -44,6 +47,9 @@ export function Waterfall({ view, window: time, selected, collapsed, hits, showP
   const first = Math.max(0, Math.floor(top / kRowHeight) - kOverscan);
   const last = Math.min(rows.length, Math.ceil((top + height) / kRowHeight) + kOverscan);
 
+  const settle = (scrollTop: number) => setTop(Math.floor(scrollTop / kScrollStep) * kScrollStep);
+  const rowsKept = useRowCache([view, names, config.value, dark]);
+
   // The selected row comes into sight when it changes, not on every scroll.
   useLayoutEffect(() => {
     const element = scroller.current;
@@ -54,7 +60,7 @@ export function Waterfall({ view, window: time, selected, collapsed, hits, showP
     const view_height = element.clientHeight;
     if (y < element.scrollTop) element.scrollTop = y - kRowHeight;
     else if (y + kRowHeight > element.scrollTop + view_height) element.scrollTop = y - view_height + kRowHeight * 3;
-    setTop(element.scrollTop);
+    settle(element.scrollTop);
   }, [selected, rows, height > 0]);
 
   useLayoutEffect(() => {
@@ -97,7 +103,7 @@ export function Waterfall({ view, window: time, selected, collapsed, hits, showP
         <span class="muted">Service and operation</span>
         <canvas ref={axis} aria-hidden="true" style={{ left: `${names}px` }} />
       </div>
-      <div class="waterfall-scroll" ref={scroller} onScroll={(e) => setTop(e.currentTarget.scrollTop)}>
+      <div class="waterfall-scroll" ref={scroller} onScroll={(e) => settle(e.currentTarget.scrollTop)}>
         <div class="waterfall-body" style={{ height: `${rows.length * kRowHeight}px` }}>
           <canvas ref={bars} class="waterfall-bars" aria-hidden="true" style={{ left: `${names}px`, top: `${first * kRowHeight}px` }} />
           <div
@@ -107,16 +113,51 @@ export function Waterfall({ view, window: time, selected, collapsed, hits, showP
             aria-colcount={2}
             tabindex={0}
             class="waterfall-grid"
+            onClick={(e) => {
+              const span = spanUnder(e);
+              if (span < 0) return;
+              if ((e.target as Element).closest("button.row-toggle")) onToggle(span, e.altKey);
+              else onSelect(span);
+            }}
+            onDblClick={(e) => {
+              const span = spanUnder(e);
+              if (span >= 0) onZoom(span);
+            }}
             aria-activedescendant={selected >= 0 && shown.some((i) => rows[i] === selected) ? `row-${selected}` : undefined}
           >
-            {shown.map((i) => (
-              <Row key={i - first} view={view} span={rows[i]} index={i} names={names} selected={rows[i] === selected} collapsed={collapsed.has(rows[i])} hit={hits.has(rows[i])} onSelect={onSelect} onToggle={onToggle} onZoom={onZoom} />
-            ))}
+            {shown.map((i) => rowsKept(view, rows[i], i, names, rows[i] === selected, collapsed.has(rows[i]), hits.has(rows[i])))}
           </div>
         </div>
       </div>
     </div>
   );
+}
+
+function spanUnder(event: MouseEvent): number {
+  const row = (event.target as Element).closest<HTMLElement>("[data-span]");
+  return row ? Number(row.dataset.span) : -1;
+}
+
+interface KeptRow {
+  node: JSX.Element;
+  index: number;
+  state: number;
+}
+
+// Rows that have not changed are handed to Preact as the very same node, which it then passes over;
+// scrolling costs the rows that come into sight and no more. Emptied when `deps` change.
+function useRowCache(deps: unknown[]) {
+  const kept = useRef<{ deps: unknown[]; rows: Map<number, KeptRow> }>({ deps, rows: new Map() });
+  if (deps.some((d, i) => d !== kept.current.deps[i]) || kept.current.rows.size > 2000) kept.current = { deps, rows: new Map() };
+  const { rows } = kept.current;
+  return (view: TraceView, span: number, index: number, names: number, selected: boolean, collapsed: boolean, hit: boolean): JSX.Element => {
+    const state = (selected ? 1 : 0) | (collapsed ? 2 : 0) | (hit ? 4 : 0);
+    const known = rows.get(span);
+    if (known && known.index === index && known.state === state) return known.node;
+    const node = <Row key={span} view={view} span={span} index={index} names={names} selected={selected} collapsed={collapsed} hit={hit} />;
+    rows.set(span, { node, index, state });
+    return node;
+  };
 }
 
 interface RowProps {
@@ -127,9 +168,6 @@ interface RowProps {
   selected: boolean;
   collapsed: boolean;
   hit: boolean;
-  onSelect(span: number): void;
-  onToggle(span: number, all: boolean): void;
-  onZoom(span: number): void;
 }
 
 function flagText(flags: number): string {
@@ -139,7 +177,7 @@ function flagText(flags: number): string {
   return "";
 }
 
-function Row({ view, span, index, names, selected, collapsed, hit, onSelect, onToggle, onZoom }: RowProps) {
+function Row({ view, span, index, names, selected, collapsed, hit }: RowProps) {
   const { trace } = view;
   const kids = trace.subtreeSize[span] - 1;
   const failed = trace.status[span] === Status.Error;
@@ -169,12 +207,11 @@ function Row({ view, span, index, names, selected, collapsed, hit, onSelect, onT
       aria-rowindex={index + 1}
       aria-expanded={kids ? !collapsed : undefined}
       aria-selected={selected}
-      onClick={() => onSelect(span)}
-      onDblClick={() => onZoom(span)}
+      data-span={span}
     >
       <div role="gridcell" class="row-name" style={{ width: `${names}px`, paddingLeft: `${8 + level * kIndent}px` }}>
         {kids > 0 ? (
-          <button type="button" class="row-toggle" tabindex={-1} aria-label={`${collapsed ? "Expand" : "Collapse"} ${kids} spans`} onClick={(e) => (e.stopPropagation(), onToggle(span, e.altKey))}>
+          <button type="button" class="row-toggle" tabindex={-1} aria-label={`${collapsed ? "Expand" : "Collapse"} ${kids} spans`}>
             {collapsed ? "▸" : "▾"}
           </button>
         ) : (
