@@ -205,7 +205,6 @@ struct SpanMetrics::State {
   }
 
   Edge& edge_of(uint32_t client, uint32_t server, ConnectionType type) {
-    // Names are below 2^31: there are at most as many as edges have ends.
     const auto key = std::make_tuple(client, server, type);
     if (const auto it = edge_by_key.find(key); it != edge_by_key.end()) return edges[it->second];
     if (edges.size() >= options.max_edges) return edge_overflow;
@@ -223,10 +222,24 @@ struct SpanMetrics::State {
     return names.id(name.empty() ? std::string_view("<unknown>") : name);
   }
 
-  void join_calls(const SpanBatch& batch, Scratch& scratch) {
+  // Equal resources may stand many times in a batch: a few names are kept at hand.
+  void find_service_ids(const SpanBatch& batch, Scratch& scratch) {
+    std::array<std::pair<StringPool::Id, uint32_t>, 16> recent{};
+    recent.fill({UINT32_MAX, 0});
+    size_t next = 0;
     scratch.service_ids.clear();
-    for (const StringPool::Id service : scratch.services)
-      scratch.service_ids.push_back(name_id(batch.strings.at(service)));
+    for (const StringPool::Id service : scratch.services) {
+      auto known = std::ranges::find(recent, service, &std::pair<StringPool::Id, uint32_t>::first);
+      if (known == recent.end()) {
+        known = recent.begin() + static_cast<ptrdiff_t>(next++ % recent.size());
+        *known = {service, name_id(batch.strings.at(service))};
+      }
+      scratch.service_ids.push_back(known->second);
+    }
+  }
+
+  void join_calls(const SpanBatch& batch, Scratch& scratch) {
+    find_service_ids(batch, scratch);
     constexpr size_t kAhead = 8;
     for (size_t i = 0; i < scratch.sides.size(); i++) {
       if (i + kAhead < scratch.sides.size()) pending.prefetch(scratch.sides[i + kAhead].side.key);

@@ -54,17 +54,14 @@ TEST(Tempo, TraceById) {
 
 TEST(Tempo, SearchWithTraceQl) {
   ApiFixture api;
-  EXPECT_EQ(
-      api.body("/api/search?q=%7Bstatus%3Derror%7D%7Cselect(span.http.route)&" + kSeconds)
-          .substr(0, 404),
-      std::string(R"({"traces":[{"traceID":"00000000000000000000000000000002",)"
-                  R"("rootServiceName":"web","rootTraceName":"POST /login",)"
-                  R"("startTimeUnixNano":"1700000002000000000","durationMs":50,)"
-                  R"("spanSet":{"spans":[{"spanID":"0000000000000003","name":"POST /session",)"
-                  R"("startTimeUnixNano":"1700000002010000000","durationNanos":"30000000",)"
-                  R"("attributes":[{"key":"status","value":{"stringValue":"error"}},)"
-                  R"({"key":"http.route","value":{"stringValue":"/session"}}]}],"matched":1})")
-          .substr(0, 404));
+  EXPECT_THAT(api.body("/api/search?q=%7Bstatus%3Derror%7D%7Cselect(span.http.route)&" + kSeconds),
+              StartsWith(R"({"traces":[{"traceID":"00000000000000000000000000000002",)"
+                         R"("rootServiceName":"web","rootTraceName":"POST /login",)"
+                         R"("startTimeUnixNano":"1700000002000000000","durationMs":50,)"
+                         R"("spanSet":{"spans":[{"spanID":"0000000000000003",)"
+                         R"("name":"POST /session","startTimeUnixNano":"1700000002010000000",)"
+                         R"("durationNanos":"30000000","attributes":[{"key":"http.route",)"
+                         R"("value":{"stringValue":"/session"}}]}],"matched":1},"spanSets":[)"));
   EXPECT_THAT(api.body("/api/search?q=%7B%7D&start=1&end=2"), StartsWith(R"({"traces":[],)"));
   EXPECT_EQ(api.get("/api/search?q=%7B").status, 400);
 }
