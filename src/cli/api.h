@@ -28,7 +28,7 @@ class Api {
 
 // What --url, --data and their companions say.
 struct TargetOptions {
-  std::string url;   // the default, http://127.0.0.1:4300, when both are empty
+  std::string url;  // the default, http://127.0.0.1:4300, when both are empty
   std::string data;
   std::string token_file;
   std::string ca_file;

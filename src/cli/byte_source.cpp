@@ -231,7 +231,7 @@ Expected<std::unique_ptr<ByteSource>> ByteSource::open(const std::string& path) 
   if (path == "-") return detect(std::make_unique<FileInput>(STDIN_FILENO, 0, "stdin"));
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return std::unexpected(errno_error(errno, "open " + path));
-  struct stat facts {};
+  struct stat facts{};
   const bool known = ::fstat(fd, &facts) == 0;
   auto input = std::make_unique<FileInput>(
       fd, known && S_ISREG(facts.st_mode) ? static_cast<uint64_t>(facts.st_size) : 0, path);

@@ -34,13 +34,13 @@ int run_check(int argc, const char* const* argv) {
     return kExitFailed;  // 1 is kept for findings
   }
   std::string text;
-  for (const store::Finding& finding : result->findings) text += to_string(finding) + "\n";
-  text += fmt::format("{}: {}; {} blocks with {} spans, {} requests in {} log files\n", dir,
-                      result->findings.empty()
-                          ? "sound"
-                          : fmt::format("{} findings", result->findings.size()),
-                      result->blocks, with_thousands(result->spans),
-                      with_thousands(result->logged_requests), result->log_files);
+  for (const store::Finding& finding : result->findings)
+    text += to_string(finding) + "\n";
+  text += fmt::format(
+      "{}: {}; {} blocks with {} spans, {} requests in {} log files\n", dir,
+      result->findings.empty() ? "sound" : fmt::format("{} findings", result->findings.size()),
+      result->blocks, with_thousands(result->spans), with_thousands(result->logged_requests),
+      result->log_files);
   const int printed = print(text);
   if (printed != kExitOk) return printed;
   return result->findings.empty() ? kExitOk : kExitNegative;

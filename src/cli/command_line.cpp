@@ -28,8 +28,10 @@ void CommandLine::option(const std::string& names, std::string& target, const st
 
 void CommandLine::option(const std::string& names, std::optional<std::string>& target,
                          const std::string& value, const std::string& help) {
-  impl_->app.add_option_function<std::string>(
-      names, [&target](const std::string& text) { target = text; }, help)->type_name(value);
+  impl_->app
+      .add_option_function<std::string>(
+          names, [&target](const std::string& text) { target = text; }, help)
+      ->type_name(value);
 }
 
 void CommandLine::option(const std::string& names, uint64_t& target, const std::string& value,
@@ -54,17 +56,22 @@ void CommandLine::flag(const std::string& names, bool& target, const std::string
   impl_->app.add_flag(names, target, help);
 }
 
-void CommandLine::require(const std::string& name) { impl_->app.get_option(name)->required(); }
+void CommandLine::require(const std::string& name) {
+  impl_->app.get_option(name)->required();
+}
 
 void CommandLine::exclude(const std::string& name, const std::string& other) {
   impl_->app.get_option(name)->excludes(impl_->app.get_option(other));
 }
 
-void CommandLine::hide(const std::string& name) { impl_->app.get_option(name)->group(""); }
+void CommandLine::hide(const std::string& name) {
+  impl_->app.get_option(name)->group("");
+}
 
 void CommandLine::examples(const std::vector<std::string>& lines) {
   std::string footer = "Examples:";
-  for (const std::string& line : lines) footer += "\n  " + line;
+  for (const std::string& line : lines)
+    footer += "\n  " + line;
   impl_->app.footer(footer);
 }
 
@@ -75,8 +82,8 @@ std::optional<int> CommandLine::parse(int argc, const char* const* argv) {
   } catch (const CLI::CallForHelp& help) {
     return impl_->app.exit(help, std::cout, std::cerr);
   } catch (const CLI::ParseError& error) {
-    std::cerr << impl_->app.get_name() << ": " << error.what() << "\nTry '"
-              << impl_->app.get_name() << " --help'.\n";
+    std::cerr << impl_->app.get_name() << ": " << error.what() << "\nTry '" << impl_->app.get_name()
+              << " --help'.\n";
     return kExitUsage;
   }
 }

@@ -29,8 +29,8 @@ class CommandLine {
   void option(const std::string& names, double& target, const std::string& value,
               const std::string& help);
   // May be given several times.
-  void option(const std::string& names, std::vector<std::string>& target,
-              const std::string& value, const std::string& help);
+  void option(const std::string& names, std::vector<std::string>& target, const std::string& value,
+              const std::string& help);
   void flag(const std::string& names, bool& target, const std::string& help);
   // Without it the command is refused.
   void require(const std::string& name);

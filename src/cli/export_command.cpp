@@ -53,6 +53,8 @@ class Output {
     while (!bytes.empty()) {
       const ssize_t written = ::write(fd_, bytes.data(), bytes.size());
       if (written < 0 && errno == EINTR) continue;
+      // A reader that has had enough (`| head`) is no fault to report.
+      if (written < 0 && errno == EPIPE) return fail(ErrorCode::kCancelled, "");
       if (written < 0) {
         return std::unexpected(errno_error(errno, "write " + (path_.empty() ? "stdout" : path_)));
       }
@@ -78,7 +80,7 @@ class Output {
   std::string temporary_;
 };
 
-// The last line of a complete export says so; an export that was cut off lacks it.
+// How the last line of an export begins that broke off on the server's side.
 constexpr std::string_view kErrorLine = "{\"error\":";
 
 int export_spans(const ExportArguments& arguments) {
@@ -88,7 +90,7 @@ int export_spans(const ExportArguments& arguments) {
   if (!api) return complain("export", api.error());
   Output output;
   if (const Status opened = output.open(arguments.output); !opened) {
-    return complain("export", opened.error()) == kExitOk ? kExitOk : kExitFailed;
+    return complain("export", opened.error());
   }
   HttpClient::Parameters parameters;
   if (!arguments.query.empty()) parameters.emplace_back("q", arguments.query);
@@ -110,13 +112,14 @@ int export_spans(const ExportArguments& arguments) {
     return written.has_value() && !stop->load();
   };
   const auto reply = (*api)->stream("/api/v1/export", parameters, "application/x-ndjson", on_bytes);
+  if (!written && written.error().code == ErrorCode::kCancelled) return kExitFailed;
   if (!written) return complain("export", written.error());
   if (stop->load()) return kExitInterrupted;
   if (!reply) return complain("export", reply.error());
   if (reply->status != 200) {
     const ApiError error = read_api_error(*reply);
-    print_error_text(explain_query_error(arguments.query, error,
-                                         use_colour("auto", STDERR_FILENO)));
+    print_error_text(
+        explain_query_error(arguments.query, error, use_colour("auto", STDERR_FILENO)));
     return exit_code_of(error.error);
   }
   if (tail.starts_with(kErrorLine)) {

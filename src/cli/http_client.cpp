@@ -87,8 +87,7 @@ std::unexpected<Error> HttpClient::Impl::explain(CURLcode code) const {
   return fail(ErrorCode::kUnavailable, options.url + ": " + what);
 }
 
-Expected<HttpReply> HttpClient::Impl::perform(const std::string& path,
-                                              const Parameters& parameters,
+Expected<HttpReply> HttpClient::Impl::perform(const std::string& path, const Parameters& parameters,
                                               const std::vector<std::string>& headers,
                                               const std::string_view* body, bool bounded) {
   curl_easy_reset(curl);
@@ -96,7 +95,8 @@ Expected<HttpReply> HttpClient::Impl::perform(const std::string& path,
   too_large = false;
   error_text[0] = '\0';
   HeaderList list;
-  for (const std::string& header : headers) list.add(header);
+  for (const std::string& header : headers)
+    list.add(header);
   if (!options.bearer_token.empty()) list.add("Authorization: Bearer " + options.bearer_token);
   const std::string url = full_url(path, parameters);
   curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
@@ -144,7 +144,8 @@ HttpClient::~HttpClient() = default;
 Expected<std::unique_ptr<HttpClient>> HttpClient::create(HttpClientOptions options) {
   static std::once_flag once;
   std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
-  while (options.url.ends_with('/')) options.url.pop_back();
+  while (options.url.ends_with('/'))
+    options.url.pop_back();
   if (!options.url.starts_with("http://") && !options.url.starts_with("https://")) {
     return fail(ErrorCode::kInvalidArgument,
                 "'" + options.url + "' is no address of a server; write http://HOST:PORT");

@@ -19,7 +19,7 @@ struct HttpClientOptions {
   std::string bearer_token;                   // "" sends none
   std::string ca_file;                        // PEM; "" takes the system's
   uint64_t connect_timeout_ms = 5'000;
-  uint64_t timeout_ms = 60'000;               // of a whole exchange; 0: none
+  uint64_t timeout_ms = 60'000;  // of a whole exchange; 0: none
   uint64_t max_answer_bytes = 1ull << 30;
 };
 

@@ -163,7 +163,8 @@ class FileImport {
       refused = target_.send(pending_);
     } else {
       std::vector<uint32_t> rows;
-      for (size_t row = from; row < to; ++row) rows.push_back(static_cast<uint32_t>(row));
+      for (size_t row = from; row < to; ++row)
+        rows.push_back(static_cast<uint32_t>(row));
       SpanBatch part;
       append_rows(part, pending_, rows);
       refused = target_.send(part);

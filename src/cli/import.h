@@ -28,12 +28,12 @@ class ImportTarget {
 };
 
 struct ImportOptions {
-  std::vector<std::string> files;   // "-" is stdin
-  std::string state_dir;            // of bookmarks; "" keeps none
-  bool again = false;               // do not trust bookmarks
-  bool keep_going = false;          // leave out records that cannot be decoded
+  std::vector<std::string> files;  // "-" is stdin
+  std::string state_dir;           // of bookmarks; "" keeps none
+  bool again = false;              // do not trust bookmarks
+  bool keep_going = false;         // leave out records that cannot be decoded
   uint64_t max_record_bytes = 256u << 20;
-  uint64_t batch_spans = 8'192;     // a request
+  uint64_t batch_spans = 8'192;             // a request
   const std::atomic<bool>* stop = nullptr;  // set by a signal: ends after the request under way
 };
 
@@ -42,11 +42,11 @@ struct ImportReport {
   uint64_t files_already_done = 0;
   uint64_t files_resumed = 0;
   uint64_t records = 0;
-  uint64_t spans = 0;            // acknowledged in this run
-  uint64_t spans_before = 0;     // acknowledged in earlier runs, by the bookmarks
+  uint64_t spans = 0;         // acknowledged in this run
+  uint64_t spans_before = 0;  // acknowledged in earlier runs, by the bookmarks
   uint64_t rejected_spans = 0;
-  uint64_t bad_records = 0;      // left out with keep_going
-  std::string first_complaint;   // about a rejected span or a bad record
+  uint64_t bad_records = 0;     // left out with keep_going
+  std::string first_complaint;  // about a rejected span or a bad record
   bool stopped = false;
 };
 

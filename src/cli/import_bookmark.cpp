@@ -49,8 +49,7 @@ std::string default_state_dir() {
   return "";
 }
 
-Expected<ImportBookmark> ImportBookmark::of(const std::string& state_dir,
-                                            const std::string& target,
+Expected<ImportBookmark> ImportBookmark::of(const std::string& state_dir, const std::string& target,
                                             const std::string& input_path) {
   std::error_code error;
   const std::string dir = state_dir + "/import";
@@ -86,9 +85,9 @@ std::optional<ImportProgress> ImportBookmark::load() const {
 }
 
 Status ImportBookmark::save(const ImportProgress& progress) const {
-  std::string text = fmt::format("{}\nend {}\nline {}\nrecords {}\nspans {}\nrejected {}\n",
-                                 kHeading, progress.end, progress.line, progress.records,
-                                 progress.spans, progress.rejected);
+  std::string text =
+      fmt::format("{}\nend {}\nline {}\nrecords {}\nspans {}\nrejected {}\n", kHeading,
+                  progress.end, progress.line, progress.records, progress.spans, progress.rejected);
   if (progress.witness) text += "witness " + progress.witness->to_hex() + "\n";
   text += fmt::format("done {}\n", progress.done ? 1 : 0);
   const std::string beside = fmt::format("{}.{}", path_, ::getpid());

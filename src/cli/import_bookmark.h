@@ -13,8 +13,8 @@
 namespace weft::cli {
 
 struct ImportProgress {
-  uint64_t end = 0;      // in the decompressed stream: everything before was acknowledged
-  uint64_t line = 1;     // the line there, for JSON
+  uint64_t end = 0;   // in the decompressed stream: everything before was acknowledged
+  uint64_t line = 1;  // the line there, for JSON
   uint64_t records = 0;
   uint64_t spans = 0;
   uint64_t rejected = 0;

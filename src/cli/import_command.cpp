@@ -31,9 +31,9 @@ void report_to_user(const ImportReport& report, uint64_t elapsed_ns) {
                                  with_thousands(report.records), report.records == 1 ? "" : "s",
                                  format_duration_ns(elapsed_ns));
   if (elapsed_ns > 0 && report.spans > 0) {
-    text += fmt::format(" ({}/s)", with_thousands(static_cast<uint64_t>(
-                                       static_cast<double>(report.spans) * 1e9 /
-                                       static_cast<double>(elapsed_ns))));
+    text += fmt::format(
+        " ({}/s)", with_thousands(static_cast<uint64_t>(static_cast<double>(report.spans) * 1e9 /
+                                                        static_cast<double>(elapsed_ns))));
   }
   text += "\n";
   if (report.files_already_done != 0) {

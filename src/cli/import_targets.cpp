@@ -56,10 +56,7 @@ class ServerTarget final : public ImportTarget {
  public:
   ServerTarget(std::string name, std::unique_ptr<HttpClient> api, std::unique_ptr<HttpClient> otlp,
                uint64_t retry_ns)
-      : name_(std::move(name)),
-        api_(std::move(api)),
-        otlp_(std::move(otlp)),
-        retry_ns_(retry_ns) {}
+      : name_(std::move(name)), api_(std::move(api)), otlp_(std::move(otlp)), retry_ns_(retry_ns) {}
   std::string name() const override { return name_; }
 
   Expected<uint64_t> send(const SpanBatch& batch) override {
@@ -86,8 +83,8 @@ class ServerTarget final : public ImportTarget {
 
   Expected<bool> has_trace(const TraceId& id) override {
     if (!api_) return false;
-    WEFT_ASSIGN(const HttpReply reply, api_->get("/api/v1/traces/" + id.to_hex(), {},
-                                                 "application/protobuf"));
+    WEFT_ASSIGN(const HttpReply reply,
+                api_->get("/api/v1/traces/" + id.to_hex(), {}, "application/protobuf"));
     return reply.status == 200;
   }
 

@@ -64,7 +64,8 @@ class ImportTest : public ::testing::Test {
       span.trace_id.bytes[0] = 1;
       span.trace_id.bytes[14] = static_cast<uint8_t>(i / 10 >> 8);
       span.trace_id.bytes[15] = static_cast<uint8_t>(i / 10);
-      for (int b = 0; b < 4; ++b) span.span_id.bytes[b] = static_cast<uint8_t>((i + 1) >> (8 * b));
+      for (int b = 0; b < 4; ++b)
+        span.span_id.bytes[b] = static_cast<uint8_t>((i + 1) >> (8 * b));
       span.start_ns = 1'700'000'000'000'000'000 + i;
       span.end_ns = span.start_ns + 5;
       span.name = "op";
@@ -106,7 +107,8 @@ TEST_F(ImportTest, ARecordLargerThanARequestIsSplit) {
   EXPECT_EQ(target_.spans.size(), 1'000u);
   EXPECT_LE(target_.largest, 64u);
   std::set<SpanId> ids;
-  for (const Span& span : target_.spans) ids.insert(span.span_id);
+  for (const Span& span : target_.spans)
+    ids.insert(span.span_id);
   EXPECT_EQ(ids.size(), 1'000u);
 }
 
@@ -124,7 +126,8 @@ TEST_F(ImportTest, AnInterruptedImportGoesOnBehindTheLastAcknowledgement) {
   EXPECT_EQ(report_.spans, 600u);
   EXPECT_EQ(report_.spans_before, 400u);
   std::set<SpanId> ids;
-  for (const Span& span : target_.spans) ids.insert(span.span_id);
+  for (const Span& span : target_.spans)
+    ids.insert(span.span_id);
   EXPECT_EQ(ids.size(), 1'000u);
   EXPECT_EQ(target_.spans.size(), 1'000u);  // none was sent twice
 }
@@ -158,8 +161,8 @@ TEST_F(ImportTest, AChangedFileIsAnotherFile) {
 }
 
 TEST_F(ImportTest, ABadRecordIsNamedAndWhatStandsBeforeItIsSent) {
-  options_.files = {write("a.jsonl", json_lines(3, 10) + "{\"resourceSpans\": 7}\n" +
-                                         json_lines(1, 10))};
+  options_.files = {
+      write("a.jsonl", json_lines(3, 10) + "{\"resourceSpans\": 7}\n" + json_lines(1, 10))};
   const Status outcome = run();
   ASSERT_FALSE(outcome);
   EXPECT_NE(outcome.error().message.find("a.jsonl:4: "), std::string::npos)

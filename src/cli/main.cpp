@@ -35,8 +35,8 @@ void print_help(FILE* to) {
   fmt::print(to, "usage: weft <command> [options]\n\n");
   for (const Subcommand& command : kSubcommands) {
     if (command.help.empty()) continue;
-    fmt::print(to, "  {:<20} {}\n",
-               fmt::format("{} {}", command.name, command.arguments), command.help);
+    fmt::print(to, "  {:<20} {}\n", fmt::format("{} {}", command.name, command.arguments),
+               command.help);
   }
   fmt::print(to,
              "  {:<20} {}\n  {:<20} {}\n\n"

@@ -24,11 +24,14 @@ int write_all(int fd, std::string_view text) {
 int print(std::string_view text) {
   const int error = write_all(STDOUT_FILENO, text);
   if (error == 0) return kExitOk;
-  if (error != EPIPE) print_error_text("weft: " + errno_error(error, "write stdout").message + "\n");
+  if (error != EPIPE)
+    print_error_text("weft: " + errno_error(error, "write stdout").message + "\n");
   return kExitFailed;
 }
 
-void print_error_text(std::string_view text) { (void)write_all(STDERR_FILENO, text); }
+void print_error_text(std::string_view text) {
+  (void)write_all(STDERR_FILENO, text);
+}
 
 int complain(std::string_view command, const Error& error) {
   print_error_text("weft " + std::string(command) + ": " + error.message + "\n");
@@ -37,9 +40,12 @@ int complain(std::string_view command, const Error& error) {
 
 int exit_code_of(const Error& error) {
   switch (error.code) {
-    case ErrorCode::kInvalidArgument: return kExitUsage;
-    case ErrorCode::kNotFound: return kExitNegative;
-    default: return kExitFailed;
+    case ErrorCode::kInvalidArgument:
+      return kExitUsage;
+    case ErrorCode::kNotFound:
+      return kExitNegative;
+    default:
+      return kExitFailed;
   }
 }
 

@@ -14,8 +14,8 @@ std::string format_progress(const ProgressState& state, size_t width) {
   const uint64_t fresh = state.items - std::min(state.items, state.items_before);
   std::string text = fmt::format("{} {}", with_thousands(state.items), state.item);
   if (fresh > 0) {
-    text += fmt::format("  {}/s", with_thousands(static_cast<uint64_t>(
-                                      static_cast<double>(fresh) / seconds)));
+    text += fmt::format(
+        "  {}/s", with_thousands(static_cast<uint64_t>(static_cast<double>(fresh) / seconds)));
   }
   if (state.total == 0) return cut_to_width(text, width);
   const double share =

@@ -9,12 +9,12 @@
 namespace weft::cli {
 
 struct ProgressState {
-  uint64_t done = 0;         // of `total`, in any unit
-  uint64_t total = 0;        // 0: not known
-  uint64_t items = 0;        // what the rate is of
+  uint64_t done = 0;   // of `total`, in any unit
+  uint64_t total = 0;  // 0: not known
+  uint64_t items = 0;  // what the rate is of
   const char* item = "spans";
   uint64_t elapsed_ns = 0;
-  uint64_t items_before = 0; // items of an earlier run, not of this run's rate
+  uint64_t items_before = 0;  // items of an earlier run, not of this run's rate
 };
 
 // "[=====>    ]  52%  1,234,567 spans  412,000/s  3 s left", at most `width` columns.

@@ -10,9 +10,9 @@ namespace {
 constexpr uint64_t kSecond = 1'000'000'000;
 
 TEST(ProgressTest, ShowsShareRateAndTimeLeft) {
-  EXPECT_EQ(format_progress({.done = 50, .total = 100, .items = 20'000, .elapsed_ns = 10 * kSecond},
-                            70),
-            "[=============>            ]  50%  20,000 spans  2,000/s  11.0 s left");
+  EXPECT_EQ(
+      format_progress({.done = 50, .total = 100, .items = 20'000, .elapsed_ns = 10 * kSecond}, 70),
+      "[=============>            ]  50%  20,000 spans  2,000/s  11.0 s left");
 }
 
 TEST(ProgressTest, RateIsOfThisRunAlone) {
@@ -32,10 +32,10 @@ TEST(ProgressTest, WithoutATotalThereIsNoBar) {
 TEST(ProgressTest, FitsEveryWidth) {
   for (size_t width = 1; width < 200; ++width) {
     for (const uint64_t done : {0u, 1u, 99u, 100u, 1000u}) {
-      EXPECT_LE(display_width(format_progress(
-                    {.done = done, .total = 100, .items = 1u << 30, .elapsed_ns = 90 * kSecond},
-                    width)),
-                width);
+      EXPECT_LE(
+          display_width(format_progress(
+              {.done = done, .total = 100, .items = 1u << 30, .elapsed_ns = 90 * kSecond}, width)),
+          width);
     }
   }
 }

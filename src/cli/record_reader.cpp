@@ -30,7 +30,9 @@ Varint read_varint(std::string_view bytes) {
   return {};
 }
 
-bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
+bool is_space(char c) {
+  return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
 
 // A ResourceSpans begins with its resource, its scope spans or its schema URL.
 bool begins_resource_spans(std::string_view bytes) {
@@ -84,11 +86,16 @@ struct JsonScan {
 
 std::string_view to_string(RecordFormat format) {
   switch (format) {
-    case RecordFormat::kUnknown: return "empty";
-    case RecordFormat::kJson: return "OTLP/JSON";
-    case RecordFormat::kProtobuf: return "OTLP protobuf";
-    case RecordFormat::kProtobufVarint: return "OTLP protobuf, varint lengths";
-    case RecordFormat::kProtobufBigEndian: return "OTLP protobuf, 4-byte lengths";
+    case RecordFormat::kUnknown:
+      return "empty";
+    case RecordFormat::kJson:
+      return "OTLP/JSON";
+    case RecordFormat::kProtobuf:
+      return "OTLP protobuf";
+    case RecordFormat::kProtobufVarint:
+      return "OTLP protobuf, varint lengths";
+    case RecordFormat::kProtobufBigEndian:
+      return "OTLP protobuf, 4-byte lengths";
   }
   return "?";
 }
@@ -137,8 +144,8 @@ Status RecordReader::detect() {
     bytes.remove_prefix(3);
   }
   if (bytes.empty()) return {};
-  const size_t text = static_cast<size_t>(
-      std::find_if_not(bytes.begin(), bytes.end(), is_space) - bytes.begin());
+  const size_t text =
+      static_cast<size_t>(std::find_if_not(bytes.begin(), bytes.end(), is_space) - bytes.begin());
   if (text == bytes.size() || bytes[text] == '{') {
     format_ = RecordFormat::kJson;
     return {};
@@ -169,11 +176,15 @@ Status RecordReader::detect() {
 Expected<std::optional<Record>> RecordReader::next() {
   if (format_ == RecordFormat::kUnknown) WEFT_TRY(detect());
   switch (format_) {
-    case RecordFormat::kUnknown: return std::nullopt;
-    case RecordFormat::kJson: return next_json();
-    case RecordFormat::kProtobuf: return next_traces_data();
+    case RecordFormat::kUnknown:
+      return std::nullopt;
+    case RecordFormat::kJson:
+      return next_json();
+    case RecordFormat::kProtobuf:
+      return next_traces_data();
     case RecordFormat::kProtobufVarint:
-    case RecordFormat::kProtobufBigEndian: return next_prefixed();
+    case RecordFormat::kProtobufBigEndian:
+      return next_prefixed();
   }
   return std::nullopt;
 }
@@ -248,7 +259,8 @@ Expected<std::optional<Record>> RecordReader::next_prefixed() {
     length = varint.value;
     prefix = varint.length;
   } else if (rest().size() >= 4) {
-    for (const char c : rest().substr(0, 4)) length = length << 8 | static_cast<uint8_t>(c);
+    for (const char c : rest().substr(0, 4))
+      length = length << 8 | static_cast<uint8_t>(c);
   } else {
     prefix = 0;
   }

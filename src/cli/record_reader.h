@@ -15,7 +15,7 @@
 namespace weft::cli {
 
 enum class RecordFormat : uint8_t {
-  kUnknown,            // nothing was read yet, or the stream is empty
+  kUnknown,  // nothing was read yet, or the stream is empty
   kJson,
   kProtobuf,           // one TracesData; handed out in pieces that are messages themselves
   kProtobufVarint,     // each message behind its length as a varint
@@ -57,8 +57,8 @@ class RecordReader {
   uint64_t max_record_bytes_;
   RecordFormat format_ = RecordFormat::kUnknown;
   std::string buffer_;
-  size_t at_ = 0;              // start of what was not handed out, in buffer_
-  uint64_t buffer_offset_ = 0; // of buffer_[0] in the stream
+  size_t at_ = 0;               // start of what was not handed out, in buffer_
+  uint64_t buffer_offset_ = 0;  // of buffer_[0] in the stream
   uint64_t line_ = 1;
   bool ended_ = false;
 };

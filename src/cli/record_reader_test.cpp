@@ -63,15 +63,15 @@ std::string zstd(const std::string& plain) {
 
 std::string varint(uint64_t value) {
   std::string out;
-  for (; value >= 0x80; value >>= 7) out += static_cast<char>(value | 0x80);
+  for (; value >= 0x80; value >>= 7)
+    out += static_cast<char>(value | 0x80);
   out += static_cast<char>(value);
   return out;
 }
 
 // A TracesData with one ResourceSpans whose schema_url has the given size.
 std::string traces_data(size_t schema_url_bytes) {
-  const std::string inside =
-      "\x1A" + varint(schema_url_bytes) + std::string(schema_url_bytes, 'u');
+  const std::string inside = "\x1A" + varint(schema_url_bytes) + std::string(schema_url_bytes, 'u');
   return "\x0A" + varint(inside.size()) + inside;
 }
 
@@ -126,19 +126,22 @@ TEST(RecordReaderTest, ProtobufInAllThreeFramings) {
 
 TEST(RecordReaderTest, ALargeTracesDataComesInPieces) {
   std::string all;
-  for (int i = 0; i < 100; ++i) all += traces_data(100'000);
+  for (int i = 0; i < 100; ++i)
+    all += traces_data(100'000);
   const Outcome out = read_all(all);
   ASSERT_FALSE(out.error);
   EXPECT_GT(out.records.size(), 5u);
   std::string joined;
-  for (const std::string& record : out.records) joined += record;
+  for (const std::string& record : out.records)
+    joined += record;
   EXPECT_EQ(joined, all);
   EXPECT_EQ(out.facts.back().end, all.size());
 }
 
 TEST(RecordReaderTest, CompressedStreamsAreDetected) {
   std::string lines;
-  for (int i = 0; i < 50'000; ++i) lines += "{\"n\":" + std::to_string(i) + "}\n";
+  for (int i = 0; i < 50'000; ++i)
+    lines += "{\"n\":" + std::to_string(i) + "}\n";
   EXPECT_EQ(read_all(gzip(lines)).records.size(), 50'000u);
   EXPECT_EQ(read_all(zstd(lines)).records.size(), 50'000u);
   // Several members, several frames.
@@ -180,13 +183,15 @@ TEST(RecordReaderTest, RandomBytesNeverCrash) {
   const uint64_t seed = given != nullptr ? std::strtoull(given, nullptr, 10) : device();
   SCOPED_TRACE("WEFT_TEST_SEED=" + std::to_string(seed));
   std::mt19937_64 random(seed);
-  const std::string starts[] = {"", "{", "\x0A", "\x1f\x8b", "\x28\xb5\x2f\xfd",
-                                traces_data(9), std::string(3, '\0')};
+  const std::string starts[] = {
+      "", "{", "\x0A", "\x1f\x8b", "\x28\xb5\x2f\xfd", traces_data(9), std::string(3, '\0')};
   for (int round = 0; round < 5'000; ++round) {
     std::string bytes = starts[random() % std::size(starts)];
-    for (size_t n = random() % 100; n > 0; --n) bytes += static_cast<char>(random());
+    for (size_t n = random() % 100; n > 0; --n)
+      bytes += static_cast<char>(random());
     const Outcome out = read_all(bytes, 4'096);
-    for (const std::string& record : out.records) ASSERT_LE(record.size(), kMaxBytes + 4'096);
+    for (const std::string& record : out.records)
+      ASSERT_LE(record.size(), kMaxBytes + 4'096);
   }
 }
 

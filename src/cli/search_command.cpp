@@ -61,7 +61,8 @@ int show(const SearchArguments& arguments, const HttpReply& reply) {
   options.colour = use_colour(arguments.colour, STDOUT_FILENO);
   options.spans = arguments.spans;
   std::string text;
-  for (const std::string& line : render_trace_table(*found, options)) text += line + "\n";
+  for (const std::string& line : render_trace_table(*found, options))
+    text += line + "\n";
   const int printed = print(text);
   return printed != kExitOk ? printed : found->traces.empty() ? kExitNegative : kExitOk;
 }
@@ -82,8 +83,8 @@ int search_for(const SearchArguments& arguments) {
   if (arguments.json) {
     print_error_text(reply->body + "\n");
   } else {
-    print_error_text(explain_query_error(arguments.query, error,
-                                         use_colour(arguments.colour, STDERR_FILENO)));
+    print_error_text(
+        explain_query_error(arguments.query, error, use_colour(arguments.colour, STDERR_FILENO)));
   }
   return exit_code_of(error.error);
 }
@@ -108,9 +109,10 @@ int run_search(int argc, const char* const* argv) {
   line.flag("--json", arguments.json, "Print the API's answer as it is");
   line.flag("--explain-plan", arguments.explain_plan, "Say how the query would be run, and stop");
   line.option("--color", arguments.colour, "WHEN", "auto, always or never");
-  line.examples({"weft search '{ status = error }' --since 1h",
-                 "weft search '{ resource.service.name = \"shop\" && duration > 500ms }' --spans",
-                 "weft search '{ span.http.route = \"/login\" } >> { status = error }' --data DIR"});
+  line.examples(
+      {"weft search '{ status = error }' --since 1h",
+       "weft search '{ resource.service.name = \"shop\" && duration > 500ms }' --spans",
+       "weft search '{ span.http.route = \"/login\" } >> { status = error }' --data DIR"});
   if (const auto exit_code = line.parse(argc, argv)) return *exit_code;
   return arguments.explain_plan ? explain_plan(arguments) : search_for(arguments);
 }

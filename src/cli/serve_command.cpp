@@ -56,9 +56,15 @@ void Flags::add_to(CommandLine& line) {
       if (const std::string text = key.get(defaults); !text.empty()) help += " [" + text + "]";
     }
     switch (key.kind) {
-      case server::ConfigKey::Kind::kSwitch: line.flag(flag, value.on, help); break;
-      case server::ConfigKey::Kind::kList: line.option(flag, value.list, name, help); break;
-      default: line.option(flag, value.text, name, help); break;
+      case server::ConfigKey::Kind::kSwitch:
+        line.flag(flag, value.on, help);
+        break;
+      case server::ConfigKey::Kind::kList:
+        line.option(flag, value.list, name, help);
+        break;
+      default:
+        line.option(flag, value.text, name, help);
+        break;
     }
   }
   line.flag("--exit-with-parent", exit_with_parent,
@@ -76,7 +82,8 @@ Status Flags::apply(server::Config& config) const {
   for (const Value& value : values) {
     if (value.on) WEFT_TRY(set(value, "true"));
     if (value.text) WEFT_TRY(set(value, *value.text));
-    for (const std::string& text : value.list) WEFT_TRY(set(value, text));
+    for (const std::string& text : value.list)
+      WEFT_TRY(set(value, text));
   }
   return {};
 }
@@ -91,7 +98,7 @@ Expected<server::FinalizedConfig> read_config(const Flags& flags) {
 }
 
 store::Options store_options_of(const server::Config& config) {
-  store::Options options = store_options(config.data_dir, config.decode);
+  store::Options options = store_options(config.data_dir, config.decode, store::Severity::kInfo);
   options.block_max_spans = config.block_max_spans;
   options.block_max_age_ns = config.block_max_age_ns;
   options.retention_age_ns = config.retention_age_ns;
@@ -187,9 +194,9 @@ Expected<std::unique_ptr<Service>> Service::start(server::FinalizedConfig config
 }
 
 std::string Service::ready_line() const {
-  std::string line = fmt::format("weft ready otlp-grpc={} otlp-http={} http={}",
-                                 text_of(server_->otlp_grpc()), text_of(server_->otlp_http()),
-                                 text_of(server_->http()));
+  std::string line =
+      fmt::format("weft ready otlp-grpc={} otlp-http={} http={}", text_of(server_->otlp_grpc()),
+                  text_of(server_->otlp_http()), text_of(server_->http()));
   if (server_->zipkin()) line += " zipkin=" + text_of(server_->zipkin());
   return line + "\n";
 }

@@ -26,10 +26,12 @@ void on_stop(int) {
   wake('s');
 }
 
-void on_hangup(int) { wake('h'); }
+void on_hangup(int) {
+  wake('h');
+}
 
 void install(int number, void (*handler)(int)) {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = handler;
   sigemptyset(&action.sa_mask);
   action.sa_flags = SA_RESTART;

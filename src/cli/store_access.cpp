@@ -16,18 +16,25 @@ namespace {
 
 WireFormat wire_format(SpanSink::RawRequest::Format format) {
   switch (format) {
-    case SpanSink::RawRequest::Format::kOtlpJson: return WireFormat::kOtlpJson;
-    case SpanSink::RawRequest::Format::kZipkinJson: return WireFormat::kZipkinJson;
-    default: return WireFormat::kOtlpProtobuf;
+    case SpanSink::RawRequest::Format::kOtlpJson:
+      return WireFormat::kOtlpJson;
+    case SpanSink::RawRequest::Format::kZipkinJson:
+      return WireFormat::kZipkinJson;
+    default:
+      return WireFormat::kOtlpProtobuf;
   }
 }
 
 Compression wire_compression(SpanSink::RawRequest::Compression compression) {
   switch (compression) {
-    case SpanSink::RawRequest::Compression::kGzip: return Compression::kGzip;
-    case SpanSink::RawRequest::Compression::kZstd: return Compression::kZstd;
-    case SpanSink::RawRequest::Compression::kDeflate: return Compression::kDeflate;
-    case SpanSink::RawRequest::Compression::kNone: break;
+    case SpanSink::RawRequest::Compression::kGzip:
+      return Compression::kGzip;
+    case SpanSink::RawRequest::Compression::kZstd:
+      return Compression::kZstd;
+    case SpanSink::RawRequest::Compression::kDeflate:
+      return Compression::kDeflate;
+    case SpanSink::RawRequest::Compression::kNone:
+      break;
   }
   return Compression::kNone;
 }
@@ -35,21 +42,23 @@ Compression wire_compression(SpanSink::RawRequest::Compression compression) {
 // One line a message on stderr, as operators' tools collect it.
 void log_to_stderr(store::Severity severity, std::string_view message) {
   static constexpr const char* kNames[] = {"info", "warning", "error"};
-  print_error_text(fmt::format("weft store {}: {}\n", kNames[static_cast<int>(severity)],
-                               message));
+  print_error_text(fmt::format("weft store {}: {}\n", kNames[static_cast<int>(severity)], message));
 }
 
 }  // namespace
 
-store::Options store_options(const std::string& dir, const DecodeLimits& limits) {
+store::Options store_options(const std::string& dir, const DecodeLimits& limits,
+                             store::Severity least) {
   store::Options options;
   options.dir = dir;
-  options.log = log_to_stderr;
+  options.log = [least](store::Severity severity, std::string_view message) {
+    if (severity >= least) log_to_stderr(severity, message);
+  };
   options.decode = [limits](const SpanSink::RawRequest& raw) -> Expected<SpanBatch> {
     const std::optional<uint64_t> untrusted =
         raw.untrusted_clock ? std::optional(raw.received_ns) : std::nullopt;
-    auto decoded = decode_raw(wire_format(raw.format), wire_compression(raw.compression),
-                              raw.body, untrusted, limits);
+    auto decoded = decode_raw(wire_format(raw.format), wire_compression(raw.compression), raw.body,
+                              untrusted, limits);
     if (!decoded) return std::unexpected(std::move(decoded).error());
     return std::move(decoded->batch);
   };

@@ -11,8 +11,10 @@
 
 namespace weft::cli {
 
-// Options for `dir` with the replay decoder and a log on stderr. Everything else has its default.
-store::Options store_options(const std::string& dir, const DecodeLimits& limits = {});
+// Options for `dir` with the replay decoder and a log on stderr of what is at least as severe as
+// `least`. Everything else has its default.
+store::Options store_options(const std::string& dir, const DecodeLimits& limits = {},
+                             store::Severity least = store::Severity::kWarning);
 
 // Opens a directory that must exist, for reading alone. kNotFound says what is wrong with it.
 Expected<std::unique_ptr<store::Store>> open_store_read_only(const std::string& dir);

@@ -30,14 +30,16 @@ Decoded decode_utf8(std::string_view text) {
     if (code >= 0x800 && (code < 0xD800 || code > 0xDFFF)) return {code, 3};
   }
   if (first >= 0xF0 && first < 0xF5 && tail(1) && tail(2) && tail(3)) {
-    const uint32_t code = (first & 0x07u) << 18 | (byte(1) & 0x3Fu) << 12 |
-                          (byte(2) & 0x3Fu) << 6 | (byte(3) & 0x3Fu);
+    const uint32_t code = (first & 0x07u) << 18 | (byte(1) & 0x3Fu) << 12 | (byte(2) & 0x3Fu) << 6 |
+                          (byte(3) & 0x3Fu);
     if (code >= 0x10000 && code < 0x110000) return {code, 4};
   }
   return {};
 }
 
-bool within(uint32_t code, uint32_t low, uint32_t high) { return code >= low && code <= high; }
+bool within(uint32_t code, uint32_t low, uint32_t high) {
+  return code >= low && code <= high;
+}
 
 size_t code_width(uint32_t code) {
   if (code < 0x300) return 1;
@@ -68,7 +70,9 @@ constexpr std::string_view kEllipsis = "…";
 
 }  // namespace
 
-bool is_terminal(int fd) { return isatty(fd) == 1; }
+bool is_terminal(int fd) {
+  return isatty(fd) == 1;
+}
 
 size_t terminal_width(int fd, size_t fallback) {
   size_t width = 0;
@@ -94,7 +98,8 @@ bool locale_is_utf8() {
     const char* value = std::getenv(name);
     if (value == nullptr || *value == 0) continue;
     std::string lower(value);
-    for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    for (char& c : lower)
+      c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     return lower.find("utf-8") != std::string::npos || lower.find("utf8") != std::string::npos;
   }
   return true;
@@ -159,7 +164,8 @@ std::string fit_to_width(std::string_view text, size_t width) {
 
 std::string with_thousands(uint64_t number) {
   std::string digits = std::to_string(number);
-  for (size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, ",");
+  for (size_t at = digits.size(); at > 3; at -= 3)
+    digits.insert(at - 3, ",");
   return digits;
 }
 
@@ -184,7 +190,8 @@ std::string format_bytes(uint64_t bytes) {
   double value = static_cast<double>(bytes);
   const char* units[] = {"kB", "MB", "GB", "TB", "PB", "EB"};
   size_t unit = 0;
-  for (value /= 1e3; value >= 999.5 && unit + 1 < std::size(units); value /= 1e3) ++unit;
+  for (value /= 1e3; value >= 999.5 && unit + 1 < std::size(units); value /= 1e3)
+    ++unit;
   return fmt::format("{:.{}f} {}", value, value < 99.95 ? 1 : 0, units[unit]);
 }
 

@@ -16,8 +16,8 @@ TEST(TerminalTest, ControlCharactersCannotReachTheTerminal) {
 
 TEST(TerminalTest, InvalidUtf8IsReplacedByteByByte) {
   EXPECT_EQ(printable("\xff\xfe"), "\uFFFD\uFFFD");
-  EXPECT_EQ(printable("\xe2\x82"), "\uFFFD\uFFFD");     // cut off
-  EXPECT_EQ(printable("\xc0\xaf"), "\uFFFD\uFFFD");     // overlong
+  EXPECT_EQ(printable("\xe2\x82"), "\uFFFD\uFFFD");            // cut off
+  EXPECT_EQ(printable("\xc0\xaf"), "\uFFFD\uFFFD");            // overlong
   EXPECT_EQ(printable("\xed\xa0\x80"), "\uFFFD\uFFFD\uFFFD");  // surrogate
   EXPECT_EQ(printable("Grüße €"), "Grüße €");
 }

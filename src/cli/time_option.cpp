@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 
 namespace weft::cli {
@@ -12,9 +12,9 @@ namespace {
 constexpr uint64_t kSecond = 1'000'000'000;
 
 std::unexpected<Error> not_a_time(std::string_view text) {
-  return fail(ErrorCode::kInvalidArgument,
-              "'" + std::string(text) +
-                  "' is no time; write 2026-01-31T09:30:00Z, now-15m or nanoseconds");
+  return fail(
+      ErrorCode::kInvalidArgument,
+      "'" + std::string(text) + "' is no time; write 2026-01-31T09:30:00Z, now-15m or nanoseconds");
 }
 
 bool all_digits(std::string_view text) {
@@ -26,7 +26,8 @@ bool all_digits(std::string_view text) {
 std::optional<unsigned> take_digits(std::string_view& text, size_t count) {
   if (text.size() < count || !all_digits(text.substr(0, count))) return std::nullopt;
   unsigned value = 0;
-  for (const char c : text.substr(0, count)) value = value * 10 + static_cast<unsigned>(c - '0');
+  for (const char c : text.substr(0, count))
+    value = value * 10 + static_cast<unsigned>(c - '0');
   text.remove_prefix(count);
   return value;
 }
@@ -105,9 +106,9 @@ Expected<uint64_t> parse_span_ns(std::string_view text) {
     std::string_view name;
     double ns;
   };
-  static constexpr Unit kUnits[] = {{"ns", 1},   {"us", 1e3},     {"µs", 1e3},     {"ms", 1e6},
-                                    {"s", 1e9},  {"m", 60e9},     {"h", 3'600e9},  {"d", 86'400e9},
-                                    {"w", 604'800e9}};
+  static constexpr Unit kUnits[] = {{"ns", 1},      {"us", 1e3},     {"µs", 1e3},
+                                    {"ms", 1e6},    {"s", 1e9},      {"m", 60e9},
+                                    {"h", 3'600e9}, {"d", 86'400e9}, {"w", 604'800e9}};
   double number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   const std::string_view unit(end, static_cast<size_t>(text.data() + text.size() - end));

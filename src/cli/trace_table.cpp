@@ -73,7 +73,8 @@ FoundTrace read_trace(element trace) {
   if (trace["spanSet"].get(set) == SUCCESS) {
     out.matched = count_at(set, "matched");
     if (set["spans"].get(spans) == SUCCESS) {
-      for (const element span : spans) out.matches.push_back(read_span(span));
+      for (const element span : spans)
+        out.matches.push_back(read_span(span));
     }
   }
   return out;
@@ -101,7 +102,8 @@ class TableRenderer {
         return format_time_ns(t.start_ns).substr(0, 10) == first;
       });
       heading(first);
-      for (const FoundTrace& trace : found_.traces) row(trace);
+      for (const FoundTrace& trace : found_.traces)
+        row(trace);
       lines_.push_back("");
     }
     footer();
@@ -128,17 +130,18 @@ class TableRenderer {
     when = same_day_ ? when.substr(11, 12) : when.substr(0, 23);
     const std::string line = fmt::format(
         "{:<32}  {}  {}  {:>6}  {:>6}  {:>7}  {}", cut_to_width(trace.trace_id, 32),
-        fit_to_width(when, time_width()), right(duration_text(trace.duration_ms), 9),
-        trace.spans, trace.errors, trace.matched,
+        fit_to_width(when, time_width()), right(duration_text(trace.duration_ms), 9), trace.spans,
+        trace.errors, trace.matched,
         printable(trace.root_service + (trace.root_name.empty() ? "" : ": ") + trace.root_name));
     add(line, trace.errors != 0 ? "\x1b[31m" : "");
     if (!options_.spans) return;
     for (const FoundSpan& span : trace.matches) {
-      std::string text = fmt::format("    {}  {}  {} {}", cut_to_width(span.span_id, 16),
-                                     right(duration_text(span.duration_ms), 9), span.service,
-                                     span.name);
+      std::string text =
+          fmt::format("    {}  {}  {} {}", cut_to_width(span.span_id, 16),
+                      right(duration_text(span.duration_ms), 9), span.service, span.name);
       if (span.status == "error") text += " [error]";
-      for (const std::string& attribute : span.attributes) text += "  " + attribute;
+      for (const std::string& attribute : span.attributes)
+        text += "  " + attribute;
       add(printable(text), "\x1b[2m");
     }
     if (trace.matched > trace.matches.size()) {
@@ -153,15 +156,14 @@ class TableRenderer {
   }
 
   void footer() {
-    std::string text = found_.traces.empty()
-                           ? "no trace matches"
-                           : fmt::format("{} trace{}", found_.traces.size(),
-                                         found_.traces.size() == 1 ? "" : "s");
+    std::string text = found_.traces.empty() ? "no trace matches"
+                                             : fmt::format("{} trace{}", found_.traces.size(),
+                                                           found_.traces.size() == 1 ? "" : "s");
     if (found_.limit_reached) text += ", and more match (--limit N)";
-    text += fmt::format("; inspected {} spans, {} in {} block{}",
-                        with_thousands(found_.inspected_spans),
-                        format_bytes(found_.inspected_bytes), found_.inspected_blocks,
-                        found_.inspected_blocks == 1 ? "" : "s");
+    text +=
+        fmt::format("; inspected {} spans, {} in {} block{}",
+                    with_thousands(found_.inspected_spans), format_bytes(found_.inspected_bytes),
+                    found_.inspected_blocks, found_.inspected_blocks == 1 ? "" : "s");
     if (found_.skipped_blocks != 0) text += fmt::format(", skipped {}", found_.skipped_blocks);
     text += ", " + duration_text(found_.elapsed_ms);
     lines_.push_back(paint("\x1b[2m", text));
@@ -184,7 +186,8 @@ Expected<FoundTraces> read_found_traces(std::string_view json) {
     return fail(ErrorCode::kCorrupt, "the answer is not that of a search");
   }
   FoundTraces out;
-  for (const element trace : traces) out.traces.push_back(read_trace(trace));
+  for (const element trace : traces)
+    out.traces.push_back(read_trace(trace));
   element inspected;
   if (document["inspected"].get(inspected) == SUCCESS) {
     out.inspected_spans = count_at(inspected, "spans");

@@ -48,7 +48,8 @@ class Builder {
   void link_parents() {
     std::unordered_map<SpanId, uint32_t, SpanIdHash> by_id;
     by_id.reserve(spans_.size());
-    for (uint32_t i = 0; i < spans_.size(); ++i) by_id.emplace(spans_[i].span_id, i);
+    for (uint32_t i = 0; i < spans_.size(); ++i)
+      by_id.emplace(spans_[i].span_id, i);
     std::map<SpanId, uint32_t> missing;
     for (uint32_t i = 0; i < spans_.size(); ++i) {
       const SpanId& id = spans_[i].parent_span_id;
@@ -87,7 +88,8 @@ class Builder {
         parent_[first] = kNone;
         loop_[first] = true;
       }
-      for (const uint32_t visited : path) state[visited] = kDone;
+      for (const uint32_t visited : path)
+        state[visited] = kDone;
     }
   }
 
@@ -122,7 +124,8 @@ class Builder {
     }
     const auto order = [this](uint32_t a, uint32_t b) { return before(a, b); };
     std::sort(roots_.begin(), roots_.end(), order);
-    for (auto& children : children_) std::sort(children.begin(), children.end(), order);
+    for (auto& children : children_)
+      std::sort(children.begin(), children.end(), order);
   }
 
   void choose(size_t max_spans) {
@@ -148,7 +151,8 @@ class Builder {
         if (count + chain.size() > max_spans) break;
       }
       if (count + chain.size() > max_spans) continue;
-      for (const uint32_t node : chain) drawn_[node] = true;
+      for (const uint32_t node : chain)
+        drawn_[node] = true;
       count += chain.size();
     }
   }
@@ -156,8 +160,7 @@ class Builder {
   void draw() {
     const std::vector<uint64_t> subtree = subtree_sizes();
     std::vector<Frame> stack;
-    const auto push_all = [&](uint32_t parent, const std::vector<uint32_t>& nodes,
-                              uint32_t depth) {
+    const auto push_all = [&](uint32_t parent, const std::vector<uint32_t>& nodes, uint32_t depth) {
       uint64_t hidden = 0;
       for (const uint32_t node : nodes) {
         if (!drawn_[node]) hidden += subtree[node];

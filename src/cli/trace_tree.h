@@ -17,10 +17,10 @@ struct TreeRow {
     kHidden,         // stands for `hidden` spans that are not drawn
   };
   Kind kind = Kind::kSpan;
-  uint32_t span = 0;        // kSpan: index into the spans
-  SpanId missing;           // kMissingParent
-  uint64_t hidden = 0;      // kHidden
-  uint32_t depth = 0;       // 0 for roots
+  uint32_t span = 0;    // kSpan: index into the spans
+  SpanId missing;       // kMissingParent
+  uint64_t hidden = 0;  // kHidden
+  uint32_t depth = 0;   // 0 for roots
   // Whether a sibling follows on each level above, outermost first; at most kMaxGuides levels.
   std::vector<bool> guides;
   bool last_sibling = true;

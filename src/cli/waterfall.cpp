@@ -54,9 +54,15 @@ class Renderer {
     header();
     for (const TreeRow& row : tree_.rows) {
       switch (row.kind) {
-        case TreeRow::Kind::kSpan: span_lines(row); break;
-        case TreeRow::Kind::kMissingParent: missing_line(row); break;
-        case TreeRow::Kind::kHidden: hidden_line(row); break;
+        case TreeRow::Kind::kSpan:
+          span_lines(row);
+          break;
+        case TreeRow::Kind::kMissingParent:
+          missing_line(row);
+          break;
+        case TreeRow::Kind::kHidden:
+          hidden_line(row);
+          break;
       }
     }
     footer();
@@ -95,12 +101,13 @@ class Renderer {
 
   void header() {
     std::set<std::string> services;
-    for (const Span& span : spans_) services.insert(service_of(span));
+    for (const Span& span : spans_)
+      services.insert(service_of(span));
     lines_.push_back(paint(kBold, cut("Trace " + spans_[0].trace_id.to_hex(), width_)));
-    std::string facts = fmt::format(
-        "{}  {}  {}  {}", format_time_ns(tree_.start_ns),
-        format_duration_ns(tree_.end_ns - tree_.start_ns), plural(spans_.size(), "span", "spans"),
-        plural(services.size(), "service", "services"));
+    std::string facts = fmt::format("{}  {}  {}  {}", format_time_ns(tree_.start_ns),
+                                    format_duration_ns(tree_.end_ns - tree_.start_ns),
+                                    plural(spans_.size(), "span", "spans"),
+                                    plural(services.size(), "service", "services"));
     if (tree_.errors != 0) facts += "  " + plural(tree_.errors, "error", "errors");
     lines_.push_back(cut(facts, width_));
     // The axis: 0 at the left end of the bars, the whole at the right.
@@ -147,8 +154,8 @@ class Renderer {
     std::string label = paint(kDim, prefix);
     if (error) label += paint(kRed, std::string(glyphs_.error)) + " ";
     label += paint(colour, service_text) + " " + paint(error ? kRed : std::string_view(), name);
-    const size_t used = prefix_width + (error ? 2 : 0) + display_width(service_text) + 1 +
-                        display_width(name);
+    const size_t used =
+        prefix_width + (error ? 2 : 0) + display_width(service_text) + 1 + display_width(name);
     if (used < label_width_) label.append(label_width_ - used, ' ');
 
     const std::string duration = duration_text(span);
@@ -172,7 +179,8 @@ class Renderer {
     const size_t end = std::clamp(static_cast<size_t>(from + length + 0.5), begin, bar_width_);
     std::string bar;
     if (end == begin) bar = glyphs_.tick;
-    for (size_t i = begin; i < end; ++i) bar += glyphs_.bar;
+    for (size_t i = begin; i < end; ++i)
+      bar += glyphs_.bar;
     const size_t cells = std::max<size_t>(end - begin, 1);
     return std::string(begin, ' ') + paint(colour, bar) +
            std::string(bar_width_ - begin - cells, ' ');
@@ -195,38 +203,41 @@ class Renderer {
                        format_duration_ns(row.starts_before_parent_ns)));
     }
     if (span.end_ns < span.start_ns) {
-      note(row, kYellow, fmt::format("{} ends {} before it starts", glyphs_.warn,
-                                     format_duration_ns(span.start_ns - span.end_ns)));
+      note(row, kYellow,
+           fmt::format("{} ends {} before it starts", glyphs_.warn,
+                       format_duration_ns(span.start_ns - span.end_ns)));
     }
     if (row.in_parent_loop) {
-      note(row, kYellow, fmt::format("{} its parents form a circle; drawn as a root",
-                                     glyphs_.warn));
+      note(row, kYellow,
+           fmt::format("{} its parents form a circle; drawn as a root", glyphs_.warn));
     }
     size_t shown = 0;
     for (const SpanEvent& event : span.events) {
       if (shown++ == options_.max_events) {
-        note(row, kDim, fmt::format("{} {} more events", glyphs_.hidden,
-                                    span.events.size() - options_.max_events));
+        note(row, kDim,
+             fmt::format("{} {} more events", glyphs_.hidden,
+                         span.events.size() - options_.max_events));
         break;
       }
       event_note(row, span, event);
     }
     for (const SpanLink& link : span.links) {
       if (&link - span.links.data() == static_cast<ptrdiff_t>(options_.max_events)) {
-        note(row, kDim, fmt::format("{} {} more links", glyphs_.hidden,
-                                    span.links.size() - options_.max_events));
+        note(row, kDim,
+             fmt::format("{} {} more links", glyphs_.hidden,
+                         span.links.size() - options_.max_events));
         break;
       }
-      note(row, kDim, fmt::format("{} link to span {} of trace {}", glyphs_.event,
-                                  link.span_id.to_hex(), link.trace_id.to_hex()));
+      note(row, kDim,
+           fmt::format("{} link to span {} of trace {}", glyphs_.event, link.span_id.to_hex(),
+                       link.trace_id.to_hex()));
     }
     if (options_.attributes) attribute_notes(row, span);
   }
 
   void event_note(const TreeRow& row, const Span& span, const SpanEvent& event) {
     const bool early = event.time_ns < span.start_ns;
-    const uint64_t distance =
-        early ? span.start_ns - event.time_ns : event.time_ns - span.start_ns;
+    const uint64_t distance = early ? span.start_ns - event.time_ns : event.time_ns - span.start_ns;
     const Value* type = find_attribute(event.attributes, "exception.type");
     const Value* message = find_attribute(event.attributes, "exception.message");
     std::string text = fmt::format("{} {}{} {}", glyphs_.event, early ? "-" : "+",
@@ -246,8 +257,8 @@ class Renderer {
   void attribute_notes(const TreeRow& row, const Span& span) {
     const auto print = [&](std::string_view scope, const Attributes& attributes) {
       for (const KeyValue& attribute : attributes) {
-        note(row, kDim, fmt::format("{}{} = {}", scope, attribute.key,
-                                    to_display(attribute.value)));
+        note(row, kDim,
+             fmt::format("{}{} = {}", scope, attribute.key, to_display(attribute.value)));
       }
     };
     print("", span.attributes);
@@ -255,8 +266,8 @@ class Renderer {
   }
 
   void missing_line(const TreeRow& row) {
-    const std::string text = fmt::format("{} parent span {} was not received", glyphs_.warn,
-                                         row.missing.to_hex());
+    const std::string text =
+        fmt::format("{} parent span {} was not received", glyphs_.warn, row.missing.to_hex());
     lines_.push_back(paint(kYellow, cut(text, width_)));
   }
 
@@ -270,19 +281,19 @@ class Renderer {
 
   void footer() {
     if (tree_.missing_parents != 0) {
-      lines_.push_back(paint(
-          kYellow, cut(fmt::format("{} not received: their sender was sampled out, is not "
-                                   "traced, or has not exported yet",
-                                   plural(tree_.missing_parents, "parent", "parents")),
-                       width_)));
+      lines_.push_back(
+          paint(kYellow, cut(fmt::format("{} not received: their sender was sampled out, is not "
+                                         "traced, or has not exported yet",
+                                         plural(tree_.missing_parents, "parent", "parents")),
+                             width_)));
     }
     if (tree_.hidden != 0) {
-      lines_.push_back(paint(
-          kDim, cut(fmt::format("{} of {} spans drawn, errors and the longest first; "
-                                "--max-spans N draws more",
-                                with_thousands(spans_.size() - tree_.hidden),
-                                with_thousands(spans_.size())),
-                    width_)));
+      lines_.push_back(
+          paint(kDim, cut(fmt::format("{} of {} spans drawn, errors and the longest first; "
+                                      "--max-spans N draws more",
+                                      with_thousands(spans_.size() - tree_.hidden),
+                                      with_thousands(spans_.size())),
+                          width_)));
     }
   }
 

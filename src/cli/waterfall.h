@@ -12,12 +12,12 @@
 namespace weft::cli {
 
 struct WaterfallOptions {
-  size_t width = 100;         // columns; at least 40
-  bool colour = false;        // ANSI escape sequences
-  bool ascii = false;         // for terminals without UTF-8
-  bool attributes = false;    // every attribute below its span
-  size_t max_spans = 400;     // more are counted, not drawn; errors and long ones go first
-  size_t max_events = 8;      // a span
+  size_t width = 100;       // columns; at least 40
+  bool colour = false;      // ANSI escape sequences
+  bool ascii = false;       // for terminals without UTF-8
+  bool attributes = false;  // every attribute below its span
+  size_t max_spans = 400;   // more are counted, not drawn; errors and long ones go first
+  size_t max_events = 8;    // a span
 };
 
 // `spans` are those of one trace, in any order. Without colour no line is wider than `width`.

@@ -15,7 +15,8 @@ constexpr uint64_t kMs = 1'000'000;
 
 SpanId id_of(uint64_t number) {
   SpanId id;
-  for (int i = 0; i < 8; ++i) id.bytes[7 - i] = static_cast<uint8_t>(number >> (8 * i));
+  for (int i = 0; i < 8; ++i)
+    id.bytes[7 - i] = static_cast<uint8_t>(number >> (8 * i));
   return id;
 }
 
@@ -51,10 +52,11 @@ TEST(WaterfallTest, DrawsTreeBarsEventsAndErrors) {
   };
   spans[2].status_code = StatusCode::kError;
   spans[2].status_message = "customer lacks scope";
-  spans[2].events.push_back({spans[2].start_ns + 5 * kMs, "exception",
-                             {{"exception.type", "Unauthorized"},
-                              {"exception.message", "no scope account:full"}},
-                             0});
+  spans[2].events.push_back(
+      {spans[2].start_ns + 5 * kMs,
+       "exception",
+       {{"exception.type", "Unauthorized"}, {"exception.message", "no scope account:full"}},
+       0});
   EXPECT_EQ(render(spans, {.width = 80}),
             R"(Trace 00000000000000000000000000000007
 2023-11-14 22:13:20.000 UTC  100 ms  4 spans  3 services  1 error
@@ -94,8 +96,7 @@ TEST(WaterfallTest, NamesTheParentsThatAreMissing) {
 TEST(WaterfallTest, MarksClocksThatDisagree) {
   const std::vector<Span> spans = {make_span(1, 0, 50, 100, "web", "a"),
                                    make_span(2, 1, 20, 60, "api", "b")};
-  EXPECT_NE(render(spans).find("clock skew: starts 30.0 ms before its parent"),
-            std::string::npos);
+  EXPECT_NE(render(spans).find("clock skew: starts 30.0 ms before its parent"), std::string::npos);
 }
 
 TEST(WaterfallTest, SaysWhenASpanEndsBeforeItStarts) {
@@ -104,10 +105,9 @@ TEST(WaterfallTest, SaysWhenASpanEndsBeforeItStarts) {
 }
 
 TEST(WaterfallTest, CirclesOfParentsAreDrawnOnce) {
-  const std::vector<Span> spans = {make_span(1, 3, 0, 10, "a", "one"),
-                                   make_span(2, 1, 1, 10, "a", "two"),
-                                   make_span(3, 2, 2, 10, "a", "three"),
-                                   make_span(4, 4, 3, 10, "a", "self")};
+  const std::vector<Span> spans = {
+      make_span(1, 3, 0, 10, "a", "one"), make_span(2, 1, 1, 10, "a", "two"),
+      make_span(3, 2, 2, 10, "a", "three"), make_span(4, 4, 3, 10, "a", "self")};
   const std::string text = render(spans);
   for (const char* name : {"one", "two", "three", "self"}) {
     const size_t first = text.find(std::string("a ") + name);
@@ -147,7 +147,8 @@ TEST(WaterfallTest, AChainOf100kSpansNeedsNoStack) {
   }
   const std::vector<std::string> lines = render_waterfall(spans, {.max_spans = 200'000});
   EXPECT_GE(lines.size(), spans.size());
-  for (const std::string& line : lines) ASSERT_LE(display_width(line), 100u);
+  for (const std::string& line : lines)
+    ASSERT_LE(display_width(line), 100u);
 }
 
 TEST(WaterfallTest, NoLineIsWiderThanAsked) {
@@ -157,8 +158,8 @@ TEST(WaterfallTest, NoLineIsWiderThanAsked) {
   SCOPED_TRACE("WEFT_TEST_SEED=" + std::to_string(seed));
   std::mt19937_64 random(seed);
   const auto text = [&random](size_t max_length) {
-    static constexpr std::string_view kPieces[] = {"a", "日", "é", "\x1b[2J", "\xff", "\n", "/x",
-                                                   "🧵", "e\u0301"};
+    static constexpr std::string_view kPieces[] = {"a",  "日", "é",  "\x1b[2J", "\xff",
+                                                   "\n", "/x", "🧵", "e\u0301"};
     std::string out;
     for (size_t n = random() % max_length; n > 0; --n) {
       out += kPieces[random() % std::size(kPieces)];
@@ -168,13 +169,13 @@ TEST(WaterfallTest, NoLineIsWiderThanAsked) {
   for (int round = 0; round < 300; ++round) {
     std::vector<Span> spans;
     for (size_t n = 1 + random() % 30; n > 0; --n) {
-      Span span = make_span(random() % 40, random() % 40, random() % 100, random() % 100,
-                            text(40), text(80));
+      Span span = make_span(random() % 40, random() % 40, random() % 100, random() % 100, text(40),
+                            text(80));
       span.status_code = static_cast<StatusCode>(random() % 3);
       span.status_message = text(200);
       for (size_t e = random() % 12; e > 0; --e) {
-        span.events.push_back({kStart + random() % (200 * kMs), text(50), {{text(9), text(99)}},
-                               0});
+        span.events.push_back(
+            {kStart + random() % (200 * kMs), text(50), {{text(9), text(99)}}, 0});
       }
       span.attributes.push_back({text(30), text(300)});
       spans.push_back(std::move(span));
@@ -189,7 +190,8 @@ TEST(WaterfallTest, NoLineIsWiderThanAsked) {
       ASSERT_EQ(line.find('\x1b'), std::string::npos);
       ASSERT_EQ(line.find('\n'), std::string::npos);
       if (options.ascii) {
-        for (const char c : line) ASSERT_GE(c, 0x20) << line;
+        for (const char c : line)
+          ASSERT_GE(c, 0x20) << line;
       }
     }
   }

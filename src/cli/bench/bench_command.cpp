@@ -13,9 +13,9 @@
 
 #include "base/clock.h"
 #include "cli/api.h"
+#include "cli/bench/bench_server.h"
 #include "cli/bench/budget_table.h"
 #include "cli/bench/machine_limits.h"
-#include "cli/bench/bench_server.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/output.h"
@@ -99,16 +99,15 @@ class Bench {
   static void say(const std::string& what) { print_error_text("bench: " + what + "\n"); }
 
   Status prepare() {
-    const std::string base = options_.dir.empty()
-                                 ? std::filesystem::temp_directory_path().string()
-                                 : options_.dir;
+    const std::string base =
+        options_.dir.empty() ? std::filesystem::temp_directory_path().string() : options_.dir;
     std::string pattern = base + "/weft-bench-XXXXXX";
     if (::mkdtemp(pattern.data()) == nullptr) {
       return std::unexpected(errno_error(errno, "create a directory in " + base));
     }
     root_ = pattern;
     table_.disk = base;
-    struct statfs facts {};
+    struct statfs facts{};
     constexpr long kTmpfs = 0x01021994;
     if (::statfs(root_.c_str(), &facts) == 0 && facts.f_type == kTmpfs) {
       table_.disk += " (tmpfs: memory, not a disk; --dir names another)";
@@ -122,8 +121,8 @@ class Bench {
   void add(std::string what, double measured, std::string unit,
            std::optional<double> budget = std::nullopt, bool at_least = false,
            std::string note = "") {
-    table_.rows.push_back({std::move(what), measured, std::move(unit), budget, at_least,
-                           std::move(note)});
+    table_.rows.push_back(
+        {std::move(what), measured, std::move(unit), budget, at_least, std::move(note)});
   }
 
   // The whole life of a server that takes the load and seals it: its CPU time is what ingest costs.
@@ -145,16 +144,16 @@ class Bench {
     const double budget = name == "M" ? 600'000 : 1'000'000;
     add(fmt::format("ingest {}, OTLP/{}, with sealing", name, transport), count / ended.cpu_s,
         "spans/s/core", budget, true,
-        fmt::format("{} spans/s by the clock", with_thousands(static_cast<uint64_t>(
-                                                   count / outcome.seconds))));
+        fmt::format("{} spans/s by the clock",
+                    with_thousands(static_cast<uint64_t>(count / outcome.seconds))));
     add(fmt::format("  until all was acknowledged"), count / loaded.cpu_s, "spans/s/core",
         std::nullopt, false,
         outcome.refused == 0 ? "" : fmt::format("{} refusals, sent again", outcome.refused));
     if (transport == "http") {
       const uint64_t log = log_bytes(data);
       const double bytes = static_cast<double>(directory_bytes(data) - log);
-      add(fmt::format("disk {}, sealed", name), bytes / count, "B/span",
-          name == "M" ? 40 : 30, false,
+      add(fmt::format("disk {}, sealed", name), bytes / count, "B/span", name == "M" ? 40 : 30,
+          false,
           fmt::format("{:.0f} B/span as sent; log files {}",
                       static_cast<double>(outcome.bytes) / count, format_bytes(log)));
     }
@@ -178,10 +177,10 @@ class Bench {
     const double rate = static_cast<double>(outcome.spans) / outcome.seconds;
     // Less load than the budget speaks of is no proof of it.
     const bool kept_up = rate >= 0.95 * static_cast<double>(kRate);
-    add("peak memory at 100k spans/s", static_cast<double>(usage.peak_rss_bytes) / 1048576.0,
-        "MiB", kept_up ? std::optional<double>(512) : std::nullopt, false,
-        fmt::format("{}{} spans/s, {:.0f} % of a core", kept_up ? "" : "not kept up: ",
-                    with_thousands(static_cast<uint64_t>(rate)),
+    add("peak memory at 100k spans/s", static_cast<double>(usage.peak_rss_bytes) / 1048576.0, "MiB",
+        kept_up ? std::optional<double>(512) : std::nullopt, false,
+        fmt::format("{}{} spans/s, {:.0f} % of a core",
+                    kept_up ? "" : "not kept up: ", with_thousands(static_cast<uint64_t>(rate)),
                     usage.cpu_s / outcome.seconds * 100));
     if (!options_.keep) std::filesystem::remove_all(data);
     return {};
@@ -237,8 +236,8 @@ class Bench {
     const size_t rounds = options_.quick ? 500 : 3'000;
     for (size_t i = 0; i < rounds + rounds / 4; ++i) {
       const TraceId id = ids.trace_id(random() % traces);
-      WEFT_ASSIGN(const double ms, timed_get(server, "/api/v1/traces/" + id.to_hex(), {},
-                                             "application/protobuf"));
+      WEFT_ASSIGN(const double ms,
+                  timed_get(server, "/api/v1/traces/" + id.to_hex(), {}, "application/protobuf"));
       if (i >= rounds / 4) times_ms.push_back(ms);  // warm
     }
     const std::string of = with_thousands(stored_) + " spans";
@@ -272,9 +271,9 @@ class Bench {
     for (const Case& item : kCases) {
       std::vector<double> times_ms;
       for (int i = 0; i < (item.budgeted ? 15 : 5); ++i) {
-        WEFT_ASSIGN(const double ms, timed_get(server, "/api/v1/search",
-                                               {{"q", item.query}, {"limit", "20"}},
-                                               "application/json"));
+        WEFT_ASSIGN(const double ms,
+                    timed_get(server, "/api/v1/search", {{"q", item.query}, {"limit", "20"}},
+                              "application/json"));
         if (i >= 2) times_ms.push_back(ms);
       }
       add(item.name, quantile(times_ms, 0.5), "ms",
@@ -306,8 +305,8 @@ class Bench {
 int run_bench_with(const BenchOptions& options) {
   Bench bench(options);
   const Status done = bench.run();
-  const std::string text = options.json ? budget_table_json(bench.table())
-                                        : render_budget_table(bench.table());
+  const std::string text =
+      options.json ? budget_table_json(bench.table()) : render_budget_table(bench.table());
   // What was measured before a failure is worth printing all the same.
   const int printed = print(text);
   if (!done) {

@@ -70,9 +70,8 @@ class BatchQueue {
   }
 
   void pace() {
-    const uint64_t due =
-        begun_ns_ + static_cast<uint64_t>(static_cast<double>(taken_) * 1e9 /
-                                          static_cast<double>(options_.rate));
+    const uint64_t due = begun_ns_ + static_cast<uint64_t>(static_cast<double>(taken_) * 1e9 /
+                                                           static_cast<double>(options_.rate));
     const uint64_t now = system_clock().steady_ns();
     if (due > now) std::this_thread::sleep_for(std::chrono::nanoseconds(due - now));
   }
@@ -129,7 +128,8 @@ int run_load(const LoadOptions& options) {
   for (const auto& sender : senders) {
     threads.emplace_back([&] { send_all(queue, *sender, counts); });
   }
-  for (std::thread& thread : threads) thread.join();
+  for (std::thread& thread : threads)
+    thread.join();
   const double seconds = static_cast<double>(system_clock().steady_ns() - queue.begun_ns()) / 1e9;
   if (counts.error) return complain("bench-load", *counts.error);
   return print(fmt::format(

@@ -47,13 +47,12 @@ Expected<std::unique_ptr<BenchServer>> BenchServer::start(const std::string& dat
 
 Expected<LoadOutcome> BenchServer::load(const LoadRun& run) {
   WEFT_ASSIGN(const auto load,
-              ChildProcess::start({own_executable(), "bench-load", "--to",
-                                   run.transport == "http" ? http_ : grpc_, "--transport",
-                                   run.transport, "--workload", run.workload, "--spans",
-                                   std::to_string(run.spans), "--rate", std::to_string(run.rate),
-                                   "--connections", std::to_string(run.connections), "--seed",
-                                   std::to_string(run.seed)},
-                                  ""));
+              ChildProcess::start(
+                  {own_executable(), "bench-load", "--to", run.transport == "http" ? http_ : grpc_,
+                   "--transport", run.transport, "--workload", run.workload, "--spans",
+                   std::to_string(run.spans), "--rate", std::to_string(run.rate), "--connections",
+                   std::to_string(run.connections), "--seed", std::to_string(run.seed)},
+                  ""));
   auto line = load->read_line(kLoadTimeoutMs);
   WEFT_ASSIGN(const int status, load->wait(10'000));
   if (!line || status != 0) return fail(ErrorCode::kInternal, "the load generator failed");

@@ -25,7 +25,7 @@ struct LoadOutcome {
   uint64_t spans = 0;    // acknowledged
   uint64_t refused = 0;  // requests that were refused for a moment and sent again
   uint64_t traces = 0;
-  uint64_t bytes = 0;    // of request bodies
+  uint64_t bytes = 0;  // of request bodies
   double seconds = 0;
 };
 

@@ -36,9 +36,10 @@ std::string render_budget_table(const BudgetTable& table) {
   std::string out = fmt::format("machine    {}, {} cores\n", machine.cpu, machine.cores);
   out += fmt::format("memcpy     {:.1f} GB/s\n", machine.memcpy_gb_per_s);
   for (const SyncLimit* limit : {&machine.sync_256k, &machine.sync_1m}) {
-    out += fmt::format("fdatasync  {} KiB groups, prewritten: {:.0f} MB/s, p50 {:.2f} ms, p99 "
-                       "{:.2f} ms\n",
-                       limit->group_bytes >> 10, limit->mb_per_s, limit->p50_ms, limit->p99_ms);
+    out += fmt::format(
+        "fdatasync  {} KiB groups, prewritten: {:.0f} MB/s, p50 {:.2f} ms, p99 "
+        "{:.2f} ms\n",
+        limit->group_bytes >> 10, limit->mb_per_s, limit->p50_ms, limit->p99_ms);
   }
   out += fmt::format("disk       {}\n\n", table.disk);
   out += fmt::format("{:<46} {:>12} {:>12}  {:<11} {}\n", "what", "budget", "measured", "unit", "");
@@ -50,7 +51,8 @@ std::string render_budget_table(const BudgetTable& table) {
     out += fit_to_width(row.what, 46) + " " + std::string(used < 12 ? 12 - used : 0, ' ') + budget +
            fmt::format(" {:>12}  {:<11} {}", number(row.measured), row.unit, verdict);
     if (!row.note.empty()) out += (verdict.empty() ? "" : "  ") + row.note;
-    while (out.ends_with(' ')) out.pop_back();
+    while (out.ends_with(' '))
+      out.pop_back();
     out += "\n";
   }
   return out;

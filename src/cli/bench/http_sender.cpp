@@ -9,8 +9,7 @@ class HttpSender final : public LoadSender {
  public:
   explicit HttpSender(std::unique_ptr<HttpClient> client) : client_(std::move(client)) {}
   Status send(const std::string& body) override {
-    WEFT_ASSIGN(const HttpReply reply,
-                client_->post("/v1/traces", body, "application/x-protobuf"));
+    WEFT_ASSIGN(const HttpReply reply, client_->post("/v1/traces", body, "application/x-protobuf"));
     if (reply.status == 429 || reply.status == 503) {
       return fail(ErrorCode::kUnavailable, "refused for now");
     }

@@ -62,8 +62,8 @@ class ScratchFile {
   Status write(const std::vector<char>& bytes, uint64_t at) {
     size_t done = 0;
     while (done < bytes.size()) {
-      const ssize_t n = ::pwrite(fd_, bytes.data() + done, bytes.size() - done,
-                                 static_cast<off_t>(at + done));
+      const ssize_t n =
+          ::pwrite(fd_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(at + done));
       if (n < 0 && errno == EINTR) continue;
       if (n <= 0) return std::unexpected(errno_error(n < 0 ? errno : ENOSPC, "write " + path_));
       done += static_cast<size_t>(n);

@@ -17,10 +17,10 @@ struct SyncLimit {
 };
 
 struct MachineLimits {
-  std::string cpu;              // model name
+  std::string cpu;  // model name
   unsigned cores = 0;
-  double memcpy_gb_per_s = 0;   // 64 MiB to 64 MiB, one core, bytes copied
-  SyncLimit sync_256k;          // pwrite + fdatasync on a prewritten file
+  double memcpy_gb_per_s = 0;  // 64 MiB to 64 MiB, one core, bytes copied
+  SyncLimit sync_256k;         // pwrite + fdatasync on a prewritten file
   SyncLimit sync_1m;
 };
 
