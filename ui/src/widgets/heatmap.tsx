@@ -211,7 +211,11 @@ export function paintReleaseLines(
   w: number,
   h: number,
 ): void {
+  // A service's only version is no release, it is where the story begins.
+  const versions = new Map<string, number>();
+  for (const r of releases) versions.set(r.service, (versions.get(r.service) ?? 0) + 1);
   const inside = releases
+    .filter((r) => versions.get(r.service)! > 1)
     .map((r) => ({ r, at: nanoToMs(r.firstSeenUnixNano) }))
     .filter(({ at }) => at > startMs + (endMs - startMs) * 0.002 && at < endMs)
     .sort((a, b) => a.at - b.at)

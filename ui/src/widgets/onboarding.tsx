@@ -1,26 +1,25 @@
 // An empty store: how to send the first span, ready to paste, in five languages.
 
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
+import { search } from "../api/endpoints.ts";
+import { nanoToMs } from "../api/types.ts";
+import { patchAddress } from "../base/router.ts";
 import { copyText, toast } from "./announce.tsx";
 import { Icon } from "./icons.tsx";
+import { kDefaultSpanMs } from "./range_picker.tsx";
 import { config } from "./service_name.tsx";
 
 const kLanguages: Record<string, (http: string, grpc: string) => string> = {
-  "C++": (http) => `// Weft's own library (sdk/ of this project); OTEL_* variables work too.
-#include <weft/weft.h>
+  "C++": (http) => `// With Weft's SDK installed: find_package(weft COMPONENTS exporters), then link weft::exporters.
+// OTEL_EXPORTER_OTLP_ENDPOINT=${http} ./hello
+#include <weft/init.h>
+#include <weft/tracer.h>
 
 int main() {
-  auto tracer = weft::Tracer::create({
-      .service_name = "hello",
-      .endpoint = "${http}",
-  });
-  if (!tracer) return 1;  // tracer.error() says why
-  {
-    auto span = (*tracer)->start_span("first span");
-    span.set_attribute("greeting", "hello");
-  }  // ends here
-  (*tracer)->shutdown();
-}`,
+  auto sdk = weft::init_from_env({.service_name = "hello"});
+  weft::Span span = weft::tracer("hello").start_span("first span");
+  span.set("greeting", "hello");
+}  // the span ends; what is queued goes out`,
   JavaScript: (http) => `// npm install @opentelemetry/sdk-node @opentelemetry/exporter-trace-otlp-http
 const { NodeSDK } = require("@opentelemetry/sdk-node");
 const { OTLPTraceExporter } = require("@opentelemetry/exporter-trace-otlp-http");
@@ -92,7 +91,30 @@ function endpoints(): { http: string; grpc: string } {
   return { http: (given?.otlpHttp || `http://${host}:4318`).replace(/\/$/, ""), grpc: (given?.otlpGrpc || `${host}:4317`).replace(/^https?:\/\//, "") };
 }
 
+const kLookEveryMs = 3000;
+
+// Looks for the first span by itself, and shows it as soon as it is there.
+function useFirstSpan(found: () => void): () => void {
+  const look = () =>
+    search("{}", null, 1).then(
+      ({ traces }) => {
+        if (!traces.length) return;
+        // The page's range ends when it was opened; the span came after.
+        const endMs = Math.max(Date.now(), nanoToMs(traces[0].startTimeUnixNano) + 1000);
+        patchAddress({ range: { startMs: endMs - kDefaultSpanMs, endMs } }, true);
+        found();
+      },
+      () => {}, // the server may be starting again
+    );
+  useEffect(() => {
+    const timer = setInterval(look, kLookEveryMs);
+    return () => clearInterval(timer);
+  }, []);
+  return look;
+}
+
 export function Onboarding({ retry }: { retry(): void }) {
+  const look = useFirstSpan(retry);
   const languages = Object.keys(kLanguages);
   const [chosen, setChosen] = useState(languages[0]);
   const { http, grpc } = endpoints();
@@ -108,7 +130,7 @@ export function Onboarding({ retry }: { retry(): void }) {
     <section class="panel onboarding" aria-labelledby="onboarding-title">
       <h1 id="onboarding-title">No span has been received yet</h1>
       <p>
-        Weft takes OTLP over HTTP at <code>{http}</code> and over gRPC at <code>{grpc}</code>. Send the first span with one of these; it can be found here the moment it is acknowledged.
+        Weft takes OTLP over HTTP at <code>{http}</code> and over gRPC at <code>{grpc}</code>. Send the first span with one of these; it shows here the moment it is acknowledged.
       </p>
       <div class="tabs" role="tablist" aria-label="Language" onKeyDown={onKey}>
         {languages.map((language) => (
@@ -124,7 +146,7 @@ export function Onboarding({ retry }: { retry(): void }) {
         <button type="button" class="button primary" onClick={async () => toast((await copyText(code)) ? "Copied." : "The browser refused the clipboard; select the text instead.")}>
           <Icon.copy /> Copy
         </button>
-        <button type="button" class="button" onClick={retry}>
+        <button type="button" class="button" onClick={look}>
           <Icon.refresh /> Look again
         </button>
       </div>
