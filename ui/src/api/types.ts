@@ -85,6 +85,8 @@ export interface MapNode {
   squad?: string | null;
   tribe?: string | null;
   spans: number;
+  // Entry spans: what rate, errors and the percentiles are of.
+  requests?: number;
   rate: number;
   errors: number;
   p50Ms: number;
@@ -109,6 +111,7 @@ export interface MapEdge {
 export interface ServiceMapAnswer {
   nodes: MapNode[];
   edges: MapEdge[];
+  limitReached?: boolean;
   inspected?: Inspected;
 }
 

@@ -8,6 +8,7 @@ export interface MapNodeIn {
   squad?: string | null;
   tribe?: string | null;
   spans: number;
+  requests?: number;
   rate: number;
   errors: number;
   p50Ms: number;
@@ -35,7 +36,7 @@ export interface DrawnNode {
   squad: string | null;
   closed: boolean; // stands for a whole squad
   members: string[];
-  spans: number;
+  requests: number;
   rate: number;
   errors: number;
   p95Ms: number;
@@ -74,11 +75,11 @@ export function drawnMap(nodes: readonly MapNodeIn[], edges: readonly MapEdgeIn[
     place.set(n.service, id);
     const known = drawn.get(id);
     if (!known) {
-      drawn.set(id, { id, title: shut ? squad : n.service, squad, closed: shut, members: [n.service], spans: n.spans, rate: n.rate, errors: n.errors, p95Ms: n.p95Ms, virtual: n.virtual ?? false });
+      drawn.set(id, { id, title: shut ? squad : n.service, squad, closed: shut, members: [n.service], requests: n.requests ?? n.spans, rate: n.rate, errors: n.errors, p95Ms: n.p95Ms, virtual: n.virtual ?? false });
       continue;
     }
     known.members.push(n.service);
-    known.spans += n.spans;
+    known.requests += n.requests ?? n.spans;
     known.rate += n.rate;
     known.errors += n.errors;
     known.p95Ms = Math.max(known.p95Ms, n.p95Ms);

@@ -72,7 +72,10 @@ export function ErrorsPage() {
           {answer && groups.length === 0 ? (
             q || answer.inspected?.spans ? <Empty title="No errors in this range"><p>Nothing failed{q ? " that the filter matches" : ""}. Widen the range to look further back.</p></Empty> : <NothingHere range={range} what="No errors in this range" retry={loaded.reload} />
           ) : (
+            <>
+            {answer?.limitReached && <p class="results-head"><span class="tag warn">cut at {groups.length} groups: there are more</span></p>}
             <GroupTable groups={groups} range={range} stepMs={answer?.stepMs ?? 60_000} chosen={chosen?.id ?? ""} sort={sort} />
+            </>
           )}
         </section>
         {chosen && <GroupPanel group={chosen} range={range} stepMs={answer?.stepMs ?? 60_000} releases={releases.data?.releases ?? []} />}

@@ -69,6 +69,7 @@ export function MapPage() {
             {answer.nodes.length} services, {answer.edges.length} connections{answer.inspected && `, ${formatCount(answer.inspected.spans)} spans scanned`}
           </span>
         )}
+        {answer?.limitReached && <span class="tag warn">cut at a limit: narrow the range or the filter</span>}
         {broken > 0 && <span class="tag warn">{broken} lose the context</span>}
       </div>
       <div class={node || edge ? "trace-body with-details" : "trace-body"}>
@@ -142,7 +143,7 @@ function NodePanel({ map, node, q, onClose, onChoose, onToggle }: { map: DrawnMa
       {!node.virtual && (
         <dl class="facts">
           <dt class="muted">rate</dt><dd>{formatRate(node.rate)}</dd>
-          <dt class="muted">failed</dt><dd class={node.errors ? "error-text" : ""}>{formatShare(node.errors / Math.max(1, node.spans))}</dd>
+          <dt class="muted">failed</dt><dd class={node.errors ? "error-text" : ""}>{formatShare(node.errors / Math.max(1, node.requests))}</dd>
           <dt class="muted">p95</dt><dd>{formatDuration(node.p95Ms)}</dd>
         </dl>
       )}

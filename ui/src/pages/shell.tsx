@@ -117,6 +117,8 @@ function isTyping(target: EventTarget | null): boolean {
 }
 
 let after_g = 0;
+// The search that the reader came from: "Search" leads back to it.
+let last_search = "";
 
 function onShortcut(event: KeyboardEvent): void {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
@@ -156,6 +158,7 @@ export function Shell() {
     getConfig().then(useConfig, () => {});
   }, [tokenVersion.value]);
   const View = kViews[now.page];
+  if (now.page === "search" && now.range) last_search = linkTo("search", { params: now.params });
   return (
     <div class="shell" onClick={interceptLinks}>
       <a class="skip button" href="#main" data-reload onClick={(e) => (e.preventDefault(), document.getElementById("main")?.focus())}>
@@ -168,7 +171,7 @@ export function Shell() {
         </a>
         <nav class="nav" aria-label="Views">
           {kNav.map(([page, title]) => (
-            <a key={page} href={linkTo(page, page === "search" && now.page === "search" ? {} : { params: sharedQuery(page) })} aria-current={now.page === page || (page === "search" && now.page === "trace") ? "page" : undefined}>
+            <a key={page} href={page === "search" && now.page !== "search" && last_search ? last_search : linkTo(page, { params: sharedQuery(page) })} aria-current={now.page === page || (page === "search" && now.page === "trace") ? "page" : undefined}>
               {title}
             </a>
           ))}

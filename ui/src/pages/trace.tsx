@@ -348,7 +348,7 @@ function Services({ view }: { view: TraceView }) {
     groups.set(squad, [...(groups.get(squad) ?? []), s]);
   }
   return (
-    <ul class="trace-services" aria-label="Services by squad">
+    <ul class="trace-services" tabindex={0} aria-label="Services by squad">
       {[...groups].slice(0, 12).map(([squad, members]) => (
         <li key={squad}>
           <span class="muted value">{squad ? shownLine(squad, 40) : "unowned"}</span>

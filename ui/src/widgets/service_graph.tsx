@@ -191,7 +191,7 @@ function Frame({ squad, box, onToggle }: { squad: string; box: Box; onToggle(): 
 function Card({ node, box, chosen, faded, onChoose, onOpen }: { node: DrawnNode; box: Box; chosen: boolean; faded: boolean; onChoose(): void; onOpen?: () => void }) {
   const x = box.x - box.width / 2;
   const y = box.y - box.height / 2;
-  const share = node.errors / Math.max(1, node.spans);
+  const share = node.errors / Math.max(1, node.requests);
   const numbers = node.virtual ? "sends no spans" : `${formatRate(node.rate)} · p95 ${node.closed ? "≤ " : ""}${formatDuration(node.p95Ms)}`;
   const colour = colourOf(node.members[0], node.squad);
   const count = node.closed ? ` (${node.members.length})` : "";
