@@ -44,9 +44,9 @@ Extent get_extent(ByteReader& in) {
 
 std::string encode_meta(const BlockMeta& meta) {
   std::string out;
-  for (uint64_t value :
-       {meta.first_generation, meta.last_generation, meta.spans, meta.traces, meta.events,
-        meta.links, meta.min_start_ns, meta.max_start_ns, meta.created_ns}) {
+  for (uint64_t value : {meta.first_generation, meta.last_generation, meta.spans, meta.traces,
+                         meta.events, meta.links, meta.min_start_ns, meta.max_start_ns,
+                         meta.created_ns, meta.uid, meta.pinned_only}) {
     put_fixed(out, value);
   }
   return out;
@@ -55,9 +55,9 @@ std::string encode_meta(const BlockMeta& meta) {
 std::optional<BlockMeta> decode_meta(std::string_view bytes) {
   ByteReader in(bytes);
   BlockMeta meta;
-  for (uint64_t* value :
-       {&meta.first_generation, &meta.last_generation, &meta.spans, &meta.traces, &meta.events,
-        &meta.links, &meta.min_start_ns, &meta.max_start_ns, &meta.created_ns}) {
+  for (uint64_t* value : {&meta.first_generation, &meta.last_generation, &meta.spans, &meta.traces,
+                          &meta.events, &meta.links, &meta.min_start_ns, &meta.max_start_ns,
+                          &meta.created_ns, &meta.uid, &meta.pinned_only}) {
     *value = in.fixed<uint64_t>();
   }
   if (!in.ok()) return std::nullopt;
@@ -227,7 +227,7 @@ std::string encode_splits(const std::vector<SplitEntry>& splits) {
   std::vector<std::vector<uint64_t>> columns(3);
   for (const SplitEntry& split : splits) {
     columns[0].push_back(split.trace);
-    columns[1].push_back(split.other_generation);
+    columns[1].push_back(split.other_uid);
     columns[2].push_back(split.other_trace);
   }
   std::string out;

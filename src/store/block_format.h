@@ -60,6 +60,10 @@ struct BlockMeta {
   uint64_t min_start_ns = 0;
   uint64_t max_start_ns = 0;
   uint64_t created_ns = 0;
+  // Names this block's order of traces for other blocks' sections about split traces.
+  uint64_t uid = 0;
+  // 1: what retention left of a block, traces that were pinned. Not dropped again.
+  uint64_t pinned_only = 0;
 };
 std::string encode_meta(const BlockMeta& meta);
 std::optional<BlockMeta> decode_meta(std::string_view bytes);
@@ -165,9 +169,9 @@ bool decode_class_values(std::string_view bytes, std::vector<ClassValue>& values
 
 // A trace of this block of which other blocks hold spans too.
 struct SplitEntry {
-  uint32_t trace = 0;             // ordinal here
-  uint64_t other_generation = 0;  // first_generation of the other block
-  uint32_t other_trace = 0;       // ordinal there
+  uint32_t trace = 0;        // ordinal here
+  uint64_t other_uid = 0;    // of the other block
+  uint32_t other_trace = 0;  // ordinal there
 };
 std::string encode_splits(const std::vector<SplitEntry>& splits);
 std::optional<std::vector<SplitEntry>> decode_splits(std::string_view bytes);

@@ -576,6 +576,9 @@ void BlockWriter::write_links() {
 }
 
 EncodedBlock BlockWriter::finish(const std::vector<SplitEntry>& splits) {
+  meta_.uid = hash_bytes(
+      {reinterpret_cast<const char*>(order_.trace_ids.data()), order_.traces() * sizeof(TraceId)},
+      meta_.first_generation);
   Bloom bloom(order_.traces());
   for (const TraceId& id : order_.trace_ids)
     bloom.add(id);

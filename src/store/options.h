@@ -32,7 +32,7 @@ struct Options {
 
   // The open block is sealed when it has one of these.
   uint64_t block_max_spans = 1'000'000;
-  uint64_t block_max_bytes = 224u << 20;  // in memory
+  uint64_t block_max_bytes = 160u << 20;  // in memory
   uint64_t block_max_age_ns = 600'000'000'000;
   // Sealed blocks below this many spans are merged with their neighbours.
   uint64_t merge_below_spans = 500'000;
@@ -50,7 +50,8 @@ struct Options {
   uint64_t queue_max_bytes = 64u << 20;
   size_t queue_max_requests = 16'384;
 
-  // Whole blocks whose newest span is older than this are dropped; 0: kept for ever.
+  // Whole blocks are dropped that were sealed longer ago than this (whatever the times of their
+  // spans: old ones may be imported, clocks may be wrong); 0: kept for ever.
   uint64_t retention_age_ns = 0;
   // The oldest blocks are dropped while all have more bytes than this; 0: no bound.
   uint64_t retention_bytes = 0;

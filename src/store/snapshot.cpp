@@ -45,15 +45,15 @@ BlockSetPtr make_block_set(std::vector<BlockPtr> blocks) {
   std::ranges::sort(blocks, {}, [](const BlockPtr& b) { return b->meta().first_generation; });
   set->blocks = std::move(blocks);
   set->split.resize(set->blocks.size());
-  std::unordered_map<uint64_t, uint32_t> by_generation;
+  std::unordered_map<uint64_t, uint32_t> by_uid;
   for (uint32_t b = 0; b < set->blocks.size(); ++b) {
-    by_generation[set->blocks[b]->meta().first_generation] = b;
+    by_uid[set->blocks[b]->meta().uid] = b;
   }
   Groups joined;
   for (uint32_t b = 0; b < set->blocks.size(); ++b) {
     for (const SplitEntry& entry : set->blocks[b]->splits()) {
-      const auto other = by_generation.find(entry.other_generation);
-      if (other == by_generation.end()) continue;  // retention has dropped it
+      const auto other = by_uid.find(entry.other_uid);
+      if (other == by_uid.end()) continue;  // dropped, or merged: then the new block names this one
       if (entry.trace >= set->blocks[b]->meta().traces ||
           entry.other_trace >= set->blocks[other->second]->meta().traces) {
         continue;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "store/aggregate.h"
+#include "store/attribute_lists.h"
 #include "store/store_impl.h"
 
 namespace weft::store {
@@ -36,20 +38,22 @@ Status Store::append(SpanBatch batch, const RawRequest* raw, Done done) {
 }
 
 Capabilities Store::capabilities() const {
-  return {.exact_filter = true, .aggregate = false};
+  return {.exact_filter = true, .aggregate = true};
 }
 
-Expected<GroupTable> Store::aggregate(const AggregateRequest&, const CancelToken&, ScanStats&) {
-  return fail(ErrorCode::kUnimplemented, "aggregates are not pushed down");
+Expected<GroupTable> Store::aggregate(const AggregateRequest& request, const CancelToken& cancel,
+                                      ScanStats& stats) {
+  return weft::store::aggregate(impl_->snapshot(), request, cancel, stats);
 }
 
-Expected<AttributeList> Store::attribute_keys(TimeRange, size_t, const CancelToken&) {
-  return AttributeList{};
+Expected<AttributeList> Store::attribute_keys(TimeRange range, size_t limit,
+                                              const CancelToken& cancel) {
+  return list_attribute_keys(*impl_->snapshot(), range, limit, cancel);
 }
 
-Expected<AttributeValueList> Store::attribute_values(const ColumnRef&, TimeRange, size_t,
-                                                     const CancelToken&) {
-  return AttributeValueList{};
+Expected<AttributeValueList> Store::attribute_values(const ColumnRef& column, TimeRange range,
+                                                     size_t limit, const CancelToken& cancel) {
+  return list_attribute_values(*impl_->snapshot(), column, range, limit, cancel);
 }
 
 StorageStats Store::stats() const {
@@ -110,12 +114,17 @@ Status Store::shutdown() {
   return status;
 }
 
-Status Store::pin(std::span<const TraceId>) {
-  return {};
+Status Store::pin(std::span<const TraceId> ids) {
+  if (impl_->flusher == nullptr) {
+    return fail(ErrorCode::kUnavailable, "the data directory is open for reading alone");
+  }
+  return impl_->add_pins(ids);
 }
+
 std::vector<TraceId> Store::pinned() const {
-  return {};
+  return impl_->pinned_ids();
 }
+
 const Counters& Store::counters() const {
   return impl_->counters;
 }

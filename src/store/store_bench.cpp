@@ -59,7 +59,8 @@ BENCHMARK(BM_Seal)
 
 void BM_Order(benchmark::State& state) {
   const auto batches = make_batches(workload::Kind::kS, 1'000'000);
-  for (auto _ : state) benchmark::DoNotOptimize(order_by_trace(batches));
+  for (auto _ : state)
+    benchmark::DoNotOptimize(order_by_trace(batches));
 }
 BENCHMARK(BM_Order)->Unit(benchmark::kMillisecond);
 
@@ -78,21 +79,23 @@ void BM_Anatomy(benchmark::State& state) {
       const auto column = *block->column(i);
       double bytes = static_cast<double>(column->meta.dictionary.size + column->meta.classes.size +
                                          column->meta.index.size);
-      for (const auto& chunk : column->chunks) bytes += chunk.size;
+      for (const auto& chunk : column->chunks)
+        bytes += chunk.size;
       parts.emplace_back(bytes / static_cast<double>(encoded.meta.spans),
                          (column->meta.key.empty()
                               ? "field " + std::to_string(static_cast<int>(column->meta.field))
                               : column->meta.key) +
                              " table " + std::to_string(static_cast<int>(column->meta.table)) +
                              " encoding " +
-                             std::to_string(static_cast<int>(column->meta.encoding)) +
-                             " entries " + std::to_string(column->meta.dictionary_size) +
-                             " values " + std::to_string(column->meta.values));
+                             std::to_string(static_cast<int>(column->meta.encoding)) + " entries " +
+                             std::to_string(column->meta.dictionary_size) + " values " +
+                             std::to_string(column->meta.values));
     }
     std::ranges::sort(parts, std::greater{});
     parts.resize(std::min<size_t>(parts.size(), 40));
     std::printf("classes %u columns %zu\n", columns.classes[0], columns.columns.size());
-    for (const auto& [bytes, name] : parts) std::printf("%8.3f B/span  %s\n", bytes, name.c_str());
+    for (const auto& [bytes, name] : parts)
+      std::printf("%8.3f B/span  %s\n", bytes, name.c_str());
   }
 }
 BENCHMARK(BM_Anatomy)->Arg(0)->Arg(1)->Arg(2)->Iterations(1);

@@ -50,6 +50,8 @@ struct Store::Impl {
   Status merge(std::vector<BlockPtr> parts);
   Status apply_retention();
   Status drop_block(const BlockPtr& block);
+  Status replace_blocks(const std::vector<BlockPtr>& old, BlockPtr fresh);
+  Expected<std::vector<SpanBatchPtr>> pinned_spans(const Block& block);
   void recycle_logs(const std::vector<LogId>& logs);
 
   // --- store_read.cpp ---
@@ -59,6 +61,8 @@ struct Store::Impl {
 
   // --- store_pins.cpp ---
   Status load_pins();
+  Status add_pins(std::span<const TraceId> ids);
+  std::vector<TraceId> pinned_ids() const;
 
   // --- helpers ---
   std::string path(const std::string& name) const { return options.dir + "/" + name; }
@@ -102,6 +106,7 @@ struct Store::Impl {
   std::vector<Finding> findings;
 
   // The sealing thread.
+  std::unordered_set<uint64_t> not_merged;  // uids of blocks with damage
   std::mutex seal_mutex;
   std::condition_variable seal_work;
   std::condition_variable seal_done;

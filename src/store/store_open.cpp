@@ -48,6 +48,7 @@ Status Store::Impl::open() {
   }
   std::ranges::sort(logs);
   WEFT_TRY(open_blocks(names));
+  WEFT_TRY(load_pins());
   // Logs of sealed generations are left over from a crash between sealing and recycling.
   uint64_t sealed = 0;
   for (const BlockPtr& block : blocks->blocks) {

@@ -107,7 +107,7 @@ std::vector<SplitEntry> Store::Impl::find_splits(const std::vector<TraceId>& ids
     const auto found = other->find_traces(ids);
     if (!found) continue;  // damaged: reported by the block
     for (const auto& [index, trace] : *found) {
-      splits.push_back({index, other->meta().first_generation, trace});
+      splits.push_back({index, other->meta().uid, trace});
     }
   }
   return splits;
@@ -131,12 +131,16 @@ Status Store::Impl::merge_small_blocks() {
   // merged a few times only; the bigger a run's product, the longer it is left alone.
   for (size_t begin = 0; begin + 1 < all.size(); ++begin) {
     const uint64_t first = all[begin]->meta().spans;
-    if (first >= options.merge_below_spans) continue;
+    const auto may_merge = [&](const BlockPtr& block) {
+      return block->meta().spans < options.merge_below_spans && block->meta().pinned_only == 0 &&
+             !not_merged.contains(block->meta().uid);
+    };
+    if (!may_merge(all[begin])) continue;
     size_t end = begin + 1;
     uint64_t total = first;
     while (end < all.size() && end - begin < kMaxMergeParts) {
       const uint64_t spans = all[end]->meta().spans;
-      if (spans >= options.merge_below_spans || spans > first * 4 + 1000 ||
+      if (!may_merge(all[end]) || spans > first * 4 + 1000 ||
           total + spans > options.block_max_spans) {
         break;
       }
@@ -152,13 +156,22 @@ Status Store::Impl::merge_small_blocks() {
 
 Status Store::Impl::merge(std::vector<BlockPtr> parts) {
   std::vector<SpanBatchPtr> batches;
+  // What is damaged is read with holes, and the holes must not be written as if they were whole.
+  const uint64_t damage = counters.corruptions.load();
+  const auto give_up = [&](std::string why) {
+    for (const BlockPtr& part : parts)
+      not_merged.insert(part->meta().uid);
+    return fail(ErrorCode::kCorrupt, "blocks are left unmerged: " + std::move(why));
+  };
   for (const BlockPtr& part : parts) {
     for (size_t p = 0; p < part->page_count(); ++p) {
       PageReader page(*part, p);
-      WEFT_ASSIGN(SpanBatch rows, page.read_rows(0, static_cast<uint32_t>(page.rows())));
-      batches.push_back(std::make_shared<SpanBatch>(std::move(rows)));
+      auto rows = page.read_rows(0, static_cast<uint32_t>(page.rows()));
+      if (!rows) return give_up(rows.error().message);
+      batches.push_back(std::make_shared<SpanBatch>(std::move(*rows)));
     }
   }
+  if (counters.corruptions.load() != damage) return give_up("a part is damaged");
   const TraceOrder order = order_by_trace(batches);
   BlockMeta meta;
   meta.first_generation = parts.front()->meta().first_generation;
@@ -176,40 +189,76 @@ Status Store::Impl::merge(std::vector<BlockPtr> parts) {
   const EncodedBlock encoded =
       encode_block(batches, order, meta, find_splits(order.trace_ids, others));
   WEFT_ASSIGN(const BlockPtr merged, write_block(encoded.bytes, encoded.meta));
-  others.push_back(merged);
-  auto set = make_block_set(std::move(others));
-  {
-    const std::lock_guard guard(state_mutex);
-    blocks = std::move(set);
-  }
   counters.merged_blocks.fetch_add(parts.size(), std::memory_order_relaxed);
-  // Readers that still use the parts keep their files open.
-  for (const BlockPtr& part : parts)
-    WEFT_TRY(fs.remove(part->path()));
-  return fs.sync_dir(options.dir);
+  return replace_blocks(parts, merged);
 }
 
-Status Store::Impl::drop_block(const BlockPtr& block) {
+Status Store::Impl::replace_blocks(const std::vector<BlockPtr>& old, BlockPtr fresh) {
   std::vector<BlockPtr> rest;
   {
     const std::lock_guard guard(state_mutex);
     rest = blocks->blocks;
   }
-  std::erase(rest, block);
+  std::erase_if(rest, [&](const BlockPtr& b) { return std::ranges::find(old, b) != old.end(); });
+  if (fresh) rest.push_back(fresh);
   auto set = make_block_set(std::move(rest));
   {
     const std::lock_guard guard(state_mutex);
     blocks = std::move(set);
   }
-  counters.dropped_blocks.fetch_add(1, std::memory_order_relaxed);
-  counters.dropped_spans.fetch_add(block->meta().spans, std::memory_order_relaxed);
-  WEFT_TRY(fs.remove(block->path()));
+  // Readers that still use the old ones keep their files open.
+  for (const BlockPtr& block : old) {
+    if (!fresh || block->path() != fresh->path()) WEFT_TRY(fs.remove(block->path()));
+  }
   return fs.sync_dir(options.dir);
+}
+
+// The spans of the block that belong to pinned traces.
+Expected<std::vector<SpanBatchPtr>> Store::Impl::pinned_spans(const Block& block) {
+  std::vector<TraceId> ids = pinned_ids();
+  std::vector<SpanBatchPtr> out;
+  if (ids.empty()) return out;
+  WEFT_ASSIGN(auto found, block.find_traces(ids));
+  for (const auto& [index, trace] : found) {
+    PageReader page(block, block.page_of_trace(trace));
+    WEFT_ASSIGN(const auto* begin, page.trace_begin());
+    const uint32_t local = trace - page.info().first_trace;
+    WEFT_ASSIGN(SpanBatch rows, page.read_rows((*begin)[local], (*begin)[local + 1]));
+    out.push_back(std::make_shared<SpanBatch>(std::move(rows)));
+  }
+  return out;
+}
+
+Status Store::Impl::drop_block(const BlockPtr& block) {
+  WEFT_ASSIGN(const auto kept, pinned_spans(*block));
+  BlockPtr fresh;
+  uint64_t left = 0;
+  if (!kept.empty()) {
+    // Under the same name: the rename replaces the block by what is left of it at once.
+    const TraceOrder order = order_by_trace(kept);
+    BlockMeta meta = block->meta();
+    meta.pinned_only = 1;
+    std::vector<BlockPtr> others;
+    {
+      const std::lock_guard guard(state_mutex);
+      others = blocks->blocks;
+    }
+    std::erase(others, block);
+    const EncodedBlock encoded =
+        encode_block(kept, order, meta, find_splits(order.trace_ids, others));
+    WEFT_ASSIGN(fresh, write_block(encoded.bytes, encoded.meta));
+    left = encoded.meta.spans;
+  }
+  counters.dropped_blocks.fetch_add(1, std::memory_order_relaxed);
+  counters.dropped_spans.fetch_add(block->meta().spans - left, std::memory_order_relaxed);
+  return replace_blocks({block}, fresh);
 }
 
 // Age counts from when spans were stored, not from what they say: what is imported from long ago
 // stays as long as everything else, and a sender's clock in the year 2500 keeps nothing for ever.
-static uint64_t kept_since(const Block& block) { return block.meta().created_ns; }
+static uint64_t kept_since(const Block& block) {
+  return block.meta().created_ns;
+}
 
 Status Store::Impl::apply_retention() {
   if (options.retention_age_ns == 0 && options.retention_bytes == 0) return {};
@@ -223,13 +272,13 @@ Status Store::Impl::apply_retention() {
     BlockPtr oldest;
     for (const BlockPtr& block : all) {
       bytes += block->file_bytes();
+      if (block->meta().pinned_only != 0) continue;
       if (!oldest || kept_since(*block) < kept_since(*oldest)) oldest = block;
     }
     if (!oldest) return {};
     const uint64_t now = options.clock->now_ns();
-    const bool too_old =
-        options.retention_age_ns != 0 &&
-        kept_since(*oldest) < now - std::min(now, options.retention_age_ns);
+    const bool too_old = options.retention_age_ns != 0 &&
+                         kept_since(*oldest) < now - std::min(now, options.retention_age_ns);
     const bool too_much = options.retention_bytes != 0 && bytes > options.retention_bytes;
     if (!too_old && !too_much) return {};
     WEFT_TRY(drop_block(oldest));

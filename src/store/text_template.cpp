@@ -99,10 +99,6 @@ uint64_t parse_decimal(std::string_view digits) {
   return value;
 }
 
-void push_mark(std::string& skeleton, TemplateMark mark) {
-  skeleton.push_back(static_cast<char>(mark));
-}
-
 }  // namespace
 
 void TemplateVariables::clear() {
@@ -118,69 +114,112 @@ void add_raw(std::string_view text, TemplateVariables& variables) {
   variables.raw += text;
 }
 
-void split_template(std::string_view text, std::string& skeleton, TemplateVariables& variables) {
-  skeleton.clear();
-  if (std::ranges::any_of(text, [](char c) { return class_of(c) == kMark; })) {
-    skeleton = kRawTemplate;
-    return add_raw(text, variables);
+namespace {
+
+// Writes the template of one string. Text is copied character by character until a digit comes;
+// then the word around it is looked at as a whole.
+class Splitter {
+ public:
+  Splitter(std::string_view text, std::string& skeleton, TemplateVariables& variables)
+      : text_(text), skeleton_(skeleton), variables_(variables) {
+    skeleton_.resize(text.size() * 2 + 2);
+    out_ = skeleton_.data();
   }
-  size_t ints = 0;
-  size_t at = 0;
-  while (at < text.size()) {
-    // A run of letters and digits; variables are looked for within it.
-    if (!is_word(text[at])) {
-      skeleton.push_back(text[at++]);
-      continue;
+
+  // False when the string holds a mark itself; some variables may have been appended then.
+  bool run() {
+    const char* const data = text_.data();
+    const size_t size = text_.size();
+    size_t word = 0;  // where the present word begins
+    size_t at = 0;
+    while (at < size) {
+      const char c = data[at];
+      const uint8_t type = class_of(c);
+      if ((type & (kDigit | kMark)) == 0) {
+        *out_++ = c;
+        ++at;
+        if (type == kOther) word = at;
+        continue;
+      }
+      if (type == kMark) return false;
+      out_ -= at - word;
+      at = word = take_word(word);
     }
-    size_t end = at;
+    skeleton_.resize(static_cast<size_t>(out_ - skeleton_.data()));
+    return true;
+  }
+
+ private:
+  // The word at `begin` has a digit. Returns where the text goes on.
+  size_t take_word(size_t begin) {
+    size_t end = begin;
     uint8_t seen = 0;
-    while (end < text.size() && is_word(text[end]))
-      seen |= class_of(text[end++]);
-    const std::string_view word = text.substr(at, end - at);
-    if ((seen & kDigit) == 0) {
-      skeleton += word;
-      at = end;
-      continue;
+    while (end < text_.size() && is_word(text_[end]))
+      seen |= class_of(text_[end++]);
+    const std::string_view word = text_.substr(begin, end - begin);
+    if ((seen & kAlpha) == 0) {
+      if (word.size() == kUuidGroups[0] && is_uuid(text_.substr(begin))) {
+        *out_++ = static_cast<char>(TemplateMark::kUuid);
+        append_uuid_binary(variables_.binary, text_.substr(begin, kUuidLength));
+        return begin + kUuidLength;
+      }
+      if (word.size() >= kMinHexDigits && word.size() <= kMaxHexDigits &&
+          ((seen & kHexLetter) != 0 || word.size() > kMaxIntDigits)) {
+        *out_++ = static_cast<char>(TemplateMark::kHex);
+        *out_++ = static_cast<char>(word.size());
+        append_binary(variables_.binary, word);
+        return end;
+      }
     }
-    if (word.size() == kUuidGroups[0] && is_uuid(text.substr(at))) {
-      push_mark(skeleton, TemplateMark::kUuid);
-      append_uuid_binary(variables.binary, text.substr(at, kUuidLength));
-      at += kUuidLength;
-      continue;
-    }
-    const bool hex = (seen & kAlpha) == 0 && word.size() >= kMinHexDigits &&
-                     word.size() <= kMaxHexDigits &&
-                     ((seen & kHexLetter) != 0 || word.size() > kMaxIntDigits);
-    if (hex) {
-      push_mark(skeleton, TemplateMark::kHex);
-      skeleton.push_back(static_cast<char>(word.size()));
-      append_binary(variables.binary, word);
-      at = end;
-      continue;
-    }
-    // Runs of digits within the word.
-    while (at < end) {
-      if (class_of(text[at]) != kDigit) {
-        skeleton.push_back(text[at++]);
+    for (size_t at = begin; at < end;) {
+      if (class_of(text_[at]) != kDigit) {
+        *out_++ = text_[at++];
         continue;
       }
       size_t stop = at;
-      while (stop < end && class_of(text[stop]) == kDigit)
+      while (stop < end && class_of(text_[stop]) == kDigit)
         ++stop;
-      const std::string_view digits = text.substr(at, stop - at);
-      if (digits.size() > kMaxIntDigits || ints == kMaxTemplateInts) {
-        skeleton += digits;
-      } else {
-        if (digits.size() > 1 && digits.front() == '0') {
-          push_mark(skeleton, TemplateMark::kPadded);
-          skeleton.push_back(static_cast<char>(digits.size()));
-        } else {
-          push_mark(skeleton, TemplateMark::kInt);
-        }
-        variables.ints[ints++].push_back(parse_decimal(digits));
-      }
+      take_digits(text_.substr(at, stop - at));
       at = stop;
     }
+    return end;
+  }
+
+  void take_digits(std::string_view digits) {
+    if (digits.size() > kMaxIntDigits || ints_ == kMaxTemplateInts) {
+      out_ = std::ranges::copy(digits, out_).out;
+      return;
+    }
+    if (digits.size() > 1 && digits.front() == '0') {
+      *out_++ = static_cast<char>(TemplateMark::kPadded);
+      *out_++ = static_cast<char>(digits.size());
+    } else {
+      *out_++ = static_cast<char>(TemplateMark::kInt);
+    }
+    variables_.ints[ints_++].push_back(parse_decimal(digits));
+  }
+
+  std::string_view text_;
+  std::string& skeleton_;
+  TemplateVariables& variables_;
+  char* out_;
+  size_t ints_ = 0;
+};
+
+bool has_mark(std::string_view text) {
+  uint8_t seen = 0;
+  for (char c : text)
+    seen |= class_of(c);
+  return (seen & kMark) != 0;
+}
+
+}  // namespace
+
+void split_template(std::string_view text, std::string& skeleton, TemplateVariables& variables) {
+  // Marks are looked for first: nothing must have been appended when the string is kept whole.
+  if (has_mark(text) || !Splitter(text, skeleton, variables).run()) {
+    skeleton = kRawTemplate;
+    add_raw(text, variables);
   }
 }
 

@@ -1,0 +1,114 @@
+#include "store/check.h"
+
+#include <algorithm>
+
+#include "store/batch_codec.h"
+#include "store/block.h"
+#include "store/log_reader.h"
+#include "store/page_reader.h"
+
+namespace weft::store {
+namespace {
+
+Status check_record(const SpanSink::RawRequest& record,
+                    const std::function<Expected<SpanBatch>(const SpanSink::RawRequest&)>& decode) {
+  if (record.format == SpanSink::RawRequest::Format::kColumns) {
+    WEFT_TRY(decode_batch(record.body));
+  } else if (decode) {
+    WEFT_TRY(decode(record));
+  }
+  return {};
+}
+
+}  // namespace
+
+std::vector<Finding> Block::verify() const {
+  std::vector<Finding> findings;
+  const auto note = [&](const Error& error) { findings.push_back({path_, 0, error.message}); };
+  std::string head(kBlockHead.size(), '\0');
+  if (Status status = file_->pread(0, head); !status || head != kBlockHead) {
+    findings.push_back({path_, 0, "the file does not begin as a block does"});
+  }
+  const auto all = columns();
+  if (!all) {
+    note(all.error());
+    return findings;
+  }
+  // Every chunk of every column, by its checksum.
+  for (size_t i = 0; i < (*all)->columns.size(); ++i) {
+    const auto loaded = column(i);
+    if (!loaded) {
+      note(loaded.error());
+      continue;
+    }
+    for (size_t p = 0; p < page_count(); ++p) {
+      if (const auto bytes = chunk(**loaded, p); !bytes) note(bytes.error());
+    }
+  }
+  if (!findings.empty()) return findings;
+  // The checksums are right: then everything must make sense, too.
+  for (size_t p = 0; p < page_count(); ++p) {
+    PageReader page(*this, p);
+    const auto rows = page.read_rows(0, static_cast<uint32_t>(page.rows()));
+    if (!rows) {
+      note(rows.error());
+      continue;
+    }
+    for (const TraceId& id : rows->trace_id) {
+      if (!may_contain(id)) {
+        findings.push_back({path_, 0, "trace " + id.to_hex() + " is missing from the filter"});
+        break;
+      }
+    }
+  }
+  return findings;
+}
+
+Expected<CheckResult> check(
+    const std::string& dir, FileSystem& fs,
+    const std::function<Expected<SpanBatch>(const SpanSink::RawRequest&)>& decode) {
+  WEFT_ASSIGN(const auto names, fs.list(dir));
+  auto lock = fs.lock(dir + "/LOCK", false);
+  if (!lock) {
+    return fail(ErrorCode::kUnavailable, dir + " is in use by a weft server; stop it first");
+  }
+  CheckResult result;
+  Cache cache(64u << 20);
+  for (const std::string& name : names) {
+    const std::string path = dir + "/" + name;
+    if (const auto id = parse_log_file_name(name)) {
+      ++result.log_files;
+      auto summary = read_log(
+          fs, path, *id,
+          [&](const SpanSink::RawRequest& record, uint64_t offset) {
+            if (Status status = check_record(record, decode); !status) {
+              result.findings.push_back(
+                  {path, offset, "a logged request cannot be decoded: " + status.error().message});
+            }
+          },
+          result.findings);
+      if (!summary) {
+        result.findings.push_back({path, 0, summary.error().message});
+      } else {
+        result.logged_requests += summary->records;
+      }
+    } else if (parse_block_file_name(name)) {
+      ++result.blocks;
+      std::vector<Finding> damaged;
+      const auto block = Block::open(
+          fs, path, cache, [&](Finding finding) { damaged.push_back(std::move(finding)); });
+      if (block) {
+        result.spans += (*block)->meta().spans;
+        auto found = (*block)->verify();
+        // The block names the same places with their offsets.
+        if (damaged.empty()) damaged = std::move(found);
+      } else if (damaged.empty()) {
+        damaged.push_back({path, 0, block.error().message});
+      }
+      result.findings.insert(result.findings.end(), damaged.begin(), damaged.end());
+    }
+  }
+  return result;
+}
+
+}  // namespace weft::store

@@ -1,0 +1,302 @@
+// What the store does when the disk, the power or the bytes fail.
+#include <gtest/gtest.h>
+
+#include <future>
+#include <map>
+#include <set>
+#include <thread>
+
+#include "base/fault_file_system.h"
+#include "model/testing/random_spans.h"
+#include "store/check.h"
+#include "store/log_format.h"
+#include "store/store.h"
+
+namespace weft::store {
+namespace {
+
+using testing::canonical;
+using testing::random_spans;
+using testing::test_seed;
+using testing::to_batch;
+
+Options options_on(FaultFileSystem& fs) {
+  Options options;
+  options.dir = "data";
+  options.fs = &fs;
+  options.group_delay_ns = 0;
+  options.log_file_bytes = 16 << 10;
+  options.maintenance_interval_ns = 2'000'000;
+  return options;
+}
+
+Status append_and_wait(Store& store, SpanBatch batch) {
+  std::promise<Status> answer;
+  WEFT_TRY(store.append(std::move(batch), nullptr,
+                        [&](Status status) { answer.set_value(std::move(status)); }));
+  return answer.get_future().get();
+}
+
+std::vector<Span> export_spans(Store& store) {
+  const CancelToken cancel;
+  auto cursor = store.export_all({}, cancel);
+  EXPECT_TRUE(cursor);
+  std::vector<Span> out;
+  while (true) {
+    auto batch = (*cursor)->next();
+    EXPECT_TRUE(batch) << batch.error().message;
+    if (!batch || !*batch) return out;
+    const auto spans = to_spans(**batch);
+    out.insert(out.end(), spans.begin(), spans.end());
+  }
+}
+
+std::string key_of(const Span& span) {
+  return span.trace_id.to_hex() + span.span_id.to_hex();
+}
+
+// Sends one span a request, seals now and then; returns the keys of what was acknowledged.
+std::set<std::string> drive(Store& store, const std::vector<Span>& spans) {
+  std::set<std::string> acknowledged;
+  for (size_t i = 0; i < spans.size(); ++i) {
+    if (append_and_wait(store, to_batch({spans[i]}))) acknowledged.insert(key_of(spans[i]));
+    if (i % 7 == 6) (void)store.seal();
+  }
+  return acknowledged;
+}
+
+// Everything acknowledged is there, nothing twice, nothing that was never sent, all equal.
+void expect_kept(FaultFileSystem& fs, const std::vector<Span>& sent,
+                 const std::set<std::string>& acknowledged, const std::string& where) {
+  auto store = Store::open(options_on(fs));
+  ASSERT_TRUE(store) << where << ": " << store.error().message;
+  const auto found = canonical(export_spans(**store));
+  std::map<std::string, Span> by_key;
+  for (const Span& span : canonical(sent))
+    by_key[key_of(span)] = span;
+  std::set<std::string> keys;
+  for (const Span& span : found) {
+    EXPECT_TRUE(keys.insert(key_of(span)).second) << where << ": twice";
+    const auto original = by_key.find(key_of(span));
+    ASSERT_NE(original, by_key.end()) << where << ": invented";
+    EXPECT_EQ(span, original->second) << where;
+  }
+  for (const std::string& key : acknowledged) {
+    EXPECT_TRUE(keys.contains(key)) << where << ": lost " << key;
+  }
+  EXPECT_TRUE((*store)->findings().empty()) << where << ": " << to_string((*store)->findings()[0]);
+}
+
+TEST(StoreFault, PowerLossAtEveryOperationLosesNothingAcknowledged) {
+  std::mt19937_64 random(test_seed("PowerLossAtEveryOperation"));
+  auto spans = random_spans(random, {.traces = 6, .max_spans_per_trace = 5});
+  spans.resize(std::min<size_t>(spans.size(), 24));
+  uint64_t operations = 0;
+  {
+    FaultFileSystem fs(random());
+    auto store = Store::open(options_on(fs));
+    ASSERT_TRUE(store);
+    (void)drive(**store, spans);
+    store->reset();
+    operations = fs.operations();
+  }
+  ASSERT_GT(operations, 40u);
+  for (uint64_t k = 0; k < operations + 5; ++k) {
+    FaultFileSystem fs(random());
+    fs.crash_after(k);
+    std::set<std::string> acknowledged;
+    if (auto store = Store::open(options_on(fs))) acknowledged = drive(**store, spans);
+    fs.restart(k % 2 == 0);
+    expect_kept(fs, spans, acknowledged, "power lost at operation " + std::to_string(k));
+    if (::testing::Test::HasFailure()) return;
+  }
+}
+
+TEST(StoreFault, AnErrorAtEveryOperationIsRefusedOrHarmless) {
+  std::mt19937_64 random(test_seed("AnErrorAtEveryOperation"));
+  auto spans = random_spans(random, {.traces = 6, .max_spans_per_trace = 5});
+  spans.resize(std::min<size_t>(spans.size(), 24));
+  for (uint64_t k = 0; k < 90; ++k) {
+    FaultFileSystem fs(random());
+    std::set<std::string> acknowledged;
+    fs.fail_once_after(k);
+    if (auto store = Store::open(options_on(fs))) {
+      acknowledged = drive(**store, spans);
+      // One error must not stop the store: all but one group goes in.
+      EXPECT_GE(acknowledged.size() + 1, spans.size()) << "error at operation " << k;
+      std::set<std::string> keys;
+      for (const Span& span : export_spans(**store))
+        keys.insert(key_of(span));
+      for (const std::string& key : acknowledged)
+        EXPECT_TRUE(keys.contains(key));
+    }
+    fs.restart(true);
+    expect_kept(fs, spans, acknowledged, "error at operation " + std::to_string(k));
+    if (::testing::Test::HasFailure()) return;
+  }
+}
+
+TEST(StoreFault, AFullDiskRefusesAndRecoversWithoutARestart) {
+  std::mt19937_64 random(test_seed("AFullDisk"));
+  const auto spans = random_spans(random, {.traces = 60});
+  FaultFileSystem fs(random());
+  auto store = Store::open(options_on(fs));
+  ASSERT_TRUE(store);
+  std::set<std::string> acknowledged;
+  size_t refused = 0;
+  for (size_t i = 0; i < spans.size(); ++i) {
+    if (i == 20) fs.set_capacity(fs.used_bytes() + 3000);
+    if (i == spans.size() / 2) fs.set_capacity(UINT64_MAX);
+    const Status status = append_and_wait(**store, to_batch({spans[i]}));
+    if (status) {
+      acknowledged.insert(key_of(spans[i]));
+      continue;
+    }
+    ++refused;
+    EXPECT_EQ(status.error().code, ErrorCode::kNoSpace) << status.error().message;
+    EXPECT_LT(i, spans.size() / 2);
+    // Reads go on.
+    std::set<std::string> keys;
+    if (i % 10 == 0) {
+      EXPECT_GE(export_spans(**store).size(), acknowledged.size());
+    }
+  }
+  EXPECT_GT(refused, 0u);
+  ASSERT_TRUE((*store)->seal());
+  store->reset();
+  expect_kept(fs, spans, acknowledged, "after a full disk");
+}
+
+TEST(StoreFault, AFlippedBitIsNamedAndTheRestIsServed) {
+  std::mt19937_64 random(test_seed("AFlippedBit"));
+  const auto spans = random_spans(random, {.traces = 80});
+  for (int round = 0; round < 40; ++round) {
+    FaultFileSystem fs(random());
+    {
+      auto store = Store::open(options_on(fs));
+      ASSERT_TRUE(store);
+      const size_t half = spans.size() / 2;
+      ASSERT_TRUE(append_and_wait(
+          **store, to_batch({spans.begin(), spans.begin() + static_cast<ptrdiff_t>(half)})));
+      ASSERT_TRUE((*store)->seal());
+      for (size_t i = half; i < spans.size(); ++i) {
+        ASSERT_TRUE(append_and_wait(**store, to_batch({spans[i]})));
+      }
+    }
+    const auto sound = check("data", fs);
+    ASSERT_TRUE(sound);
+    ASSERT_TRUE(sound->findings.empty()) << to_string(sound->findings[0]);
+    std::vector<std::string> files = *fs.list("data");
+    std::erase_if(files, [](const std::string& name) { return !name.starts_with("block-"); });
+    ASSERT_EQ(files.size(), 1u);
+    auto file = fs.open("data/" + files[0], OpenMode::kRead);
+    ASSERT_TRUE(file);
+    const uint64_t bit = random() % (*(*file)->size() * 8);
+    ASSERT_TRUE(fs.flip_bit("data/" + files[0], bit));
+    const auto damaged = check("data", fs);
+    ASSERT_TRUE(damaged);
+    EXPECT_FALSE(damaged->findings.empty()) << "bit " << bit << " was not noticed";
+    if (!damaged->findings.empty()) {
+      EXPECT_TRUE(damaged->findings[0].file.ends_with(files[0]));
+    }
+    // What is served is true, and the unsealed half is whole.
+    auto store = Store::open(options_on(fs));
+    ASSERT_TRUE(store) << store.error().message;
+    std::map<TraceId, std::vector<Span>> traces;
+    for (size_t i = spans.size() / 2; i < spans.size(); ++i) {
+      traces[spans[i].trace_id].push_back(spans[i]);
+    }
+    for (const auto& [id, expected] : traces) {
+      auto found = (*store)->trace(id, 1000);
+      ASSERT_TRUE(found) << found.error().message;
+      std::set<std::string> keys;
+      for (const Span& span : to_spans(*found))
+        keys.insert(key_of(span));
+      for (const Span& span : expected)
+        EXPECT_TRUE(keys.contains(key_of(span)));
+    }
+  }
+}
+
+TEST(StoreFault, ADamagedGroupOfTheLogIsNamedAndTheOthersAreReplayed) {
+  std::mt19937_64 random(test_seed("ADamagedGroup"));
+  const auto spans = random_spans(random, {.traces = 4});
+  FaultFileSystem fs(random());
+  {
+    auto store = Store::open(options_on(fs));
+    ASSERT_TRUE(store);
+    for (const Span& span : spans)
+      ASSERT_TRUE(append_and_wait(**store, to_batch({span})));
+  }
+  // In the payload of the first group.
+  ASSERT_TRUE(fs.flip_bit("data/" + log_file_name({1, 0}), (sizeof(LogGroupHeader) + 20) * 8));
+  auto store = Store::open(options_on(fs));
+  ASSERT_TRUE(store);
+  ASSERT_EQ((*store)->findings().size(), 1u);
+  EXPECT_EQ((*store)->findings()[0].offset, 0u);
+  EXPECT_EQ(export_spans(**store).size(), spans.size() - 1);
+}
+
+TEST(StoreFault, TwoProcessesCannotWriteAndReadersChangeNothing) {
+  std::mt19937_64 random(test_seed("TwoProcesses"));
+  const auto spans = random_spans(random, {.traces = 5});
+  FaultFileSystem fs(random());
+  {
+    auto store = Store::open(options_on(fs));
+    ASSERT_TRUE(store);
+    ASSERT_TRUE(append_and_wait(**store, to_batch(spans)));
+    EXPECT_EQ(Store::open(options_on(fs)).error().code, ErrorCode::kUnavailable);
+    EXPECT_EQ(check("data", fs).error().code, ErrorCode::kUnavailable);
+  }
+  Options read_only = options_on(fs);
+  read_only.read_only = true;
+  const uint64_t operations = fs.operations();
+  auto one = Store::open(read_only);
+  auto two = Store::open(read_only);
+  ASSERT_TRUE(one && two);
+  EXPECT_EQ(canonical(export_spans(**one)), canonical(spans));
+  EXPECT_EQ((*two)->append(to_batch(spans), nullptr, {}).error().code, ErrorCode::kUnavailable);
+  EXPECT_EQ(fs.operations(), operations);
+}
+
+TEST(StoreFault, RetentionKeepsPinnedTracesAndMergingKeepsAll) {
+  std::mt19937_64 random(test_seed("RetentionKeepsPinnedTraces"));
+  const auto spans = random_spans(random, {.traces = 40});
+  FaultFileSystem fs(random());
+  ManualClock clock(1'800'000'000'000'000'000);
+  Options options = options_on(fs);
+  options.clock = &clock;
+  {
+    auto store = Store::open(options);
+    ASSERT_TRUE(store);
+    for (size_t i = 0; i < spans.size(); ++i) {
+      ASSERT_TRUE(append_and_wait(**store, to_batch({spans[i]})));
+      if (i % 10 == 9) {
+        ASSERT_TRUE((*store)->seal());
+      }
+    }
+    ASSERT_TRUE((*store)->seal());
+    for (int i = 0; i < 500 && (*store)->counters().merged_blocks == 0; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    EXPECT_GT((*store)->counters().merged_blocks.load(), 0u);
+    EXPECT_EQ(canonical(export_spans(**store)), canonical(spans));
+    ASSERT_TRUE((*store)->pin(std::vector<TraceId>{spans[0].trace_id}));
+  }
+  options.retention_age_ns = 1'000'000'000;
+  auto store = Store::open(options);
+  ASSERT_TRUE(store);
+  EXPECT_EQ((*store)->pinned(), std::vector<TraceId>{spans[0].trace_id});
+  clock.advance(10'000'000'000);
+  for (int i = 0; i < 500 && export_spans(**store).size() > 20; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  std::vector<Span> pinned;
+  for (const Span& span : spans) {
+    if (span.trace_id == spans[0].trace_id) pinned.push_back(span);
+  }
+  EXPECT_EQ(canonical(export_spans(**store)), canonical(pinned));
+}
+
+}  // namespace
+}  // namespace weft::store
