@@ -28,7 +28,7 @@ export function totals(groups: readonly ErrorGroup[], range: TimeRange, stepMs: 
   for (const g of groups) for (const [at, n] of g.overTime) counts.set(at, (counts.get(at) ?? 0) + n);
   const first = [...counts.keys()].sort((a, b) => a - b)[0] ?? range.startMs;
   const step = Math.max(stepMs, (range.endMs - range.startMs) / 2000, 1);
-  const origin = first - Math.floor((first - range.startMs) / step) * step;
+  const origin = first - Math.max(0, Math.floor((first - range.startMs) / step)) * step;
   const timesMs: number[] = [];
   const values: number[] = [];
   for (let at = origin; at < range.endMs; at += step) {

@@ -32,7 +32,7 @@ export interface Filled {
 export function fillSteps(points: readonly Point[], range: TimeRange, stepMs: number): Filled {
   const at = new Map(points.map((p) => [nanoToMs(p.timeUnixNano), p]));
   const first = points.length ? nanoToMs(points[0].timeUnixNano) : range.startMs;
-  const origin = first - Math.floor((first - range.startMs) / stepMs) * stepMs;
+  const origin = first - Math.max(0, Math.floor((first - range.startMs) / stepMs)) * stepMs;
   const filled: Filled = { timesMs: [], rate: [], errors: [], p95: [] };
   for (let t = origin, i = 0; t < range.endMs && i < 5000; t += stepMs, i++) {
     const p = at.get(t) ?? at.get(Math.round(t));
