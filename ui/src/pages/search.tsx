@@ -151,7 +151,7 @@ function Traces({ q, range, limit, chosen, round, onRun, onNarrow, again }: Trac
       <div class="search-body">
         <Facets query={q} range={range} onChange={onRun} />
         <div class="search-main">
-          <section class="panel" aria-label="Heatmap">
+          <section class="panel" aria-label="Heatmap" hidden={problem !== null}>
             <LoadingBar on={picture.loading} />
             {picture.data ? <Heatmap answer={picture.data} releases={releases.data?.releases ?? []} onNarrow={onNarrow} /> : problem ? null : picture.error ? <Failed error={picture.error} retry={picture.reload} /> : <div class="heatmap-wait" />}
           </section>
