@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <mutex>
 #include <set>
+#include <system_error>
+#include <thread>
 #include <unordered_map>
 
 #include "query/parallel_scan.h"
@@ -148,16 +150,12 @@ class Search {
     return false;
   }
 
-  Expected<SearchResult> answer(Summarizer& summarizer) {
+  Expected<SearchResult> answer(const Summarizer& summarizer) {
     SearchResult out;
-    for (const Found& found : best_.take(out.limit_reached)) {
-      auto known = summaries_.find(found.id);
-      if (known == summaries_.end()) {
-        WEFT_TRY(meter_.check());
-        WEFT_ASSIGN(auto summary, summarizer.summarize(found.id, stats_));
-        known = summaries_.emplace(found.id, std::move(summary)).first;
-      }
-      if (known->second) out.traces.push_back(*known->second);
+    const std::vector<Found> best = best_.take(out.limit_reached);
+    WEFT_TRY(summarize_new(summarizer, best));
+    for (const Found& found : best) {
+      if (const auto& summary = summaries_.at(found.id)) out.traces.push_back(*summary);
     }
     // Spans may have arrived between the scan and the summaries.
     std::sort(out.traces.begin(), out.traces.end(),
@@ -167,6 +165,51 @@ class Search {
     out.inspected = traceql::inspected(stats_);
     out.elapsed_ns = meter_.elapsed_ns();
     return out;
+  }
+
+  // Fetches what is not known yet, on several threads when it is much.
+  Status summarize_new(const Summarizer& summarizer, const std::vector<Found>& best) {
+    std::vector<TraceId> missing;
+    for (const Found& found : best) {
+      if (!summaries_.contains(found.id)) missing.push_back(found.id);
+    }
+    constexpr size_t kFewTraces = 4;
+    const size_t threads = missing.size() <= kFewTraces
+                               ? 1
+                               : std::min<size_t>(worker_count(options_.budget), missing.size());
+    std::mutex mutex;
+    size_t next = 0;
+    Status status;
+    const auto work = [&] {
+      std::unique_lock lock(mutex);
+      while (status && next < missing.size()) {
+        const TraceId id = missing[next++];
+        lock.unlock();
+        auto summary = summarize_one(summarizer, id);
+        lock.lock();
+        if (summary) {
+          summaries_.emplace(id, std::move(*summary));
+        } else if (status) {
+          status = std::unexpected(std::move(summary).error());
+        }
+      }
+    };
+    std::vector<std::jthread> helpers;
+    try {
+      for (size_t i = 1; i < threads; ++i)
+        helpers.emplace_back(work);
+    } catch (const std::system_error&) {
+      // No thread to be had: this one does it all.
+    }
+    work();
+    helpers.clear();
+    return status;
+  }
+
+  Expected<std::optional<TraceSummary>> summarize_one(const Summarizer& summarizer,
+                                                      const TraceId& id) {
+    WEFT_TRY(meter_.check());
+    return summarizer.summarize(id, stats_);
   }
 
   SpanSource& source_;

@@ -14,9 +14,13 @@ namespace weft::traceql {
 
 class LabelCoder {
  public:
-  explicit LabelCoder(std::vector<FieldTable::Slot> slots);
+  static constexpr uint32_t kNoGroup = UINT32_MAX;
 
-  // The group of the row: equal for equal labels, counted from 0.
+  // Remembers at most `max_values` values of each slot.
+  explicit LabelCoder(std::vector<FieldTable::Slot> slots, size_t max_values = kNoGroup);
+
+  // The group of the row: equal for equal labels, counted from 0; kNoGroup for a value beyond
+  // max_values.
   uint32_t group_of(BatchFields& fields, uint32_t row);
   // The labels of a group, as they stand in answers.
   const std::vector<Value>& labels(uint32_t group) const { return groups_[group]; }
@@ -33,6 +37,7 @@ class LabelCoder {
   uint32_t code_of(Coder& coder, BatchFields& fields, uint32_t row);
   uint32_t code_of(Coder& coder, const FieldRef& field, const FieldValue& value);
 
+  size_t max_values_;
   std::vector<Coder> coders_;
   // One level a label: (group so far, code) to the next group.
   std::vector<std::unordered_map<uint64_t, uint32_t>> levels_;

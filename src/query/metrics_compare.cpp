@@ -5,6 +5,7 @@
 #include <array>
 #include <map>
 
+#include "query/label_coder.h"
 #include "query/metrics_leaf.h"
 
 namespace weft::traceql {
@@ -23,65 +24,69 @@ struct ValueData {
   uint64_t total = 0;
 };
 
-// One attribute on one side.
+// One attribute on one side, all workers together.
 struct AttributeCounts {
   std::map<std::string, ValueData> values;  // by label_key
-  std::vector<uint64_t> totals;
+  std::vector<uint64_t> totals;             // empty: no span has it
   bool overflowed = false;
-
-  Status add(Value value, size_t bucket, size_t buckets, uint64_t count, BudgetMeter& meter) {
-    if (totals.empty()) totals.resize(buckets);
-    totals[bucket] += count;
-    if (overflowed) return {};
-    std::string key = label_key({value});
-    auto found = values.find(key);
-    if (found == values.end()) {
-      if (values.size() == kMaxValues) {
-        overflowed = true;
-        values.clear();
-        return {};
-      }
-      WEFT_TRY(meter.take_memory(buckets * sizeof(uint64_t) + key.size() + 200));
-      found = values.emplace(std::move(key), ValueData{std::move(value), {}, 0}).first;
-      found->second.counts.resize(buckets);
-    }
-    found->second.counts[bucket] += count;
-    found->second.total += count;
-    return {};
-  }
-
-  Status merge(const AttributeCounts& other, size_t buckets, BudgetMeter& meter) {
-    if (other.totals.empty()) return {};
-    if (totals.empty()) totals.resize(buckets);
-    for (size_t i = 0; i < buckets; ++i)
-      totals[i] += other.totals[i];
-    if (other.overflowed) {
-      overflowed = true;
-      values.clear();
-    }
-    if (overflowed) return {};
-    for (const auto& [key, data] : other.values) {
-      auto found = values.find(key);
-      if (found == values.end()) {
-        if (values.size() == kMaxValues) {
-          overflowed = true;
-          values.clear();
-          return {};
-        }
-        WEFT_TRY(meter.take_memory(buckets * sizeof(uint64_t) + key.size() + 200));
-        values.emplace(key, data);
-        continue;
-      }
-      for (size_t i = 0; i < buckets; ++i)
-        found->second.counts[i] += data.counts[i];
-      found->second.total += data.total;
-    }
-    return {};
-  }
 };
 
-// [0] baseline, [1] selection; each parallel to the attributes.
-using Sides = std::array<std::vector<AttributeCounts>, 2>;
+// One attribute on one side, as a worker counts it: values by their number in the coder.
+struct WorkerCounts {
+  WorkerCounts(FieldTable::Slot slot, size_t time_buckets)
+      : coder({slot}, kMaxValues), buckets(time_buckets) {}
+
+  Status add(BatchFields& fields, uint32_t row, size_t bucket, BudgetMeter& meter) {
+    if (totals.empty()) totals.resize(buckets);
+    ++totals[bucket];
+    const uint32_t group = coder.group_of(fields, row);
+    if (group == LabelCoder::kNoGroup) {
+      overflowed = true;
+      return {};
+    }
+    const size_t at = group * buckets + bucket;
+    if (at >= counts.size()) {
+      WEFT_TRY(meter.take_memory(buckets * sizeof(uint64_t) + kValueGuess));
+      counts.resize((group + 1) * buckets);
+      groups = group + 1;
+    }
+    ++counts[at];
+    return {};
+  }
+
+  Status merge_into(AttributeCounts& out) const {
+    if (totals.empty()) return {};
+    if (out.totals.empty()) out.totals.resize(buckets);
+    for (size_t i = 0; i < buckets; ++i)
+      out.totals[i] += totals[i];
+    out.overflowed = out.overflowed || overflowed;
+    for (uint32_t group = 0; group < groups; ++group) {
+      const Value& value = coder.labels(group)[0];
+      ValueData& data = out.values[label_key({value})];
+      if (data.counts.empty()) {
+        data.value = value;
+        data.counts.resize(buckets);
+      }
+      for (size_t i = 0; i < buckets; ++i) {
+        data.counts[i] += counts[group * buckets + i];
+        data.total += counts[group * buckets + i];
+      }
+    }
+    out.overflowed = out.overflowed || out.values.size() > kMaxValues;
+    if (out.overflowed) out.values.clear();
+    return {};
+  }
+
+  // About what a value costs besides its counts.
+  static constexpr size_t kValueGuess = 200;
+
+  LabelCoder coder;
+  size_t buckets;
+  std::vector<uint64_t> counts;  // [group * buckets + bucket]
+  uint32_t groups = 0;
+  std::vector<uint64_t> totals;
+  bool overflowed = false;
+};
 
 Expected<std::vector<FieldRef>> compared_fields(const MetricsContext& context) {
   std::vector<FieldRef> out;
@@ -112,8 +117,10 @@ class CompareWorker {
   CompareWorker(const MetricsExpr& metrics, const std::vector<FieldTable::Slot>& slots,
                 const FilterProgram& selection, const MetricsContext& context)
       : metrics_(&metrics), slots_(&slots), selection_(selection), context_(&context) {
-    for (auto& side : sides_)
-      side.resize(slots.size());
+    for (auto& side : sides_) {
+      for (FieldTable::Slot slot : slots)
+        side.emplace_back(slot, context.axis.count);
+    }
   }
 
   Status consume(BatchFields& fields, const std::vector<uint32_t>& rows) {
@@ -124,29 +131,18 @@ class CompareWorker {
       const bool in_range =
           metrics_->compare_to_ns == 0 ||
           (start_ns >= metrics_->compare_from_ns && start_ns < metrics_->compare_to_ns);
-      std::vector<AttributeCounts>& side = sides_[mask_[row] != 0 && in_range ? 1 : 0];
+      std::vector<WorkerCounts>& side = sides_[mask_[row] != 0 && in_range ? 1 : 0];
       const size_t bucket = context_->axis.bucket_of(start_ns);
       for (size_t i = 0; i < slots_->size(); ++i) {
-        const FieldValue value = fields.value((*slots_)[i], row);
-        if (value.type == ValueType::kNone) continue;
-        const FieldRef& field = fields.table().field((*slots_)[i]);
-        WEFT_TRY(side[i].add(display_value(field, value), bucket, context_->axis.count, 1,
-                             context_->meter));
+        if (fields.value((*slots_)[i], row).type == ValueType::kNone) continue;
+        WEFT_TRY(side[i].add(fields, row, bucket, context_->meter));
       }
     }
     return {};
   }
 
-  Status merge(const CompareWorker& other) {
-    for (size_t s = 0; s < sides_.size(); ++s) {
-      for (size_t i = 0; i < sides_[s].size(); ++i) {
-        WEFT_TRY(sides_[s][i].merge(other.sides_[s][i], context_->axis.count, context_->meter));
-      }
-    }
-    return {};
-  }
-
-  const Sides& sides() const { return sides_; }
+  // [0] baseline, [1] selection; each parallel to the attributes.
+  const std::array<std::vector<WorkerCounts>, 2>& sides() const { return sides_; }
 
  private:
   const MetricsExpr* metrics_;
@@ -154,7 +150,7 @@ class CompareWorker {
   FilterState selection_;
   const MetricsContext* context_;
   std::vector<uint8_t> mask_;
-  Sides sides_;
+  std::array<std::vector<WorkerCounts>, 2> sides_;
 };
 
 std::vector<MetricsPoint> points_of(const std::vector<uint64_t>& counts, const TimeAxis& axis) {
@@ -216,14 +212,16 @@ Expected<std::vector<MetricsSeries>> run_compare(const MetricsExpr& metrics,
                      [&](unsigned worker, BatchFields& fields, const std::vector<uint32_t>& rows) {
                        return workers[worker].consume(fields, rows);
                      }));
-  for (unsigned i = 1; i < threads; ++i)
-    WEFT_TRY(workers[0].merge(workers[i]));
 
   std::vector<MetricsSeries> out;
   for (size_t s = 0; s < 2; ++s) {
     for (size_t i = 0; i < compared.size(); ++i) {
-      finish_attribute(workers[0].sides()[s][i], s == 0 ? "baseline" : "selection",
-                       to_string(compared[i]), metrics.compare_top, context.axis, out);
+      AttributeCounts counts;
+      for (const CompareWorker& worker : workers) {
+        WEFT_TRY(worker.sides()[s][i].merge_into(counts));
+      }
+      finish_attribute(counts, s == 0 ? "baseline" : "selection", to_string(compared[i]),
+                       metrics.compare_top, context.axis, out);
     }
   }
   std::stable_sort(out.begin(), out.end(), [](const MetricsSeries& a, const MetricsSeries& b) {

@@ -168,13 +168,13 @@ void parse_series_filter(TokenCursor& cursor, Op op, MetricsExpr& metrics) {
   if (op == Op::kRegex || op == Op::kNotRegex) {
     return cursor.fail_at(from, "series are compared with numbers only");
   }
-  const auto literal = take_literal(cursor);
+  const TokenKind kind = cursor.peek(cursor.at_operator(Op::kSubtract) ? 1 : 0).kind;
   const bool is_number =
-      literal && (literal->type == StaticType::kInt || literal->type == StaticType::kFloat ||
-                  literal->type == StaticType::kDuration);
+      kind == TokenKind::kInt || kind == TokenKind::kFloat || kind == TokenKind::kDuration;
   if (!is_number) {
     return cursor.fail_unexpected({"a number"}, "series are compared with numbers only");
   }
+  const auto literal = take_literal(cursor);
   SeriesStage stage;
   stage.kind = SeriesStage::Kind::kFilter;
   stage.op = op;

@@ -130,6 +130,8 @@ class Parser {
       hint = "combine sets of spans with `&&`, `||`, `>` or `>>`";
     } else if (token.kind == TokenKind::kComma) {
       hint = "combine sets of spans with `&&` or `||`";
+    } else if (token.kind == TokenKind::kOperator && is_arithmetic(token.op)) {
+      hint = "arithmetic between metrics takes parentheses: `({ } | rate()) * 2`";
     }
     cursor_.fail_unexpected({"an operator", "`|`", "the end of the query"}, hint);
   }
@@ -316,6 +318,8 @@ class Parser {
   }
 
   static std::string hint_for_mismatch(const Node& left, const Node& right) {
+    if (std::holds_alternative<Stage>(left))
+      return "comparisons do not chain; write `&&` between them";
     if (is_spans(left) && std::holds_alternative<ScalarExpr>(right)) {
       return "conditions on spans stand inside the braces: `{ duration > 1s }`";
     }

@@ -66,6 +66,37 @@ TEST(Search, FindsNewestFirst) {
   EXPECT_EQ(newest.spansets[0].spans[0].attributes[0].first, "span.rows");
 }
 
+TEST(Search, ShowsWhatFiltersAndSelectName) {
+  testing::MemorySource source(three_traces());
+  const auto result = search(
+      source, compiled("{ span.rows = 2 } | select(resource.service.name, rootName, parent.rows)"),
+      {});
+  ASSERT_TRUE(result) << result.error().message;
+  ASSERT_EQ(result->traces.size(), 1u);
+  const std::vector<NamedValue> expected = {{"resource.service.name", Value("shop")},
+                                            {"trace:rootName", Value("GET /")},
+                                            {"span.rows", Value(2)}};
+  EXPECT_EQ(result->traces[0].spansets[0].spans[0].attributes, expected);
+}
+
+TEST(Search, TellsOfProgress) {
+  testing::MemorySourceOptions slow;
+  slow.traces_per_batch = 1;
+  slow.next_delay_ns = 120'000'000;
+  testing::MemorySource source(three_traces(), slow);
+  SearchOptions options;
+  options.budget.threads = 1;
+  size_t calls = 0;
+  options.on_partial = [&](const SearchResult& partial) {
+    ++calls;
+    EXPECT_LE(partial.traces.size(), 3u);
+  };
+  const auto result = search(source, compiled("{ }"), options);
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->traces.size(), 3u);
+  EXPECT_GE(calls, 1u);
+}
+
 TEST(Search, SaysThatTheLimitWasReached) {
   testing::MemorySource source(three_traces());
   SearchOptions options;

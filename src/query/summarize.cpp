@@ -73,7 +73,7 @@ Expected<Summarizer> Summarizer::create(SpanSource& source, const Plan& plan,
   return out;
 }
 
-Expected<ScanBatch> Summarizer::fetch(const TraceId& id, ScanStats& stats) {
+Expected<ScanBatch> Summarizer::fetch(const TraceId& id, ScanStats& stats) const {
   auto spans = source_->trace(id, kMaxWholeTraceSpans);
   if (!spans) {
     if (spans.error().code == ErrorCode::kResourceExhausted) return fetch_by_scan(id, stats);
@@ -86,7 +86,7 @@ Expected<ScanBatch> Summarizer::fetch(const TraceId& id, ScanStats& stats) {
   return scan_batch_of(std::move(batch), rows, table_.columns());
 }
 
-Expected<ScanBatch> Summarizer::fetch_by_scan(const TraceId& id, ScanStats& stats) {
+Expected<ScanBatch> Summarizer::fetch_by_scan(const TraceId& id, ScanStats& stats) const {
   ScanRequest request;
   const Value bytes(
       Value::Bytes{std::string(reinterpret_cast<const char*>(id.bytes.data()), id.bytes.size())});
@@ -106,7 +106,8 @@ Expected<ScanBatch> Summarizer::fetch_by_scan(const TraceId& id, ScanStats& stat
   }
 }
 
-Expected<std::optional<TraceSummary>> Summarizer::summarize(const TraceId& id, ScanStats& stats) {
+Expected<std::optional<TraceSummary>> Summarizer::summarize(const TraceId& id,
+                                                            ScanStats& stats) const {
   WEFT_ASSIGN(const ScanBatch batch, fetch(id, stats));
   if (batch.rows() == 0) return std::nullopt;
   BatchFields fields(table_, batch);

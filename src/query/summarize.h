@@ -16,15 +16,15 @@ class Summarizer {
   static Expected<Summarizer> create(SpanSource& source, const Plan& plan,
                                      const SearchOptions& options);
 
-  // nullopt when the trace does not match any more: spans arrived since, or it is gone.
-  Expected<std::optional<TraceSummary>> summarize(const TraceId& id, ScanStats& stats);
+  // Any thread. nullopt when the trace does not match any more: spans arrived since, or it is gone.
+  Expected<std::optional<TraceSummary>> summarize(const TraceId& id, ScanStats& stats) const;
 
  private:
   Summarizer(SpanSource& source, const Plan& plan, const SearchOptions& options)
       : source_(&source), plan_(&plan), options_(&options) {}
 
-  Expected<ScanBatch> fetch(const TraceId& id, ScanStats& stats);
-  Expected<ScanBatch> fetch_by_scan(const TraceId& id, ScanStats& stats);
+  Expected<ScanBatch> fetch(const TraceId& id, ScanStats& stats) const;
+  Expected<ScanBatch> fetch_by_scan(const TraceId& id, ScanStats& stats) const;
   TraceSummary describe(const TraceId& id, BatchFields& fields, uint32_t trace) const;
   MatchedSpanset describe(const Spanset& set, BatchFields& fields) const;
   MatchedSpan describe_span(BatchFields& fields, uint32_t row) const;

@@ -133,6 +133,7 @@ RowEvaluator& TraceEvaluator::evaluator_of(const FieldExpr& expression) {
 }
 
 std::vector<Spanset> TraceEvaluator::evaluate(uint32_t trace) {
+  if (!may_match(program_->pipeline(), trace)) return {};
   const ScanBatch& batch = fields_->batch();
   Spanset all;
   all.rows.resize(batch.trace_begin[trace + 1] - batch.trace_begin[trace]);
@@ -140,6 +141,32 @@ std::vector<Spanset> TraceEvaluator::evaluate(uint32_t trace) {
   Spansets input;
   if (!all.rows.empty()) input.push_back(std::move(all));
   return run(program_->pipeline(), std::move(input));
+}
+
+bool TraceEvaluator::may_match(const Pipeline& pipeline, uint32_t trace) {
+  const Stage& first = pipeline.stages.front();
+  return !first.spanset || may_match(*first.spanset, trace);
+}
+
+bool TraceEvaluator::may_match(const SpansetExpr& expression, uint32_t trace) {
+  switch (expression.kind) {
+    case SpansetExpr::Kind::kPipeline:
+      return may_match(expression.pipeline[0], trace);
+    case SpansetExpr::Kind::kFilter: {
+      if (!expression.filter) return true;
+      const std::vector<uint8_t>& mask = mask_of(*expression.filter);
+      const std::vector<uint32_t>& begin = fields_->batch().trace_begin;
+      return std::find(mask.begin() + begin[trace], mask.begin() + begin[trace + 1], 1) !=
+             mask.begin() + begin[trace + 1];
+    }
+    case SpansetExpr::Kind::kOperation:
+      break;
+  }
+  const SpansetExpr& left = expression.operands[0];
+  const SpansetExpr& right = expression.operands[1];
+  if (expression.op == Op::kOr) return may_match(left, trace) || may_match(right, trace);
+  const bool is_negated = expression.op >= Op::kNotChild && expression.op <= Op::kNotSibling;
+  return may_match(right, trace) && (is_negated || may_match(left, trace));
 }
 
 void TraceEvaluator::evaluate_filters(std::vector<uint8_t>& mask) {

@@ -65,6 +65,10 @@ class TraceEvaluator {
   FieldValue scalar(const ScalarExpr& expression, const Spanset& input, Spanset& output,
                     bool& uses_input, std::vector<uint32_t>& piped);
   FieldValue aggregate(const ScalarExpr& expression, const Spanset& input);
+  // False when the masks alone tell that the trace cannot match: what spares most traces of a
+  // structural query any further work.
+  bool may_match(const Pipeline& pipeline, uint32_t trace);
+  bool may_match(const SpansetExpr& expression, uint32_t trace);
   const std::vector<uint8_t>& mask_of(const FieldExpr& filter);
   RowEvaluator& evaluator_of(const FieldExpr& expression);
 

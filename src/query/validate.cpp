@@ -28,6 +28,13 @@ bool comparable(StaticType a, StaticType b) {
   return is_text(a) && is_text(b);
 }
 
+// "an int", "a string".
+std::string a_type(StaticType type) {
+  const std::string_view name = to_string(type);
+  const bool vowel = name.starts_with('i');
+  return fmt::format("{} {}", vowel ? "an" : "a", name);
+}
+
 bool is_ordering(Op op) {
   return op >= Op::kLess && op <= Op::kGreaterEqual;
 }
@@ -122,8 +129,8 @@ class Validator {
                      std::string_view wanted) {
     if (good) return;
     fail(operand.at,
-         fmt::format("`{}` takes {}, but `{}` is a {}", to_string(op), wanted, to_string(operand),
-                     to_string(type)),
+         fmt::format("`{}` takes {}, but `{}` is {}", to_string(op), wanted, to_string(operand),
+                     a_type(type)),
          wanted == "conditions" ? "compare it with something: `.a = \"x\"`" : "");
   }
 
@@ -140,8 +147,7 @@ class Validator {
     };
     if (is_ordering(op) && (unordered(a) || unordered(b))) {
       fail(expression.at,
-           fmt::format("`{}` does not apply to a {}", to_string(op),
-                       to_string(unordered(a) ? a : b)),
+           fmt::format("`{}` does not apply to {}", to_string(op), a_type(unordered(a) ? a : b)),
            "use `=` or `!=`");
     }
     const StaticType id_side = a == StaticType::kId ? a : b;
@@ -175,8 +181,8 @@ class Validator {
     const FieldExpr& pattern = expression.children[1];
     if (a != StaticType::kString && a != StaticType::kUnknown && a != StaticType::kId) {
       return fail(expression.children[0].at,
-                  fmt::format("`{}` takes text, but `{}` is a {}", to_string(expression.op),
-                              to_string(expression.children[0]), to_string(a)),
+                  fmt::format("`{}` takes text, but `{}` is {}", to_string(expression.op),
+                              to_string(expression.children[0]), a_type(a)),
                   a == StaticType::kStatus || a == StaticType::kKind
                       ? "combine values with `||`: `status = error || status = unset`"
                       : "");
@@ -210,9 +216,8 @@ class Validator {
       hint = fmt::format("did you mean `\"{}\"`?", to_string(right));
     }
     fail(expression.at,
-         fmt::format("`{}` is a {} and cannot be compared with `{}`, a {}",
-                     to_string(expression.children[0]), to_string(a), to_string(right),
-                     to_string(b)),
+         fmt::format("`{}` is {} and cannot be compared with `{}`, {}",
+                     to_string(expression.children[0]), a_type(a), to_string(right), a_type(b)),
          hint);
   }
 
@@ -232,8 +237,7 @@ class Validator {
       hint = fmt::format("did you mean `{{ {} = {} }}`?", to_string(type), to_string(expression));
     }
     fail(expression.at,
-         fmt::format("`{}` is a {}; braces take a condition", to_string(expression),
-                     to_string(type)),
+         fmt::format("`{}` is {}; braces take a condition", to_string(expression), a_type(type)),
          hint);
   }
 
@@ -254,8 +258,8 @@ class Validator {
                                       to_string(expression.aggregate)));
       } else if (!is_numeric(type)) {
         fail(argument.at,
-             fmt::format("{}() takes numbers, but `{}` is a {}", to_string(expression.aggregate),
-                         to_string(argument), to_string(type)));
+             fmt::format("{}() takes numbers, but `{}` is {}", to_string(expression.aggregate),
+                         to_string(argument), a_type(type)));
       }
     }
     if (expression.kind == ScalarExpr::Kind::kLiteral) {
@@ -303,8 +307,8 @@ class Validator {
     check_pipeline(metrics.spans);
     if (metrics.value && !is_numeric(metrics.value->type())) {
       fail(metrics.at,
-           fmt::format("{}() takes numbers, but `{}` is a {}", to_string(metrics.function),
-                       to_string(*metrics.value), to_string(metrics.value->type())));
+           fmt::format("{}() takes numbers, but `{}` is {}", to_string(metrics.function),
+                       to_string(*metrics.value), a_type(metrics.value->type())));
     }
     if (metrics.by.size() > kMaxGroupBy) {
       fail(metrics.at, fmt::format("by() takes at most {} fields", kMaxGroupBy));
