@@ -6,6 +6,7 @@
 #include <numeric>
 #include <random>
 
+#include "model/span.h"
 #include "query/label_coder.h"
 #include "query/matching_rows.h"
 #include "query/parser.h"
