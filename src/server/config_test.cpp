@@ -118,6 +118,21 @@ TEST(ConfigTest, EveryKeyHasAFlagAHelpAndARoundTrip) {
   }
 }
 
+TEST(ConfigTest, TheManualNamesEveryKeyFlagAndDefault) {
+  const char* root = std::getenv("WEFT_SOURCE_DIR");
+  if (root == nullptr) GTEST_SKIP() << "WEFT_SOURCE_DIR is not set: run it through ctest";
+  std::ifstream file(std::string(root) + "/docs/configuration.md");
+  const std::string manual((std::istreambuf_iterator<char>(file)), {});
+  ASSERT_FALSE(manual.empty());
+  const Config defaults;
+  for (const ConfigKey& key : config_keys()) {
+    const std::string text = key.get(defaults);
+    const std::string row = "| `" + std::string(key.key) + "` | `" + std::string(key.flag) +
+                            "` | " + (text.empty() ? "" : "`" + text + "` ") + "|";
+    EXPECT_THAT(manual, HasSubstr(row));
+  }
+}
+
 TEST(ConfigTest, Endpoints) {
   EXPECT_EQ(parse_endpoint("127.0.0.1:4317")->value().port, 4317);
   EXPECT_EQ(parse_endpoint("[::1]:80")->value().host, "::1");
