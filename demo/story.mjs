@@ -45,11 +45,12 @@ export class Story {
   async #claimPorts() {
     const wanted = this.options.ports ?? {};
     this.ports = {};
+    const claimed = new Set();
     for (const name of ['http', 'otlp-http', 'otlp-grpc', 'zipkin', 'web']) {
-      this.ports[name] = await claim(wanted[name] ?? 0, name);
+      this.ports[name] = await claim(wanted[name] ?? 0, name, claimed);
     }
     for (const name of ['session-api', 'account-oauth', 'account-legacy', 'web-tier', 'app-tier']) {
-      this.ports[name] = await claim(0, name);
+      this.ports[name] = await claim(0, name, claimed);
     }
     this.called = {};
     for (const name of ['session-api', 'account-oauth', 'account-legacy']) {
@@ -89,6 +90,7 @@ squads:
       '--otlp-http', `127.0.0.1:${this.ports['otlp-http']}`,
       '--otlp-grpc', `127.0.0.1:${this.ports['otlp-grpc']}`,
       '--zipkin', `127.0.0.1:${this.ports.zipkin}`,
+      '--cors-origin', `http://127.0.0.1:${this.ports.web}`,
     ], { log: this.#log('weft'), ready: /^weft ready .*$/m });
   }
 
@@ -140,7 +142,7 @@ squads:
       }));
     await this.#ensure('account-oauth', wanted.accountOauth, () => this.children.start(
       'account-oauth', process.execPath,
-      ['--require', '@opentelemetry/auto-instrumentations-node/register', join(here, 'account-oauth/server.mjs')], {
+      ['--require', '@opentelemetry/auto-instrumentations-node/register', join(here, 'account-oauth/server.cjs')], {
         cwd: here,
         env: {
           ...common,

@@ -87,6 +87,7 @@ int main() {
   std::signal(SIGTERM, [](int) { running->stop(); });
   server.new_task_queue = [] { return new httplib::ThreadPool(8); };
   server.set_keep_alive_timeout(30);
+  server.set_tcp_nodelay(true);  // else small answers wait for the peer's delayed acknowledgement
   weft::http::instrument(server);
   server.Post("/sessions", weft::http::route("/sessions", [&](const auto& request, auto& response) {
                 log_in(sessions, request, response);

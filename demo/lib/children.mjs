@@ -1,7 +1,7 @@
 // Processes that end with this one, whatever ends it: each is started below setpriv, which asks the
 // kernel to end it when its parent dies, even by kill -9.
 import { spawn } from 'node:child_process';
-import { openSync, closeSync, readFileSync } from 'node:fs';
+import { closeSync, createWriteStream, openSync, readFileSync } from 'node:fs';
 import { once } from 'node:events';
 
 export class Children {
@@ -27,31 +27,30 @@ export class Children {
     this.#running.push(entry);
     child.once('error', (error) => this.#ended(entry, error.message));
     child.once('exit', (code, signal) => this.#ended(entry, signal ?? `exit code ${code}`));
-    try {
-      return ready ? await this.#waitFor(entry, ready, timeoutMs, logFd) : null;
-    } finally {
-      if (!ready) closeSync(logFd);
-    }
+    closeSync(logFd);
+    return ready ? this.#waitFor(entry, ready, timeoutMs) : null;
   }
 
-  #waitFor(entry, ready, timeoutMs, logFd) {
+  // Standard output goes through here into the log.
+  #waitFor(entry, ready, timeoutMs) {
+    const log = createWriteStream(entry.log, { flags: 'a' });
+    entry.child.stdout.pipe(log);
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         reject(new Error(`${entry.name} was not ready within ${timeoutMs / 1000} s\n${tail(entry.log)}`));
       }, timeoutMs);
       let text = '';
-      entry.child.stdout.setEncoding('utf8');
-      entry.child.stdout.on('data', (chunk) => {
+      const look = (chunk) => {
         text = (text + chunk).slice(-65536);
         const match = ready.exec(text);
-        if (match) {
-          clearTimeout(timer);
-          resolve(match);
-        }
-      });
+        if (!match) return;
+        clearTimeout(timer);
+        entry.child.stdout.off('data', look);
+        resolve(match);
+      };
+      entry.child.stdout.on('data', look);
       entry.child.once('exit', () => {
         clearTimeout(timer);
-        closeSync(logFd);
         reject(new Error(`${entry.name} ended before it was ready\n${tail(entry.log)}${text.slice(-2000)}`));
       });
     });

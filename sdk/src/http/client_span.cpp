@@ -1,5 +1,6 @@
 #include <weft/http/client_span.h>
 
+#include <ctime>
 #include <new>
 #include <utility>
 
@@ -26,6 +27,13 @@ const Histogram<double>& duration_histogram() {
   return histogram;
 }
 
+std::uint64_t wall_clock_ns() {
+  timespec ts{};
+  clock_gettime(CLOCK_REALTIME, &ts);
+  return static_cast<std::uint64_t>(ts.tv_sec) * 1'000'000'000u +
+         static_cast<std::uint64_t>(ts.tv_nsec);
+}
+
 std::string span_name(const Method& method, std::string_view url_template) {
   std::string name(method.in_span_name());
   if (!url_template.empty()) name.append(" ").append(url_template);
@@ -35,7 +43,10 @@ std::string span_name(const Method& method, std::string_view url_template) {
 }  // namespace
 
 ClientSpan::ClientSpan(const ClientRequest& request) : url_template_(request.url_template) {
-  stopwatch_.start();
+  const std::uint64_t now_ns = wall_clock_ns();
+  stopwatch_.start(request.start_time_ns == 0 || request.start_time_ns > now_ns
+                       ? 0
+                       : now_ns - request.start_time_ns);
   const Method method = classify_method(request.method);
   const UrlParts url = split_url(request.url);
   method_ = method.name;
@@ -49,7 +60,10 @@ ClientSpan::ClientSpan(const ClientRequest& request) : url_template_(request.url
   const Context parent = request.parent != nullptr ? *request.parent : Context::current();
   span_ = client_tracer().start_span(
       span_name(method, request.url_template),
-      {.kind = SpanKind::kClient, .parent = &parent, .attributes = sampling});
+      {.kind = SpanKind::kClient,
+       .parent = &parent,
+       .start_time_ns = request.start_time_ns,
+       .attributes = sampling});
   context_ = parent.with_span(span_);
   if (!method.original.empty()) span_.set("http.request.method_original", method.original);
   if (!request.url_template.empty()) span_.set("url.template", request.url_template);

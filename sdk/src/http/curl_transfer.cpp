@@ -118,7 +118,8 @@ struct CurlTransfer::State {
         client({.method = options.method,
                 .url = options.url,
                 .url_template = options.url_template,
-                .parent = options.parent}),
+                .parent = options.parent,
+                .start_time_ns = options.dns == nullptr ? 0 : options.dns->start_ns}),
         detail(options.detail),
         debug(options.debug),
         caller_headers(options.headers) {

@@ -74,6 +74,7 @@ TEST(CurlClient, ARequestHasAClientSpanWithItsPhases) {
   const DecodedSpan* getconn = find(spans, "http.getconn");
   ASSERT_NE(getconn, nullptr);
   EXPECT_EQ(getconn->parent_span_id, root->span_id);
+  EXPECT_GE(getconn->start_ns, root->start_ns);
   EXPECT_EQ(getconn->attribute("http.conn.reused"), "false");
   EXPECT_EQ(getconn->attribute("http.remote"), "127.0.0.1:" + std::to_string(peer.port()));
   for (const char* name : {"http.dns", "http.connect"}) {

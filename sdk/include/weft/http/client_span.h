@@ -3,6 +3,7 @@
 // records http.client.request.duration. The libcurl and cpp-httplib components are made of it.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -19,6 +20,9 @@ struct ClientRequest {
   std::string_view url_template = {};  // low-cardinality, such as "/token/{scope}"; names the span
   // The parent; null means the ambient context.
   const Context* parent = nullptr;
+  // When it began, in nanoseconds since the epoch, for what was done before there was a span (a
+  // name lookup, say); 0 means now.
+  std::uint64_t start_time_ns = 0;
 };
 
 // One thread at a time, like Span; move-only.

@@ -17,7 +17,8 @@ class Stopwatch {
     return *this;
   }
 
-  void start() { start_ns_ = now_ns(); }
+  // `elapsed_ns`: how long it has been running already.
+  void start(std::uint64_t elapsed_ns = 0) { start_ns_ = now_ns() - elapsed_ns; }
   bool running() const { return start_ns_ != 0; }
   // Seconds since start(). It is not running any more afterwards.
   double stop_s() { return static_cast<double>(now_ns() - std::exchange(start_ns_, 0)) * 1e-9; }

@@ -1,5 +1,5 @@
 // account-oauth, of the Account squad: issues and refreshes OAuth token sets by scope and checks the
-// customer's state. Traced by OpenTelemetry's automatic instrumentation (node --import …/register),
+// customer's state. Traced by OpenTelemetry's automatic instrumentation (node --require …/register),
 // as a vendor's agent would: nothing in this file makes spans; it only adds attributes to the
 // current one.
 //
@@ -9,9 +9,10 @@
 //
 // Release 3.1 answers a suspended customer's transfer with a restricted token set for the journey
 // that suspended customers have, where 3.0 refused it.
-import { createHmac, randomBytes } from 'node:crypto';
-import http from 'node:http';
-import { trace } from '@opentelemetry/api';
+'use strict';
+const { createHmac, randomBytes } = require('node:crypto');
+const http = require('node:http');
+const { trace } = require('@opentelemetry/api');
 
 const port = Number(process.env.PORT ?? 0);
 const version = process.env.SERVICE_VERSION ?? '3.0';
