@@ -2,7 +2,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
+#include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <map>
 #include <string>
 
@@ -138,6 +142,48 @@ TEST(Init, SaysWhatMakesNoSenseAndGoesOn) {
   for (const char* word : {"carrier-pigeon", "no-scheme", "sometimes", "smoke", "many", "nonsense"}) {
     EXPECT_THAT(Environment::said(), HasSubstr(word));
   }
+}
+
+TEST(Init, ReadsAConfigurationFile) {
+  Collector collector;
+  const std::string path = testing::TempDir() + "weft_sdk_config_" + std::to_string(getpid()) + ".yaml";
+  std::ofstream(path) << R"(
+file_format: "1.0-rc.1"
+resource:
+  attributes:
+    - {name: service.name, value: "${MY_NAME:-nobody}"}
+    - {name: shard, value: 7, type: int}
+propagator: {composite: [{b3multi: }, {baggage: }]}
+tracer_provider:
+  processors:
+    - batch:
+        max_export_batch_size: 2
+        exporter:
+          otlp_http:
+            endpoint: ${COLLECTOR}
+            headers: [{name: api-key, value: "a,b"}]
+  sampler: {parent_based: {root: {trace_id_ratio_based: {ratio: 1.0}}}}
+  limits: {attribute_count_limit: 1}
+)";
+  const Environment environment({{"OTEL_CONFIG_FILE", path},
+                                 {"OTEL_TRACES_EXPORTER", "none"},  // not looked at
+                                 {"COLLECTOR", collector.url("/here")}});
+  {
+    auto sdk = weft::init_from_env();
+    EXPECT_THAT(weft::global_propagator(),
+                ElementsAre(weft::Format::kB3Multi, weft::Format::kBaggage));
+    EXPECT_FALSE(weft::logger("l").enabled());
+    for (int i = 0; i < 4; ++i) weft::tracer("t").start_span("s").set("a", 1).set("b", 2);
+  }
+  std::remove(path.c_str());
+  const auto received = collector.received();
+  ASSERT_GE(received.size(), 2U);
+  EXPECT_EQ(received[0].path, "/here");
+  EXPECT_EQ(received[0].headers.at("api-key"), "a,b");
+  const auto spans = sdk_test::decode_spans(received[0].body);
+  EXPECT_EQ(spans.at(0).dropped_attributes, 1U);
+  EXPECT_EQ(spans.at(0).resource.at("service.name"), "nobody");
+  EXPECT_EQ(spans.at(0).resource.at("shard"), "7");
 }
 
 TEST(OtlpEnvironment, EndpointsFollowTheSpecification) {

@@ -90,7 +90,7 @@ TEST(Pipeline, BatchesNoLargerThanAsked) {
   batch.max_queue_size = 10'000;
   config.exporters.push_back({std::make_unique<CountingExporter>(counts), batch});
   weft::TracerProvider provider(std::move(config));
-  for (int i = 0; i < 1234; ++i) provider.tracer("t").start_span("s");
+  for (int i = 0; i < 1234; ++i) (void)provider.tracer("t").start_span("s");
   EXPECT_TRUE(provider.force_flush());
   std::uint64_t total = 0;
   for (const std::uint64_t items : counts->batches) {
@@ -110,7 +110,7 @@ TEST(Pipeline, ExportsByItselfAfterTheDelay) {
   batch.schedule_delay_ms = 20;
   config.exporters.push_back({std::make_unique<CountingExporter>(counts), batch});
   weft::TracerProvider provider(std::move(config));
-  provider.tracer("t").start_span("s");
+  (void)provider.tracer("t").start_span("s");
   bool arrived = false;
   for (int i = 0; i < 1000 && !arrived; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -129,9 +129,9 @@ TEST(Pipeline, DropsAndCountsWhatTheQueueCannotHold) {
   config.exporters.push_back({std::make_unique<GatedExporter>(gate), batch});
   weft::TracerProvider provider(std::move(config));
   const weft::Tracer tracer = provider.tracer("t");
-  for (int i = 0; i < 10; ++i) tracer.start_span("first");
+  for (int i = 0; i < 10; ++i) (void)tracer.start_span("first");
   gate->wait_for_somebody();
-  for (int i = 0; i < 1000; ++i) tracer.start_span("s");
+  for (int i = 0; i < 1000; ++i) (void)tracer.start_span("s");
   gate->open();
   EXPECT_TRUE(provider.force_flush());
   const weft::ExporterStats stats = provider.stats().at(0);
@@ -148,7 +148,7 @@ TEST(Pipeline, OneExporterThatHangsHarmsNoOther) {
   config.exporters.push_back({std::make_unique<GatedExporter>(gate)});
   config.exporters.push_back({std::make_unique<CountingExporter>(counts)});
   weft::TracerProvider provider(std::move(config));
-  for (int i = 0; i < 1500; ++i) provider.tracer("t").start_span("s");
+  for (int i = 0; i < 1500; ++i) (void)provider.tracer("t").start_span("s");
   EXPECT_FALSE(provider.force_flush(200));
   EXPECT_EQ(provider.stats().at(1).exported, 1500U);
   EXPECT_EQ(provider.stats().at(1).dropped, 0U);
@@ -162,7 +162,7 @@ TEST(Pipeline, ShutdownLeavesAnExporterThatNeverReturnsBehind) {
     weft::TracerProviderConfig config;
     config.exporters.push_back({std::make_unique<GatedExporter>(gate)});
     weft::TracerProvider provider(std::move(config));
-    provider.tracer("t").start_span("s");
+    (void)provider.tracer("t").start_span("s");
     EXPECT_FALSE(provider.shutdown(50));
   }
   gate->open();
@@ -174,7 +174,7 @@ TEST(Pipeline, ThreadsThatEndLoseNothing) {
   std::vector<std::thread> threads;
   for (int t = 0; t < 20; ++t) {
     threads.emplace_back([&] {
-      for (int i = 0; i < 7; ++i) recording.tracer().start_span("s");
+      for (int i = 0; i < 7; ++i) (void)recording.tracer().start_span("s");
     });
   }
   for (auto& thread : threads) thread.join();
@@ -217,7 +217,7 @@ TEST(Pipeline, ReportsWhatItDrops) {
     batch.max_queue_size = 10;
     config.exporters.push_back({std::make_unique<GatedExporter>(gate), batch});
     weft::TracerProvider provider(std::move(config));
-    for (int i = 0; i < 500; ++i) provider.tracer("t").start_span("s");
+    for (int i = 0; i < 500; ++i) (void)provider.tracer("t").start_span("s");
     gate->open();
     provider.force_flush();
   }
@@ -248,7 +248,7 @@ TEST(Fork, TheChildExportsItsOwnSpansAndNotItsParents) {
   const std::string parent_pid = std::to_string(getpid());
   EXPECT_TRUE(in_child([&] {
     open.end();
-    tracer.start_span("child's");
+    (void)tracer.start_span("child's");
     if (!provider.force_flush(5000)) return false;
     const auto spans = sdk_test::decode_spans(storage->take(weft::Signal::kTraces));
     return spans.size() == 1 && spans[0].name == "child's" && spans[0].trace_id != parent_trace &&
@@ -264,7 +264,7 @@ TEST(Fork, TheChildExportsItsOwnSpansAndNotItsParents) {
 
 TEST(Fork, IdsDiffer) {
   Recording recording;
-  recording.tracer().start_span("seeds the generator");
+  (void)recording.tracer().start_span("seeds the generator");
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);
   EXPECT_TRUE(in_child([&] {
@@ -291,7 +291,7 @@ TEST(Fork, WhileOtherThreadsAreBusyTheChildWorks) {
   for (int i = 0; i < 20; ++i) {
     EXPECT_TRUE(in_child([&] {
       alarm(20);  // a lock that nobody holds any more would hang
-      recording.tracer().start_span("child's");
+      (void)recording.tracer().start_span("child's");
       return recording.provider().force_flush(10'000);
     }));
   }

@@ -124,7 +124,7 @@ TEST(Sampler, ACustomOneSeesTheStart) {
     config.sampler = Sampler::custom(std::make_shared<Even>());
   });
   for (int i = 0; i < 10; ++i) {
-    recording.tracer().start_span("x", {.attributes = {{"n", i}}});
+    (void)recording.tracer().start_span("x", {.attributes = {{"n", i}}});
   }
   EXPECT_EQ(recording.take().size(), 5U);
 }

@@ -310,7 +310,7 @@ TEST(Span, ALargeOneGetsThrough) {
   Recording recording;
   const std::string big(300'000, 'b');
   recording.tracer().start_span("big").set("big", big).set("small", 1);
-  recording.tracer().start_span("after");
+  (void)recording.tracer().start_span("after");
   const auto spans = recording.take();
   ASSERT_EQ(spans.size(), 2U);
   EXPECT_EQ(spans[0].attribute("big"), big);
@@ -445,9 +445,9 @@ TEST(Tracer, SeveralProvidersAndScopesStayApart) {
   const auto b = one.provider().tracer("b");
   const auto c = two.provider().tracer("c");
   for (int i = 0; i < 100; ++i) {
-    a.start_span("in a");
-    b.start_span("in b");
-    c.start_span("in c");
+    (void)a.start_span("in a");
+    (void)b.start_span("in b");
+    (void)c.start_span("in c");
   }
   const auto first = one.take();
   ASSERT_EQ(first.size(), 200U);
@@ -462,7 +462,7 @@ TEST(Tracer, IdsAreUnique) {
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
-      for (int i = 0; i < 500; ++i) recording.tracer().start_span("x");
+      for (int i = 0; i < 500; ++i) (void)recording.tracer().start_span("x");
     });
   }
   for (auto& thread : threads) thread.join();

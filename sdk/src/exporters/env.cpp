@@ -8,6 +8,7 @@
 #include <weft/propagation.h>
 
 #include "../diagnostics.h"
+#include "config_file.h"
 
 namespace weft::sdk_detail {
 namespace {
@@ -20,7 +21,17 @@ std::string_view trim(std::string_view text) {
 
 }  // namespace
 
+namespace {
+const std::map<std::string, std::string>* instead = nullptr;
+}
+
+void use_variables(const std::map<std::string, std::string>* variables) { instead = variables; }
+
 std::string env_text(const char* name) {
+  if (instead != nullptr) {
+    const auto found = instead->find(name);
+    return found == instead->end() ? std::string() : std::string(trim(found->second));
+  }
   const char* text = std::getenv(name);
   return text == nullptr ? std::string() : std::string(trim(text));
 }

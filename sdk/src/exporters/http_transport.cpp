@@ -122,9 +122,7 @@ bool HttpTransport::open() noexcept {
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
-                   !http2_                      ? CURL_HTTP_VERSION_1_1
-                   : url_.starts_with("https:") ? CURL_HTTP_VERSION_2TLS
-                                                : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);
+                   static_cast<long>(http2_ ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
   if (!tls_.ca_file.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, tls_.ca_file.c_str());
   if (!tls_.client_certificate_file.empty()) {
     curl_easy_setopt(easy, CURLOPT_SSLCERT, tls_.client_certificate_file.c_str());
@@ -145,16 +143,46 @@ void HttpTransport::close() noexcept {
 void HttpTransport::forget_connections() noexcept {
   // Lost on purpose: closing them would say goodbye on the parent's connections.
   easy_ = multi_ = list_ = nullptr;
+  connected_ = false;
 }
 
+// libcurl 7.88 fails with "Error in the HTTP2 framing layer" when a connection that was made with
+// prior knowledge is used again under that setting; under "HTTP/2" it can be used again, but a new
+// one would begin with an upgrade that gRPC servers refuse. So the setting follows the connection,
+// and when that turns out to be gone, a fresh one is made at once.
 HttpResponse HttpTransport::post(std::string_view body, std::int64_t timeout_ms,
                                  const std::atomic<bool>& cancelled) noexcept {
+  const bool clear_http2 = http2_ && url_.starts_with("http:");
+  if (!clear_http2) return post_once(body, timeout_ms, false, cancelled);
+  const std::int64_t start = monotonic_ns();
+  if (connected_ && easy_ != nullptr) {
+    HttpResponse response = post_once(body, timeout_ms, false, cancelled);
+    long version = 0;
+    curl_easy_getinfo(easy_, CURLINFO_HTTP_VERSION, &version);
+    if (response.status != 0 && version == CURL_HTTP_VERSION_2_0) return response;
+    connected_ = false;
+    timeout_ms -= (monotonic_ns() - start) / kNsPerMs;
+    if (response.cancelled || timeout_ms <= 0) return response;
+  }
+  HttpResponse response = post_once(body, timeout_ms, true, cancelled);
+  connected_ = response.status != 0;
+  return response;
+}
+
+HttpResponse HttpTransport::post_once(std::string_view body, std::int64_t timeout_ms, bool fresh,
+                                      const std::atomic<bool>& cancelled) noexcept {
   HttpResponse response;
   if (!open()) {
     response.error = "libcurl cannot start";
     return response;
   }
   char detail[CURL_ERROR_SIZE] = "";
+  if (http2_ && url_.starts_with("http:")) {
+    curl_easy_setopt(easy_, CURLOPT_HTTP_VERSION,
+                     static_cast<long>(fresh ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
+                                             : CURL_HTTP_VERSION_2_0));
+    curl_easy_setopt(easy_, CURLOPT_FRESH_CONNECT, fresh ? 1L : 0L);
+  }
   curl_easy_setopt(easy_, CURLOPT_POSTFIELDS, body.data());
   curl_easy_setopt(easy_, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
   curl_easy_setopt(easy_, CURLOPT_TIMEOUT_MS, static_cast<long>(timeout_ms));

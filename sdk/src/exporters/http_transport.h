@@ -51,13 +51,16 @@ class HttpTransport {
 
  private:
   bool open() noexcept;
+  HttpResponse post_once(std::string_view body, std::int64_t timeout_ms, bool fresh,
+                         const std::atomic<bool>& cancelled) noexcept;
   void close() noexcept;
 
   const std::string url_;
   const std::vector<std::string> headers_;
   const TlsFiles tls_;
   const bool http2_;
-  void* multi_ = nullptr;  // CURLM
+  bool connected_ = false;  // an HTTP/2 connection without TLS is open, as far as is known
+  void* multi_ = nullptr;   // CURLM
   void* easy_ = nullptr;   // CURL
   void* list_ = nullptr;   // curl_slist
 };

@@ -10,6 +10,7 @@
 
 #include "../clock.h"
 #include "../diagnostics.h"
+#include "config_file.h"
 #include "env.h"
 
 namespace weft::inline v1 {
@@ -203,6 +204,22 @@ Sdk init_from_env(const InitOptions& options) {
   Sdk sdk;
   sdk.state_ = std::make_unique<Sdk::State>();
   Sdk::State& state = *sdk.state_;
+  sdk_detail::FileConfig file;
+  const std::string config_path = env_text("OTEL_CONFIG_FILE");
+  bool from_file = false;
+  if (!config_path.empty()) {
+    std::string why;
+    from_file = sdk_detail::read_config_file(config_path, file, why);
+    if (!from_file) {
+      diagnose(DiagnosticLevel::kError,
+               "OTEL_CONFIG_FILE: " + why + "; the other OTEL_* variables are used");
+    }
+  }
+  // The file's variables are in force until this function returns.
+  struct Restore {
+    ~Restore() { sdk_detail::use_variables(nullptr); }
+  } restore;
+  if (from_file) sdk_detail::use_variables(&file.variables);
   state.shutdown_timeout_ms = options.shutdown_timeout_ms;
   const std::string propagators = env_text("OTEL_PROPAGATORS");
   if (!propagators.empty()) set_global_propagator(Propagator::from_names(propagators));
@@ -216,7 +233,7 @@ Sdk init_from_env(const InitOptions& options) {
     resource.set("service.version", std::string(options.service_version));
   }
   resource.merge(options.resource);
-  resource.merge(Resource::from_variables());
+  resource.merge(from_file ? file.resource : Resource::from_variables());
 
   TracerProviderConfig traces;
   traces.resource = resource;
