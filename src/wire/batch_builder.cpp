@@ -40,7 +40,7 @@ uint64_t multiply_fold(uint64_t a, uint64_t b) {
     }
   } else {
     char padded[8] = {};
-    std::memcpy(padded, p, n);
+    if (n > 0) std::memcpy(padded, p, n);  // the empty string may have no address
     a = load64(padded);
   }
   return multiply_fold(a ^ seed, b ^ n ^ 0xD6E8FEB86659FD93u);

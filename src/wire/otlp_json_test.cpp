@@ -134,6 +134,12 @@ TEST(OtlpJson, EveryValueTypeArrives) {
             Value(Value::Kvlist{{"k", Value("v")}, {"n", Value()}}));
 }
 
+TEST(OtlpJson, AnAttributeMayLackItsKey) {
+  const Span span = decode_one(request_with(R"("attributes":[{"value":{"intValue":1}},{}])"));
+  EXPECT_EQ(span.attributes, (Attributes{{"", Value(1)}}));
+  EXPECT_EQ(span.dropped_attributes_count, 1);
+}
+
 TEST(OtlpJson, LoneSurrogatesBecomeReplacementCharacters) {
   EXPECT_EQ(decode_value(R"({"stringValue":"cut \ud83d"})"), Value("cut \uFFFD"));
   EXPECT_EQ(decode_value(R"({"stringValue":"\ude00 and \\ud83d and \ud83d\ude00"})"),
