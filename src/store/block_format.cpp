@@ -9,7 +9,7 @@ namespace weft::store {
 namespace {
 
 // Counts beyond this in a section are damage.
-constexpr uint64_t kMaxEntries = 1u << 26;
+constexpr uint64_t kMaxEntries = 1u << 24;
 
 void put_rows(std::string& out, const std::vector<std::vector<uint64_t>>& columns) {
   put_varint(out, columns.empty() ? 0 : columns.front().size());

@@ -106,7 +106,7 @@ TEST(TextTemplate, StringsComeBack) {
   put_variables(bytes, variables);
   ByteReader in(bytes);
   TemplateVariables back;
-  ASSERT_TRUE(get_variables(in, back, 1 << 20));
+  ASSERT_TRUE(get_variables(in, back, all.size(), 1 << 20));
   TemplateJoiner joiner(back);
   for (size_t i = 0; i < all.size(); ++i) {
     std::string text;

@@ -132,7 +132,7 @@ Expected<PageColumn> PageReader::column(size_t index) {
   if (column.meta.encoding != ColumnEncoding::kText) return out;
 
   TemplateVariables variables;
-  if (!get_variables(in, variables, kMaxPageTextBytes)) return bad("text");
+  if (!get_variables(in, variables, present, kMaxPageTextBytes)) return bad("text");
   auto texts = std::make_shared<StringPool>();
   texts->reserve(present, present * 32);
   out.words.assign(n, 0);

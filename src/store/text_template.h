@@ -44,7 +44,9 @@ inline constexpr std::string_view kRawTemplate = "\x05";
 void add_raw(std::string_view text, TemplateVariables& variables);
 
 void put_variables(std::string& out, const TemplateVariables& variables);
-bool get_variables(ByteReader& in, TemplateVariables& variables, uint64_t max_bytes);
+// Of at most `strings` strings. False when they are damaged.
+bool get_variables(ByteReader& in, TemplateVariables& variables, uint64_t strings,
+                   uint64_t max_bytes);
 
 // Puts the strings of a page together again, in the order in which they were split.
 class TemplateJoiner {
