@@ -15,8 +15,8 @@ const here = dirname(fileURLToPath(import.meta.url));
 const run = promisify(execFile);
 
 export const ZONE = 'account.example';
-export const INGEST_TOKEN = 'demo-ingest-token';
-export const PUBLIC_TOKEN = 'demo-public-web-token';
+export const INGEST_TOKEN = 'demo-ingest-token-of-the-services';
+export const PUBLIC_TOKEN = 'demo-public-token-of-the-page';
 export const VENDOR_KEY = 'demo-vendor-key';
 
 export class Story {
@@ -84,13 +84,18 @@ squads:
     tribe: Identity
     services: [account-oauth, account-legacy]
 `);
+    // The services share one token; the page has a public one that is bound to its origin and service.
+    const tokens = join(this.options.work, 'ingest-tokens');
+    writeFileSync(tokens, `${INGEST_TOKEN} name=services
+${PUBLIC_TOKEN} name=product-web browser origin=http://127.0.0.1:${this.ports.web} service=product-web
+`, { mode: 0o600 });
     await this.children.start('weft', resolve(this.options.weft), ['serve', '--config', config,
       '--data', this.options.data,
       '--http', `127.0.0.1:${this.ports.http}`,
       '--otlp-http', `127.0.0.1:${this.ports['otlp-http']}`,
       '--otlp-grpc', `127.0.0.1:${this.ports['otlp-grpc']}`,
       '--zipkin', `127.0.0.1:${this.ports.zipkin}`,
-      '--cors-origin', `http://127.0.0.1:${this.ports.web}`,
+      '--ingest-token-file', tokens,
     ], { log: this.#log('weft'), ready: /^weft ready .*$/m });
   }
 
@@ -135,6 +140,7 @@ squads:
           OTEL_SDK_DISABLED: String(!wanted.legacyTraced),
           OTEL_PROPAGATORS: 'b3,tracecontext',
           OTEL_TRACES_EXPORTER: 'zipkin',
+          WEFT_EXPORTER_ZIPKIN_HEADERS: `authorization=Bearer%20${INGEST_TOKEN}`,
           OTEL_EXPORTER_ZIPKIN_ENDPOINT: `http://127.0.0.1:${this.ports.zipkin}/api/v2/spans`,
           OTEL_RESOURCE_ATTRIBUTES: 'service.version=7.4,service.namespace=Account',
         },
@@ -156,6 +162,7 @@ squads:
           OTEL_SEMCONV_STABILITY_OPT_IN: 'http',
           OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf',
           OTEL_EXPORTER_OTLP_ENDPOINT: base,
+          OTEL_EXPORTER_OTLP_HEADERS: `authorization=Bearer%20${INGEST_TOKEN}`,
         },
         log: this.#log('account-oauth'), ready: /account-oauth ready/,
       }));
@@ -173,6 +180,7 @@ squads:
           TIMEOUT_MS: ms(Number(wanted.sessionApi) >= 1.2 ? 10_000 : 6000),
           OTEL_RESOURCE_ATTRIBUTES: `service.version=${wanted.sessionApi},service.namespace=Cross-product back end`,
           OTEL_PROPAGATORS: 'tracecontext,baggage,b3',
+          WEFT_INGEST_TOKEN: INGEST_TOKEN,
           WEFT_OTLP_GRPC: `http://127.0.0.1:${this.ports['otlp-grpc']}`,
           VENDOR_OTLP: `http://127.0.0.1:${this.vendorPort}/v1/traces`,
           VENDOR_API_KEY: VENDOR_KEY,

@@ -19,8 +19,9 @@ struct Settings {
   uint32_t dns_timeout_ms = 800;
   // How long a call to the account data centre may take.
   uint32_t timeout_ms = 6000;
-  std::string otlp_grpc;    // Weft
-  std::string vendor_otlp;  // a vendor's OTLP/HTTP endpoint, with an api-key
+  std::string otlp_grpc;     // Weft
+  std::string ingest_token;  // Weft's, for services
+  std::string vendor_otlp;   // a vendor's OTLP/HTTP endpoint, with an api-key
   std::string vendor_api_key;
   std::string spans_file;  // OTLP/JSON lines
 
@@ -45,6 +46,7 @@ struct Settings {
     s.dns_timeout_ms = number("DNS_TIMEOUT_MS", "800");
     s.timeout_ms = number("TIMEOUT_MS", "6000");
     s.otlp_grpc = text("WEFT_OTLP_GRPC", "");
+    s.ingest_token = text("WEFT_INGEST_TOKEN", "");
     s.vendor_otlp = text("VENDOR_OTLP", "");
     s.vendor_api_key = text("VENDOR_API_KEY", "");
     s.spans_file = text("SPANS_FILE", "");

@@ -28,6 +28,9 @@ void add_exporters(weft::TracerProviderConfig& config, const Settings& settings)
     weft::OtlpConfig weft_endpoint;
     weft_endpoint.protocol = weft::OtlpProtocol::kGrpc;
     weft_endpoint.endpoint = settings.otlp_grpc;
+    if (!settings.ingest_token.empty()) {
+      weft_endpoint.headers = {{"authorization", "Bearer " + settings.ingest_token}};
+    }
     add(config, weft::make_otlp_exporter(std::move(weft_endpoint), &error), error);
   }
   if (!settings.vendor_otlp.empty()) {
