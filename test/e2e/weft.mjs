@@ -16,12 +16,17 @@ export const weft = process.env.WEFT_BINARY ?? path.join(sourceDir, 'build/weft'
 if (!existsSync(weft)) throw new Error(`there is no ${weft}; set WEFT_BINARY or run ./dev build`);
 
 const running = new Set();
-process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+const directories = [];
+process.on('exit', () => {
+  running.forEach((child) => child.kill('SIGKILL'));
+  // After the tests' own hooks, so that no server still writes and nothing is mounted.
+  for (const dir of directories) rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
+});
 
-// A directory that is removed when the test ends.
-export function temporaryDir(t, prefix = 'weft-e2e-') {
+// A directory that is removed when the test program ends.
+export function temporaryDir(_t, prefix = 'weft-e2e-') {
   const dir = mkdtempSync(path.join(process.env.WEFT_TEST_TMP ?? tmpdir(), prefix));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  directories.push(dir);
   return dir;
 }
 

@@ -22,7 +22,7 @@ import java.util.concurrent.TimeUnit;
 public final class Send {
   private static SpanExporter exporter(String protocol) {
     String endpoint = System.getenv("OTEL_EXPORTER_OTLP_ENDPOINT");
-    String compression = System.getenv("OTEL_EXPORTER_OTLP_COMPRESSION");
+    String compression = System.getenv().getOrDefault("OTEL_EXPORTER_OTLP_COMPRESSION", "none");
     if (protocol.equals("grpc")) {
       return OtlpGrpcSpanExporter.builder().setEndpoint(endpoint).setCompression(compression)
           .build();
