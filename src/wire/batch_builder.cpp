@@ -166,7 +166,7 @@ uint32_t AttributeTableBuilder::find_slot(std::string_view key) {
     fresh.header_size = static_cast<uint32_t>(key.size() + 3);
     fresh.header[0] = 0x0A;
     fresh.header[1] = static_cast<uint8_t>(key.size());
-    std::memcpy(fresh.header.data() + 2, key.data(), key.size());
+    std::copy(key.begin(), key.end(), fresh.header.begin() + 2);
     fresh.header[2 + key.size()] = 0x12;
     fresh.header_mask = fresh.header_size >= 32 ? UINT32_MAX : (1u << fresh.header_size) - 1;
   }

@@ -298,7 +298,7 @@ Position Decoder::outline_scope_spans(Position p, Position end, Group group) {
       field.number = 2;
       field.type = WireType::kBytes;
       p = read_bytes(p + 1, end, field.bytes);
-      fetch_ahead(field.bytes);
+      if (p != nullptr) fetch_ahead(field.bytes);
     } else {
       p = read_field(p, end, field);
     }
