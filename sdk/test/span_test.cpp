@@ -407,7 +407,9 @@ TEST(SpanRef, RacingWithTheEndIsHarmless) {
     next.end();
   }
   for (const auto& s : recording.take()) {
-    if (s.name == "next") EXPECT_TRUE(s.attributes.empty());
+    if (s.name == "next") {
+      EXPECT_TRUE(s.attributes.empty());
+    }
   }
 }
 

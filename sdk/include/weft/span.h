@@ -109,14 +109,17 @@ class [[nodiscard]] Span {
     if (record_ != nullptr) sdk_detail::set_attribute(record_, key, value);
     return *this;
   }
-  Span& set(std::string_view key, std::string_view value) noexcept {
-    if (record_ != nullptr) sdk_detail::set_string(record_, key, value);
-    return *this;
-  }
-  Span& set(std::string_view key, const char* value) noexcept {
+  // Text: std::string_view, std::string, literals; a null pointer is the empty string.
+  template <class T>
+    requires std::is_convertible_v<const T&, std::string_view>
+  Span& set(std::string_view key, const T& value) noexcept {
     if (record_ != nullptr) {
-      sdk_detail::set_string(record_, key,
-                             value == nullptr ? std::string_view("") : std::string_view(value));
+      if constexpr (std::is_pointer_v<T>) {
+        sdk_detail::set_string(record_, key,
+                               value == nullptr ? std::string_view("") : std::string_view(value));
+      } else {
+        sdk_detail::set_string(record_, key, std::string_view(value));
+      }
     }
     return *this;
   }
