@@ -3,29 +3,18 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/beast/http/empty_body.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
 
 #include "server/http_message.h"
+#include "server/http_reading.h"
 
 namespace weft::server {
 
-namespace beast = boost::beast;
-namespace http = beast::http;
-
 namespace {
 
-constexpr auto kAwait = net::as_tuple(net::use_awaitable);
-// Without the reserve Beast starts with 512 bytes, and large requests take four times as long.
-constexpr size_t kReadBytes = 64u << 10;
-constexpr size_t kFirstBodyBytes = 1u << 20;
 constexpr size_t kWritePieceBytes = 256u << 10;
 constexpr auto kAnswerPoll = std::chrono::milliseconds(100);
 constexpr uint64_t kLingerNs = 2'000'000'000;
@@ -49,13 +38,6 @@ HttpMethod method_of(http::verb verb) {
     default:
       return HttpMethod::kOther;
   }
-}
-
-int status_of_parse_error(const beast::error_code& error) {
-  if (error == http::error::header_limit) return 431;
-  if (error == http::error::body_limit) return 413;
-  if (error == http::error::bad_version) return 505;
-  return 400;
 }
 
 std::string_view view(beast::string_view text) {
@@ -128,14 +110,6 @@ void run_handler(const HttpHandler& handler, const std::shared_ptr<HttpRequest>&
 }
 
 }  // namespace
-
-struct HttpSession::Reading {
-  http::request_parser<http::empty_body> parser;
-  uint64_t started_ns = 0;
-  bool keep_alive = true;
-  bool http_1_0 = false;
-  bool expects_continue = false;
-};
 
 HttpSession::HttpSession(std::shared_ptr<IoThread> io, EngineShared& shared, size_t listener,
                          Tcp::socket socket)
@@ -211,21 +185,6 @@ bool HttpSession::peer_closed() {
   return info.tcpi_state != TCP_ESTABLISHED;
 }
 
-HttpSession::Awaitable<size_t> HttpSession::read_some(net::mutable_buffer into) {
-  if (tls_) {
-    const auto [error, bytes] = co_await tls_->async_read_some(net::buffer(into), kAwait);
-    co_return error ? 0 : bytes;
-  }
-  const auto [error, bytes] = co_await socket_.async_read_some(net::buffer(into), kAwait);
-  co_return error ? 0 : bytes;
-}
-
-HttpSession::Awaitable<size_t> HttpSession::fill_buffer() {
-  const size_t bytes = co_await read_some(buffer_.prepare(kReadBytes));
-  buffer_.commit(bytes);
-  co_return bytes;
-}
-
 HttpSession::Awaitable<bool> HttpSession::write_all(std::string_view a, std::string_view b) {
   sending_ = true;
   bool first = true;
@@ -292,37 +251,6 @@ HttpSession::Awaitable<void> HttpSession::close_politely() {
     const auto [error, bytes] =
         co_await socket_.async_read_some(buffer_.prepare(kReadBytes), kAwait);
     if (error) break;
-  }
-}
-
-// 0 when the header is there, -1 when the connection has ended, else the status to answer.
-HttpSession::Awaitable<int> HttpSession::read_header(Reading& reading, std::string& problem) {
-  auto& parser = reading.parser;
-  parser.eager(false);
-  parser.header_limit(static_cast<uint32_t>(limits().max_header_bytes));
-  parser.body_limit(boost::none);
-  while (true) {
-    if (buffer_.size() > 0) {
-      if (idle_) {
-        idle_ = false;
-        set_deadline(limits().header_timeout_ns);
-      }
-      beast::error_code error;
-      const size_t used = parser.put(buffer_.data(), error);
-      buffer_.consume(used);
-      if (parser.is_header_done()) co_return 0;
-      if (error && error != http::error::need_more) {
-        problem = error.message();
-        co_return status_of_parse_error(error);
-      }
-      // Beast checks the limit on whole lines only.
-      if (buffer_.size() > limits().max_header_bytes) {
-        problem = "header limit exceeded";
-        co_return 431;
-      }
-    }
-    const size_t bytes = co_await fill_buffer();
-    if (bytes == 0) co_return -1;
   }
 }
 
@@ -505,96 +433,6 @@ HttpSession::Awaitable<void> HttpSession::wait_for_answer(HttpRequest& request,
                                  {ErrorCode::kDeadlineExceeded,
                                   "the query took longer than its limit; narrow the time range"});
   }
-}
-
-HttpSession::Awaitable<HttpSession::BodyError> HttpSession::read_body(
-    Reading& reading, HttpRequest& request, uint64_t max_bytes, MemoryReservation& reservation) {
-  const bool chunked = reading.parser.chunked();
-  const uint64_t length = reading.parser.content_length().value_or(0);
-  if (!chunked && length == 0) co_return BodyError{};
-  if (!chunked && length > max_bytes) {
-    co_return BodyError{
-        413,
-        {ErrorCode::kResourceExhausted, "the body has " + std::to_string(length) +
-                                            " bytes; the limit is " + std::to_string(max_bytes)}};
-  }
-  if (request.headers.get("expect").starts_with("100-continue") && !reading.http_1_0) {
-    const bool sent = co_await write_all("HTTP/1.1 100 Continue\r\n\r\n", {});
-    if (!sent) co_return BodyError{-1, {}};
-    sending_ = false;
-  }
-  set_deadline(limits().body_timeout_ns);
-  if (chunked) co_return co_await read_chunked_body(reading, request, max_bytes, reservation);
-  co_return co_await read_sized_body(request, length, reservation);
-}
-
-static Error out_of_body_memory() {
-  return {ErrorCode::kUnavailable,
-          "too many requests are in flight; their bodies would not fit in memory"};
-}
-
-// Straight from the socket into the body: no parser between. The memory grows with what arrives,
-// so that a length that is claimed but never sent costs nothing.
-HttpSession::Awaitable<HttpSession::BodyError> HttpSession::read_sized_body(
-    HttpRequest& request, uint64_t length, MemoryReservation& reservation) {
-  std::string& body = request.body;
-  size_t filled = 0;
-  while (filled < length) {
-    if (filled == body.size()) {
-      const size_t target = std::min<size_t>(length, std::max(kFirstBodyBytes, 2 * filled));
-      if (!reservation.grow_to(target)) co_return BodyError{503, out_of_body_memory()};
-      // libstdc++ 12 calls the operation with the capacity, which may be more than was asked for.
-      body.resize_and_overwrite(target, [target](char*, size_t) { return target; });
-    }
-    const size_t room = body.size() - filled;
-    if (buffer_.size() > 0) {
-      const size_t part = std::min(room, buffer_.size());
-      std::memcpy(body.data() + filled, buffer_.data().data(), part);
-      buffer_.consume(part);
-      filled += part;
-      continue;
-    }
-    const size_t bytes = co_await read_some(net::buffer(body.data() + filled, room));
-    if (bytes == 0) co_return BodyError{-1, {}};
-    filled += bytes;
-  }
-  co_return BodyError{};
-}
-
-HttpSession::Awaitable<HttpSession::BodyError> HttpSession::read_chunked_body(
-    Reading& reading, HttpRequest& request, uint64_t max_bytes, MemoryReservation& reservation) {
-  http::request_parser<http::string_body> parser(std::move(reading.parser));
-  parser.eager(true);
-  parser.body_limit(max_bytes);
-  while (!parser.is_done()) {
-    if (buffer_.size() > 0) {
-      beast::error_code error;
-      const size_t used = parser.put(buffer_.data(), error);
-      buffer_.consume(used);
-      if (error == http::error::body_limit) {
-        co_return BodyError{
-            413,
-            {ErrorCode::kResourceExhausted,
-             "the body is larger than the limit of " + std::to_string(max_bytes) + " bytes"}};
-      }
-      if (error && error != http::error::need_more) {
-        co_return BodyError{
-            400, {ErrorCode::kInvalidArgument, "the body's chunks are broken: " + error.message()}};
-      }
-      if (!reservation.grow_to(parser.get().body().capacity())) {
-        co_return BodyError{503, out_of_body_memory()};
-      }
-      if (!error || used > 0) continue;
-    }
-    // A chunk header or trailer that does not end.
-    if (buffer_.size() > limits().max_header_bytes) {
-      co_return BodyError{400, {ErrorCode::kInvalidArgument, "a chunk's header is too long"}};
-    }
-    const size_t bytes = co_await fill_buffer();
-    if (bytes == 0) co_return BodyError{-1, {}};
-  }
-  request.body = std::move(parser.get().body());
-  co_return BodyError{};
 }
 
 // Answers a request whose body is not wanted. A short body is read and thrown away, so that the
