@@ -61,6 +61,44 @@ bool replace_lone_surrogates(std::string& text) {
   return replaced;
 }
 
+// JavaScript writes doubles below 1e21 without exponent, and simdjson takes no integer above 64
+// bits. Makes doubles of such numbers by ".0". False when there is none.
+bool mark_big_integers(std::string& text) {
+  std::string out;
+  bool changed = false;
+  for (size_t at = 0; at < text.size();) {
+    const size_t begin = at;
+    if (text[at] == '"') {
+      for (++at; at < text.size() && text[at] != '"'; ++at)
+        at += text[at] == '\\';
+      at = std::min(at + 1, text.size());
+      out.append(text, begin, at - begin);
+      continue;
+    }
+    const auto is_digit = [&](size_t i) {
+      return i < text.size() && text[i] >= '0' && text[i] <= '9';
+    };
+    while (is_digit(at))
+      ++at;
+    if (at == begin) {
+      out.push_back(text[at++]);
+      continue;
+    }
+    out.append(text, begin, at - begin);
+    const bool fraction = begin > 0 && (text[begin - 1] == '.' || text[begin - 1] == '+');
+    const char next = at < text.size() ? text[at] : '\0';
+    if (at - begin < 19 || fraction || next == '.' || next == 'e' || next == 'E') continue;
+    uint64_t fits = 0;
+    const auto result = std::from_chars(text.data() + begin, text.data() + at, fits);
+    const bool negative = begin > 0 && text[begin - 1] == '-';
+    if (result.ec == std::errc{} && !(negative && fits > uint64_t{1} << 63)) continue;
+    out += ".0";
+    changed = true;
+  }
+  if (changed) text = std::move(out);
+  return changed;
+}
+
 template <typename Number>
 std::optional<Number> parse_number(std::string_view text) {
   Number out{};
@@ -111,9 +149,11 @@ Expected<element> Document::parse(std::string_view body, const DecodeLimits& lim
     element root;
     auto error = parser.allocate(std::max<size_t>(body.size(), 32), kMaxJsonDepth);
     if (error == simdjson::SUCCESS) error = parser.parse(body.data(), body.size()).get(root);
-    if (error == simdjson::STRING_ERROR) {
+    if (error == simdjson::STRING_ERROR || error == simdjson::NUMBER_ERROR) {
+      // What JavaScript writes and simdjson does not take is mended in a copy.
       std::string mended(body);
-      if (replace_lone_surrogates(mended)) error = parser.parse(mended).get(root);
+      const bool surrogates = replace_lone_surrogates(mended);
+      if (mark_big_integers(mended) || surrogates) error = parser.parse(mended).get(root);
     }
     if (error != simdjson::SUCCESS) {
       return fail(

@@ -153,7 +153,12 @@ void append_double(std::string& out, double value) {
   } else if (std::isinf(value)) {
     out += value > 0 ? "\"Infinity\"" : "\"-Infinity\"";
   } else {
+    const size_t begin = out.size();
     append_number(out, value);
+    // A big whole number would be taken for an integer by parsers that keep those apart, and then
+    // not fit 64 bits.
+    const bool plain = out.find_first_of(".e", begin) == std::string::npos;
+    if (plain && std::abs(value) >= 9007199254740992.0) out += ".0";
   }
 }
 

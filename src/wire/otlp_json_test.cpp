@@ -134,6 +134,19 @@ TEST(OtlpJson, EveryValueTypeArrives) {
             Value(Value::Kvlist{{"k", Value("v")}, {"n", Value()}}));
 }
 
+TEST(OtlpJson, JavaScriptsBigDoublesArrive) {
+  EXPECT_EQ(decode_value(R"({"doubleValue":403522526612396441600})"),
+            Value(403522526612396441600.0));
+  EXPECT_EQ(decode_value(R"({"doubleValue":-18446744073709551616})"), Value(-0x1p64));
+  EXPECT_EQ(decode_value(R"({"arrayValue":{"values":[{"doubleValue":100000000000000000000},
+      {"intValue":9223372036854775807},{"stringValue":"100000000000000000000 \\\"1"},
+      {"doubleValue":0.100000000000000000000000},{"doubleValue":1e+0000000000000000000001}]}})"),
+            Value(Value::Array{Value(1e20), Value(INT64_MAX), Value("100000000000000000000 \\\"1"),
+                               Value(0.1), Value(10.0)}));
+  EXPECT_THAT(refusal(request_with_value(R"({"intValue":100000000000000000000})")),
+              HasSubstr("64-bit"));
+}
+
 TEST(OtlpJson, AnAttributeMayLackItsKey) {
   const Span span = decode_one(request_with(R"("attributes":[{"value":{"intValue":1}},{}])"));
   EXPECT_EQ(span.attributes, (Attributes{{"", Value(1)}}));
