@@ -99,7 +99,8 @@ class SchemaChecker {
     if (type == "object") object(schema, json.get_object().value(), where);
     if (type == "array" && schema["items"]) {
       size_t index = 0;
-      for (const simdjson::dom::element item : json.get_array().value())
+      const simdjson::dom::array items = json.get_array().value();
+      for (const simdjson::dom::element item : items)
         value(schema["items"], item, where + "[" + std::to_string(index++) + "]");
     }
     if (type == "string") text(schema, std::string(json.get_string().value()), where);
