@@ -92,6 +92,8 @@ std::unique_ptr<Exporter> make_exporter(Signal signal, const std::string& name,
     const std::string endpoint = env_text("OTEL_EXPORTER_ZIPKIN_ENDPOINT");
     if (!endpoint.empty()) config.endpoint = endpoint;
     config.timeout_ms = env_number("OTEL_EXPORTER_ZIPKIN_TIMEOUT", config.timeout_ms);
+    const std::string headers = env_text("WEFT_EXPORTER_ZIPKIN_HEADERS");
+    config.headers = sdk_detail::parse_headers("WEFT_EXPORTER_ZIPKIN_HEADERS", headers);
     out = make_zipkin_exporter(std::move(config), &error);
   } else {
     error = "unknown; known are otlp, otlp_file, console, none" +
