@@ -5,6 +5,7 @@
 #include <array>
 #include <bit>
 #include <deque>
+#include <functional>
 #include <vector>
 
 #include "base/hash.h"
@@ -185,10 +186,12 @@ class Decoder {
 };
 
 Position Decoder::malformed(Position at, const char* what) {
-  if (error_.message.empty()) {
-    error_ = {ErrorCode::kInvalidArgument,
-              fmt::format("malformed OTLP protobuf at byte {}: {}", at - base_, what)};
-  }
+  if (!error_.message.empty()) return nullptr;
+  // Messages that stand more than once are merged elsewhere; there are no offsets there.
+  const bool in_body = std::greater_equal<>()(at, base_) && std::less_equal<>()(at, limit_);
+  error_ = {ErrorCode::kInvalidArgument,
+            in_body ? fmt::format("malformed OTLP protobuf at byte {}: {}", at - base_, what)
+                    : fmt::format("malformed OTLP protobuf: {}, in one that is repeated", what)};
   return nullptr;
 }
 
@@ -255,8 +258,12 @@ void Decoder::merge(std::string_view& into, std::string_view more, bool seen) {
     into = more;
     return;
   }
-  merged_.push_back(std::string(into) + std::string(more));
-  into = merged_.back();
+  // The slack behind it may be read, as on the fast path everywhere else in the body.
+  std::string& merged = merged_.emplace_back();
+  const size_t size = into.size() + more.size();
+  merged.reserve(size + kReadAhead);
+  merged.append(into).append(more).append(kReadAhead, '\0');
+  into = std::string_view(merged).substr(0, size);
 }
 
 Position Decoder::outline_resource_spans(Position p, Position end) {

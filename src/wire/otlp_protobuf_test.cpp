@@ -112,6 +112,23 @@ TEST(OtlpProtobuf, RepeatedMessagesAreMergedAndRepeatedScalarsLast) {
   EXPECT_EQ(spans[0].resource.attributes.size(), 2);
 }
 
+TEST(OtlpProtobuf, MergedMessagesAreReadWithinTheirBounds) {
+  // Learns the key, so that the second request's merged copies are compared with its header.
+  const std::string attribute = field(1, key_value("service.name", string_value("web")));
+  decode(request_of(field(2, ids()), {}, attribute));
+  const auto body = [&](const std::string& more) {
+    return field(1, field(1, attribute) + field(1, more) + field(2, field(2, ids())));
+  };
+  for (const std::string& more : {attribute.substr(0, 0), attribute, attribute + attribute}) {
+    EXPECT_EQ(to_span(decode(body(more)).batch, 0).resource.attributes.size(), 1);
+  }
+  for (size_t size = 1; size < attribute.size(); ++size) {
+    const Error error = decode_error(body(attribute.substr(0, size)));
+    EXPECT_EQ(error.code, ErrorCode::kInvalidArgument);
+    EXPECT_THAT(error.message, HasSubstr("repeated"));
+  }
+}
+
 TEST(OtlpProtobuf, UnknownFieldsAreSkipped) {
   std::string unknown;
   put_uint(unknown, 900, 7);
