@@ -369,7 +369,7 @@ class AresLookup final : public DnsLookup {
     ares_options options = {};
     options.timeout = static_cast<int>(state_->config.timeout_ms);
     options.tries = static_cast<int>(std::max(1u, state_->config.tries));
-    // Without ARES_FLAG_NOCHECKRESP unset, SERVFAIL and REFUSED make c-ares ask the next server.
+    // After SERVFAIL, NOTIMP or REFUSED c-ares goes on to the next server by itself.
     const int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES;
     if (const int status = ares_init_options(&channel_, &options, mask); status != ARES_SUCCESS) {
       channel_ = nullptr;
