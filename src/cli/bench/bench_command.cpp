@@ -121,6 +121,8 @@ class Bench {
   void add(std::string what, double measured, std::string unit,
            std::optional<double> budget = std::nullopt, bool at_least = false,
            std::string note = "") {
+    // Said at once: the table comes after minutes, and something may go wrong before.
+    say(fmt::format("  {}: {:.6g} {}", what, measured, unit));
     table_.rows.push_back(
         {std::move(what), measured, std::move(unit), budget, at_least, std::move(note)});
   }
