@@ -154,7 +154,7 @@ export async function visit(browser: Browser, options: { dark?: boolean; width?:
     if (message.type() === "error" && !/Failed to load resource/.test(message.text())) complaints.push(message.text());
   });
   page.on("pageerror", (error) => complaints.push(error.message));
-  page.setDefaultTimeout(30_000);
+  page.setDefaultTimeout(60_000);
   return { context, page, complaints };
 }
 
