@@ -99,12 +99,14 @@ TEST(AccessLog, IsOneStructuredLine) {
   sdk_test::Recording recording;
   auto span = recording.tracer().start_span("s");
   auto scope = span.activate();
+  // A braced list would end with the declaration; the summary only looks at it.
+  const weft::Attribute attributes[] = {{"customer.kind", "legacy\n"}};
   const weft::RequestSummary summary{.method = "GET",
                                      .route = "/login/{id}",
                                      .path = "/login/7",
                                      .status = 503,
                                      .duration_ns = 1'500'000,
-                                     .attributes = {{"customer.kind", "legacy\n"}}};
+                                     .attributes = attributes};
   const std::string line = weft::format_request(summary);
   EXPECT_THAT(line, HasSubstr(R"("level":"ERROR","trace_id":")" +
                               std::string(span.context().trace_id().hex().view())));

@@ -129,7 +129,9 @@ struct Attribute {
   AttributeValue value;
 };
 
-// A list of attributes, seen and not owned: from a braced list in a call, from an array, a
+// A list of attributes, seen and not owned. A braced list lives as long as the expression that it
+// stands in: pass it straight to a call, and keep an array where the list has to outlive that.
+// Made from a braced list in a call, from an array, a
 // std::vector<Attribute> or a std::span.
 class Attributes {
  public:
