@@ -25,29 +25,37 @@ class BoundedStorage final : public MemoryExporter::Storage {
   explicit BoundedStorage(std::size_t max_bytes) : max_bytes_(max_bytes) {}
 
   void add(Signal signal, std::string_view otlp) override {
-    const std::lock_guard lock(mutex_);
-    requests_.push_back({signal, std::string(otlp)});
-    bytes_ += otlp.size();
-    while (bytes_ > max_bytes_ && requests_.size() > 1) {
-      bytes_ -= requests_.front().bytes.size();
-      requests_.pop_front();
+    Inner& inner = *inner_;
+    const std::lock_guard lock(inner.mutex);
+    inner.requests.push_back({signal, std::string(otlp)});
+    inner.bytes += otlp.size();
+    while (inner.bytes > max_bytes_ && inner.requests.size() > 1) {
+      inner.bytes -= inner.requests.front().bytes.size();
+      inner.requests.pop_front();
     }
   }
 
   std::string take(Signal signal) override {
-    const std::lock_guard lock(mutex_);
+    Inner& inner = *inner_;
+    const std::lock_guard lock(inner.mutex);
     std::string out;
     std::deque<Request> rest;
-    for (Request& request : requests_) {
+    for (Request& request : inner.requests) {
       if (request.signal == signal) {
         out += request.bytes;
-        bytes_ -= request.bytes.size();
+        inner.bytes -= request.bytes.size();
       } else {
         rest.push_back(std::move(request));
       }
     }
-    requests_ = std::move(rest);
+    inner.requests = std::move(rest);
     return out;
+  }
+
+  void after_fork_in_child() noexcept override {
+    // The old one may be locked by a thread that is not here, in the midst of a change.
+    (void)inner_.release();
+    inner_ = std::make_unique<Inner>();
   }
 
  private:
@@ -55,10 +63,13 @@ class BoundedStorage final : public MemoryExporter::Storage {
     Signal signal;
     std::string bytes;
   };
+  struct Inner {
+    std::mutex mutex;
+    std::deque<Request> requests;
+    std::size_t bytes = 0;
+  };
   const std::size_t max_bytes_;
-  std::mutex mutex_;
-  std::deque<Request> requests_;
-  std::size_t bytes_ = 0;
+  std::unique_ptr<Inner> inner_ = std::make_unique<Inner>();
 };
 
 }  // namespace
@@ -66,6 +77,8 @@ class BoundedStorage final : public MemoryExporter::Storage {
 std::shared_ptr<MemoryExporter::Storage> MemoryExporter::make_storage(std::size_t max_bytes) {
   return std::make_shared<BoundedStorage>(max_bytes);
 }
+
+void MemoryExporter::after_fork_in_child() noexcept { storage_->after_fork_in_child(); }
 
 ExportResult MemoryExporter::send(const ExportRequest& request) noexcept {
   try {

