@@ -8,6 +8,7 @@
 #include "store/aggregate_state.h"
 #include "store/batch_columns.h"
 #include "store/page_extract.h"
+#include "store/split_traces.h"
 #include "store/work_units.h"
 
 namespace weft::store {
@@ -149,19 +150,19 @@ class Aggregation {
   }
 
   Status count_split(const WorkUnit& unit, AggregateState& state) {
-    for (uint32_t i = unit.first_split; i < unit.end_split; ++i) {
-      const SplitTrace& split = work_.split[i];
-      WEFT_ASSIGN(SpanBatch trace, gather_trace(snapshot_, split.pieces, split.memory_trace));
-      const auto batch = std::make_shared<const SpanBatch>(std::move(trace));
-      const auto mask = evaluate(filter_, *batch);
-      std::vector<uint32_t> rows;
-      for (uint32_t row = 0; row < mask.size(); ++row) {
-        if (mask[row] != 0 && request_.range.contains(batch->start_ns[row])) rows.push_back(row);
-      }
-      stats_.spans.fetch_add(batch->size(), std::memory_order_relaxed);
-      WEFT_TRY(count_rows(batch, rows, state));
+    std::vector<ColumnRef> columns = request_.group_by;
+    if (request_.value) columns.push_back(*request_.value);
+    WEFT_ASSIGN(const GatheredTraces traces,
+                gather_split_traces(snapshot_, split_of(work_, unit),
+                                    columns_for(request_.filter, std::move(columns))));
+    const SpanBatch& all = *traces.spans;
+    const auto mask = evaluate(filter_, all);
+    std::vector<uint32_t> rows;
+    for (uint32_t row = 0; row < mask.size(); ++row) {
+      if (mask[row] != 0 && request_.range.contains(all.start_ns[row])) rows.push_back(row);
     }
-    return {};
+    stats_.spans.fetch_add(all.size(), std::memory_order_relaxed);
+    return count_rows(traces.spans, rows, state);
   }
 
   // Unsealed spans, without duplicates and without traces that blocks have too.

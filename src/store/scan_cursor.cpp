@@ -5,6 +5,7 @@
 
 #include "store/batch_columns.h"
 #include "store/page_extract.h"
+#include "store/split_traces.h"
 #include "store/work_units.h"
 
 namespace weft::store {
@@ -21,7 +22,8 @@ class Cursor final : public ScanCursor {
         snapshot_(std::move(snapshot)),
         memory_(snapshot_->memory, filter_, request.range),
         filters_(*snapshot_, filter_),
-        work_(make_work(*snapshot_, request.range)) {
+        work_(make_work(*snapshot_, request.range)),
+        split_columns_(columns_for(request.filter, request.columns)) {
     stats_.blocks.fetch_add(work_.blocks);
     stats_.blocks_skipped.fetch_add(work_.blocks_skipped);
   }
@@ -131,22 +133,15 @@ class Cursor final : public ScanCursor {
   }
 
   Expected<std::optional<ScanBatch>> read_split(const WorkUnit& unit) {
-    auto all = std::make_shared<SpanBatch>();
-    std::vector<uint32_t> begin{0};
-    for (uint32_t i = unit.first_split; i < unit.end_split; ++i) {
-      const SplitTrace& split = work_.split[i];
-      WEFT_ASSIGN(const SpanBatch trace,
-                  gather_trace(*snapshot_, split.pieces, split.memory_trace));
-      if (trace.empty()) continue;
-      append_batch(*all, trace);
-      begin.push_back(static_cast<uint32_t>(all->size()));
-    }
-    stats_.spans.fetch_add(all->size(), std::memory_order_relaxed);
-    std::vector<uint8_t> mask = evaluate(filter_, *all);
+    WEFT_ASSIGN(const GatheredTraces traces,
+                gather_split_traces(*snapshot_, split_of(work_, unit), split_columns_));
+    const SpanBatch& all = *traces.spans;
+    stats_.spans.fetch_add(all.size(), std::memory_order_relaxed);
+    std::vector<uint8_t> mask = evaluate(filter_, all);
     for (size_t row = 0; row < mask.size(); ++row) {
-      mask[row] = mask[row] & static_cast<uint8_t>(request_.range.contains(all->start_ns[row]));
+      mask[row] = mask[row] & static_cast<uint8_t>(request_.range.contains(all.start_ns[row]));
     }
-    return make_scan_batch(all, begin, mask, request_);
+    return make_scan_batch(traces.spans, traces.trace_begin, mask, request_);
   }
 
   ScanRequest request_;
@@ -157,6 +152,7 @@ class Cursor final : public ScanCursor {
   MemoryScan memory_;
   BlockFilters filters_;
   WorkList work_;
+  PageReader::Wanted split_columns_;
   std::atomic<size_t> next_{0};
 };
 

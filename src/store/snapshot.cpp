@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <map>
 
-#include "store/batch_columns.h"
-#include "store/page_reader.h"
 
 namespace weft::store {
 namespace {
@@ -93,35 +91,6 @@ std::vector<uint8_t> Snapshot::split_traces(uint32_t block, size_t page) const {
     }
   }
   return mask;
-}
-
-Expected<SpanBatch> gather_trace(const Snapshot& snapshot, const Pieces& pieces,
-                                 uint32_t memory_trace) {
-  std::vector<SpanBatchPtr> batches;
-  for (const Piece& piece : pieces) {
-    const Block& block = *snapshot.blocks->blocks[piece.block];
-    const size_t page_index = block.page_of_trace(piece.trace);
-    PageReader page(block, page_index);
-    const auto begin = page.trace_begin();
-    const uint32_t local = piece.trace - page.info().first_trace;
-    auto rows = begin ? page.read_rows((**begin)[local], (**begin)[local + 1])
-                      : Expected<SpanBatch>(std::unexpected(begin.error()));
-    if (!rows) {
-      if (rows.error().code == ErrorCode::kCorrupt) continue;  // reported; the rest is served
-      return std::unexpected(rows.error());
-    }
-    batches.push_back(std::make_shared<SpanBatch>(std::move(*rows)));
-  }
-  if (memory_trace != UINT32_MAX) {
-    const TraceOrder& order = snapshot.memory->order;
-    const auto rows =
-        std::span(order.rows)
-            .subspan(order.trace_begin[memory_trace],
-                     order.trace_begin[memory_trace + 1] - order.trace_begin[memory_trace]);
-    batches.push_back(std::make_shared<SpanBatch>(gather_rows(snapshot.memory->batches, rows)));
-  }
-  if (batches.size() == 1) return *batches.front();
-  return gather_rows(batches, order_by_trace(batches).rows);
 }
 
 }  // namespace weft::store

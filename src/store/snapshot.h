@@ -53,10 +53,4 @@ struct Snapshot {
 };
 using SnapshotPtr = std::shared_ptr<const Snapshot>;
 
-// All spans of a trace that lies in several places, in trace order without duplicates: of blocks
-// `pieces`, of the unsealed spans trace `memory_trace` (UINT32_MAX: none). Damaged pieces are left
-// out.
-Expected<SpanBatch> gather_trace(const Snapshot& snapshot, const Pieces& pieces,
-                                 uint32_t memory_trace);
-
 }  // namespace weft::store

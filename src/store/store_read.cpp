@@ -5,6 +5,7 @@
 #include "store/page_reader.h"
 #include "store/scan_cursor.h"
 #include "store/store_impl.h"
+#include "store/split_traces.h"
 #include "store/work_units.h"
 
 namespace weft::store {
@@ -164,13 +165,9 @@ class ExportCursor final : public SpanSource::BatchCursor {
         return gather_rows(view.batches, rows);
       }
       default: {
-        SpanBatch out;
-        for (uint32_t i = unit.first_split; i < unit.end_split; ++i) {
-          WEFT_ASSIGN(const SpanBatch trace,
-                      gather_trace(*snapshot_, work_.split[i].pieces, work_.split[i].memory_trace));
-          append_batch(out, trace);
-        }
-        return out;
+        WEFT_ASSIGN(const GatheredTraces traces,
+                    gather_split_traces(*snapshot_, split_of(work_, unit)));
+        return *traces.spans;
       }
     }
   }

@@ -5,8 +5,9 @@
 namespace weft::store {
 namespace {
 
-// Traces that are gathered in one go.
-constexpr size_t kSplitTracesPerUnit = 64;
+// Traces that are gathered in one go. Many: neighbours in time lie in the same pages, and each page
+// is read once a unit.
+constexpr size_t kSplitTracesPerUnit = 1024;
 
 bool overlaps(uint64_t min_ns, uint64_t max_ns, TimeRange range) {
   return max_ns >= range.from_ns && min_ns < range.to_ns;

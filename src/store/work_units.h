@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "scan/scan.h"
@@ -38,6 +39,11 @@ struct WorkList {
   uint64_t blocks = 0;          // with a unit
   uint64_t blocks_skipped = 0;
 };
+
+// The traces of a unit of kind kSplitTraces.
+inline std::span<const SplitTrace> split_of(const WorkList& work, const WorkUnit& unit) {
+  return std::span(work.split).subspan(unit.first_split, unit.end_split - unit.first_split);
+}
 
 // Units that can hold a span of the range, by page bounds on time.
 WorkList make_work(const Snapshot& snapshot, TimeRange range);
