@@ -33,11 +33,11 @@ GlobalTracers& global() {
   return *instance;
 }
 
+// Under the provider's mutex.
 const TracerBinding* make_binding(ProviderCore& core, const TracerCore& tracer) {
   if (core.pipeline->closed()) return nullptr;
   const std::uint32_t scope =
       core.pipeline->add_scope(tracer.name, tracer.version, tracer.schema_url);
-  const std::lock_guard lock(core.mutex);
   return &core.bindings.emplace_back(TracerBinding{&core, scope});
 }
 
@@ -90,6 +90,7 @@ Tracer tracer(std::string_view name, std::string_view version, std::string_view 
   bool made = false;
   TracerCore& core = sdk_detail::find_or_make(global.tracers, name, version, schema_url, made);
   if (made && global.provider != nullptr) {
+    const std::lock_guard provider_lock(global.provider->mutex);
     sdk_detail::set_binding(core, sdk_detail::make_binding(*global.provider, core));
   }
   return SpanFactory::make_tracer(&core);
@@ -119,14 +120,12 @@ TracerProvider::~TracerProvider() { shutdown(shutdown_timeout_ms_); }
 Tracer TracerProvider::tracer(std::string_view name, std::string_view version,
                               std::string_view schema_url) const {
   if (core_ == nullptr) return {};
-  TracerCore* tracer = nullptr;
+  // Made and bound in one step: another thread that finds it may record at once.
+  const std::lock_guard lock(core_->mutex);
   bool made = false;
-  {
-    const std::lock_guard lock(core_->mutex);
-    tracer = &sdk_detail::find_or_make(core_->tracers, name, version, schema_url, made);
-  }
-  if (made) sdk_detail::set_binding(*tracer, sdk_detail::make_binding(*core_, *tracer));
-  return SpanFactory::make_tracer(tracer);
+  TracerCore& tracer = sdk_detail::find_or_make(core_->tracers, name, version, schema_url, made);
+  if (made) sdk_detail::set_binding(tracer, sdk_detail::make_binding(*core_, tracer));
+  return SpanFactory::make_tracer(&tracer);
 }
 
 void TracerProvider::set_global() noexcept {
@@ -134,6 +133,7 @@ void TracerProvider::set_global() noexcept {
   sdk_detail::GlobalTracers& global = sdk_detail::global();
   const std::lock_guard lock(global.mutex);
   global.provider = core_;
+  const std::lock_guard provider_lock(core_->mutex);
   for (TracerCore& tracer : global.tracers) {
     sdk_detail::set_binding(tracer, sdk_detail::make_binding(*core_, tracer));
   }

@@ -440,6 +440,24 @@ TEST(Tracer, MadeBeforeTheProviderRecordsAfterwards) {
   EXPECT_FALSE(tracer.enabled());
 }
 
+TEST(Tracer, AskedForByTwoThreadsAtOnceRecordsForBoth) {
+  Recording recording;
+  constexpr int kRounds = 900;  // below the limit of scopes
+  std::atomic<int> arrived{0};
+  auto work = [&] {
+    for (int round = 0; round < kRounds; ++round) {
+      const std::string scope = "scope " + std::to_string(round);
+      arrived.fetch_add(1);
+      while (arrived.load() < 2 * (round + 1)) std::this_thread::yield();
+      (void)recording.provider().tracer(scope).start_span("s");
+    }
+  };
+  std::thread other(work);
+  work();
+  other.join();
+  EXPECT_EQ(recording.take().size(), 2U * kRounds);
+}
+
 TEST(Tracer, SeveralProvidersAndScopesStayApart) {
   Recording one;
   Recording two;

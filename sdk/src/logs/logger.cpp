@@ -65,12 +65,12 @@ GlobalLoggers& global() {
   return *instance;
 }
 
+// Under the mutex of the provider, if there is one.
 void bind_to(LoggerProviderCore* provider, LoggerCore& logger) {
   const LoggerBinding* binding = nullptr;
   if (provider != nullptr && !provider->pipeline->closed()) {
     const std::uint32_t scope =
         provider->pipeline->add_scope(logger.name, logger.version, logger.schema_url);
-    const std::lock_guard lock(provider->mutex);
     binding = &provider->bindings.emplace_back(LoggerBinding{provider, scope});
   }
   __atomic_store_n(&logger.binding, binding, __ATOMIC_RELEASE);
@@ -166,7 +166,10 @@ Logger logger(std::string_view name, std::string_view version, std::string_view 
   const std::lock_guard lock(global.mutex);
   bool made = false;
   LoggerCore& core = sdk_detail::find_or_make(global.loggers, name, version, schema_url, made);
-  if (made) sdk_detail::bind_to(global.provider, core);
+  if (made && global.provider != nullptr) {
+    const std::lock_guard provider_lock(global.provider->mutex);
+    sdk_detail::bind_to(global.provider, core);
+  }
   return Logger(&core);
 }
 
@@ -192,14 +195,12 @@ LoggerProvider::~LoggerProvider() { shutdown(shutdown_timeout_ms_); }
 Logger LoggerProvider::logger(std::string_view name, std::string_view version,
                               std::string_view schema_url) const {
   if (core_ == nullptr) return {};
-  LoggerCore* logger = nullptr;
+  // Made and bound in one step: another thread that finds it may record at once.
+  const std::lock_guard lock(core_->mutex);
   bool made = false;
-  {
-    const std::lock_guard lock(core_->mutex);
-    logger = &sdk_detail::find_or_make(core_->loggers, name, version, schema_url, made);
-  }
-  if (made) sdk_detail::bind_to(core_, *logger);
-  return Logger(logger);
+  LoggerCore& logger = sdk_detail::find_or_make(core_->loggers, name, version, schema_url, made);
+  if (made) sdk_detail::bind_to(core_, logger);
+  return Logger(&logger);
 }
 
 void LoggerProvider::set_global() noexcept {
@@ -207,6 +208,7 @@ void LoggerProvider::set_global() noexcept {
   sdk_detail::GlobalLoggers& global = sdk_detail::global();
   const std::lock_guard lock(global.mutex);
   global.provider = core_;
+  const std::lock_guard provider_lock(core_->mutex);
   for (LoggerCore& logger : global.loggers) sdk_detail::bind_to(core_, logger);
 }
 

@@ -164,6 +164,10 @@ const InstrumentHandle* MeterCore::make_instrument(std::uint32_t scope,
   InstrumentState* state = find_instrument(scope, spec);
   if (state == nullptr) return null_instrument();
   const std::lock_guard lock(mutex_);
+  // A program may well ask for its instrument every time.
+  for (const InstrumentHandle& handle : instrument_handles_) {
+    if (handle.state == state) return &handle;
+  }
   return &instrument_handles_.emplace_back(InstrumentHandle{state});
 }
 
