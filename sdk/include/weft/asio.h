@@ -8,9 +8,14 @@
 // Inside the coroutine everything works as in plain code: a Scope may live across co_await, and
 // current_span() finds the span on whichever thread the coroutine goes on. Threads of the pool
 // keep nothing of it.
+//
+// The pieces of one request run one after the other, on whichever threads (the executor is a
+// strand): a piece that is due while the thread of the one before has not yet come to its end
+// waits for that. Branches of a request that take turns, as with `co_await (a() && b())`, share
+// its context; to give a branch one of its own, spawn it on an executor of its own:
+// co_spawn(weft::with_context(co_await boost::asio::this_coro::executor), b(), ...).
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <utility>
 
@@ -18,6 +23,7 @@
 #include <boost/asio/prefer.hpp>
 #include <boost/asio/query.hpp>
 #include <boost/asio/require.hpp>
+#include <boost/asio/strand.hpp>
 
 #include <weft/context.h>
 
@@ -25,53 +31,40 @@ namespace weft {
 
 namespace sdk_detail {
 
-// The ambient context of one chain of work while it is not running, and where it is running.
+// The ambient context of one chain of work while it is not running, and where it is running. Only
+// touched by handlers of the chain's strand.
 struct AsioContext {
-  explicit AsioContext(Context given) : initial(given), current(std::move(given)) {}
-  const Context initial;
+  explicit AsioContext(Context given) : current(std::move(given)) {}
   Context current;
-  std::atomic<const void*> thread{nullptr};
+  const void* thread = nullptr;
 };
 
 // Puts the context on for the length of one handler.
 class AsioRun {
  public:
-  explicit AsioRun(AsioContext& state) : state_(&state), side_(state.initial) {
-    const void* me = &ambient_context;
-    const void* nobody = nullptr;
-    if (state.thread.load(std::memory_order_relaxed) == me) {
-      mode_ = Mode::kNested;  // dispatched from within: it is on already
-    } else if (state.thread.compare_exchange_strong(nobody, me, std::memory_order_acquire)) {
-      mode_ = Mode::kMain;
-      swap_ambient(state.current);
-    } else {
-      mode_ = Mode::kSide;  // a parallel branch: starts from what the chain started from
-      swap_ambient(side_);
-    }
+  explicit AsioRun(AsioContext& state) : state_(state), nested_(state.thread == &ambient_context) {
+    if (nested_) return;  // dispatched from within: it is on already
+    state_.thread = &ambient_context;
+    swap_ambient(state_.current);
   }
   AsioRun(const AsioRun&) = delete;
   AsioRun& operator=(const AsioRun&) = delete;
   ~AsioRun() {
-    if (mode_ == Mode::kMain) {
-      swap_ambient(state_->current);
-      state_->thread.store(nullptr, std::memory_order_release);
-    } else if (mode_ == Mode::kSide) {
-      swap_ambient(side_);
-    }
+    if (nested_) return;
+    swap_ambient(state_.current);
+    state_.thread = nullptr;
   }
 
  private:
-  enum class Mode : std::uint8_t { kNested, kMain, kSide };
-  AsioContext* state_;
-  Context side_;
-  Mode mode_;
+  AsioContext& state_;
+  const bool nested_;
 };
 
 }  // namespace sdk_detail
 
 inline namespace v1 {
 
-// An executor around another one. Copies share the context.
+// An executor around a strand. Copies share the context.
 template <class Inner>
 class ContextExecutor {
  public:
@@ -123,9 +116,10 @@ class ContextExecutor {
 // The executor for one request: work on it starts with the given context, by default the ambient
 // one.
 template <class Executor>
-ContextExecutor<Executor> with_context(const Executor& executor,
-                                       Context context = Context::current()) {
-  return {executor, std::make_shared<sdk_detail::AsioContext>(std::move(context))};
+ContextExecutor<boost::asio::strand<Executor>> with_context(
+    const Executor& executor, Context context = Context::current()) {
+  return {boost::asio::strand<Executor>(executor),
+          std::make_shared<sdk_detail::AsioContext>(std::move(context))};
 }
 
 }  // namespace v1
