@@ -54,10 +54,14 @@ struct Pipeline::Lane {
   std::unique_ptr<std::condition_variable> wake = std::make_unique<std::condition_variable>();
   std::unique_ptr<std::thread> thread;
 
-  // The worker's own, kept to reuse their memory.
-  std::string body;
-  std::vector<const ScopeBytes*> scopes;
-  std::vector<std::uint64_t> scope_bytes;
+  // The worker's own, kept to reuse their memory. Replaced, not reused, after a fork: the parent's
+  // worker may have been in the midst of growing one.
+  struct Scratch {
+    std::string body;
+    std::vector<const ScopeBytes*> scopes;
+    std::vector<std::uint64_t> scope_bytes;
+  };
+  std::unique_ptr<Scratch> scratch = std::make_unique<Scratch>();
   RateLimit drop_messages;
   RateLimit failure_messages;
   RateLimit partial_messages;
@@ -321,15 +325,17 @@ bool Pipeline::take_batch(Lane& lane) noexcept {
     }
   }
   // Scopes are only ever added, and their addresses do not change.
-  while (lane.scopes.size() < scopes_.size()) lane.scopes.push_back(&scopes_[lane.scopes.size()]);
+  auto& scopes = lane.scratch->scopes;
+  while (scopes.size() < scopes_.size()) scopes.push_back(&scopes_[scopes.size()]);
   return !lane.taken.empty();
 }
 
 // The whole request: a header of the resource, then for each scope its items, copied.
 void Pipeline::build_request(Lane& lane, std::vector<std::uint32_t>& used,
                              std::string& out) const {
-  auto& bytes = lane.scope_bytes;
-  bytes.assign(lane.scopes.size(), 0);
+  auto& bytes = lane.scratch->scope_bytes;
+  const auto& scopes = lane.scratch->scopes;
+  bytes.assign(scopes.size(), 0);
   used.clear();
   for (const Range& range : lane.taken) {
     std::uint32_t begin = range.chunk->begin_of(range.begin);
@@ -342,7 +348,7 @@ void Pipeline::build_request(Lane& lane, std::vector<std::uint32_t>& used,
   }
   std::size_t resource_size = resource_field_.size() + schema_field_.size();
   for (const std::uint32_t scope : used) {
-    bytes[scope] += lane.scopes[scope]->scope_field.size() + lane.scopes[scope]->schema_field.size();
+    bytes[scope] += scopes[scope]->scope_field.size() + scopes[scope]->schema_field.size();
     resource_size += len_size(bytes[scope]);
   }
   out.clear();
@@ -353,7 +359,7 @@ void Pipeline::build_request(Lane& lane, std::vector<std::uint32_t>& used,
   for (const std::uint32_t scope : used) {
     append_varint(out, len_tag(2));
     append_varint(out, bytes[scope]);
-    out += lane.scopes[scope]->scope_field;
+    out += scopes[scope]->scope_field;
     for (const Range& range : lane.taken) {
       std::uint32_t begin = range.chunk->begin_of(range.begin);
       if (used.size() == 1) {
@@ -366,7 +372,7 @@ void Pipeline::build_request(Lane& lane, std::vector<std::uint32_t>& used,
         begin = item.end;
       }
     }
-    out += lane.scopes[scope]->schema_field;
+    out += scopes[scope]->schema_field;
   }
   out += schema_field_;
 }
@@ -383,10 +389,10 @@ void Pipeline::export_batch(Lane& lane, std::unique_lock<std::mutex>& lock) noex
   } else {
     try {
       thread_local std::vector<std::uint32_t> used;
-      build_request(lane, used, lane.body);
+      build_request(lane, used, lane.scratch->body);
       const std::int64_t deadline =
           monotonic_ns() + lane.options.export_timeout_ms * kNsPerMs;
-      result = lane.exporter->send({signal_, lane.body, items, deadline, lane.cancelled});
+      result = lane.exporter->send({signal_, lane.scratch->body, items, deadline, lane.cancelled});
     } catch (const std::exception& e) {  // out of memory
       result = {ExportOutcome::kGaveUp, 0, e.what()};
     }
@@ -557,6 +563,8 @@ void Pipeline::after_fork_in_child() noexcept {
     (void)lane->wake.release();
     lane->wake = std::make_unique<std::condition_variable>();
     (void)lane->thread.release();
+    (void)lane->scratch.release();
+    lane->scratch = std::make_unique<Lane::Scratch>();
     lane->exporter->after_fork_in_child();
   }
   for (ThreadBuffer* b = thread_state.buffers; b != nullptr; b = b->next) {

@@ -35,24 +35,30 @@ class FileExporter final : public Exporter {
 
   ExportResult send(const ExportRequest& request) noexcept override {
     try {
-      line_.clear();
-      if (!otlp_to_json(request.signal, request.otlp, line_)) {
+      std::string& line = *line_;
+      line.clear();
+      if (!otlp_to_json(request.signal, request.otlp, line)) {
         return {ExportOutcome::kRejected, 0, "the request could not be written as JSON"};
       }
-      line_ += '\n';
+      line += '\n';
       // One write, so that processes that share the file do not mix their lines.
-      if (write_all(fd_, line_)) return {};
+      if (write_all(fd_, line)) return {};
       return {ExportOutcome::kGaveUp, 0, path_ + ": " + std::strerror(errno)};
     } catch (const std::exception& e) {
       return {ExportOutcome::kGaveUp, 0, e.what()};
     }
+  }
+  void after_fork_in_child() noexcept override {
+    // The parent's worker may have been in the midst of growing it.
+    (void)line_.release();
+    line_ = std::make_unique<std::string>();
   }
   std::string description() const override { return "file " + path_; }
 
  private:
   const std::string path_;
   const int fd_;
-  std::string line_;
+  std::unique_ptr<std::string> line_ = std::make_unique<std::string>();  // to reuse its memory
 };
 
 class ConsoleExporter final : public Exporter {

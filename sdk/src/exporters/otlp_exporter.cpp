@@ -177,26 +177,26 @@ class OtlpExporter final : public Exporter {
     try {
       std::string_view body = request.otlp;
       if (config_.protocol == OtlpProtocol::kHttpJson) {
-        json_.clear();
-        if (!otlp_to_json(request.signal, request.otlp, json_)) {
+        buffers_->json.clear();
+        if (!otlp_to_json(request.signal, request.otlp, buffers_->json)) {
           return {ExportOutcome::kRejected, 0, "the request could not be written as JSON"};
         }
-        body = json_;
+        body = buffers_->json;
       }
       if (config_.gzip) {
-        if (!sdk_detail::gzip(body, packed_)) {
+        if (!sdk_detail::gzip(body, buffers_->packed)) {
           return {ExportOutcome::kGaveUp, 0, "the request could not be compressed"};
         }
-        body = packed_;
+        body = buffers_->packed;
       }
       if (config_.protocol == OtlpProtocol::kGrpc) {
         const auto size = static_cast<std::uint32_t>(body.size());
         const char prefix[5] = {static_cast<char>(config_.gzip ? 1 : 0),
                                 static_cast<char>(size >> 24), static_cast<char>(size >> 16),
                                 static_cast<char>(size >> 8), static_cast<char>(size)};
-        framed_.assign(prefix, sizeof(prefix));
-        framed_.append(body);
-        body = framed_;
+        buffers_->framed.assign(prefix, sizeof(prefix));
+        buffers_->framed.append(body);
+        body = buffers_->framed;
       }
       return sdk_detail::post_with_retry(
           transport_, body, request,
@@ -207,7 +207,12 @@ class OtlpExporter final : public Exporter {
     }
   }
 
-  void after_fork_in_child() noexcept override { transport_.forget_connections(); }
+  void after_fork_in_child() noexcept override {
+    transport_.forget_connections();
+    // The parent's worker may have been in the midst of growing them.
+    (void)buffers_.release();
+    buffers_ = std::make_unique<Buffers>();
+  }
 
   std::string description() const override {
     const char* how = config_.protocol == OtlpProtocol::kGrpc       ? "otlp/grpc "
@@ -252,9 +257,11 @@ class OtlpExporter final : public Exporter {
   const OtlpConfig config_;
   const std::string url_;
   sdk_detail::HttpTransport transport_;
-  std::string json_;
-  std::string packed_;
-  std::string framed_;
+  // Kept to reuse their memory.
+  struct Buffers {
+    std::string json, packed, framed;
+  };
+  std::unique_ptr<Buffers> buffers_ = std::make_unique<Buffers>();
 };
 
 bool is_readable(const std::string& path, std::string& why) {

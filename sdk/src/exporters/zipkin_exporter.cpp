@@ -108,12 +108,12 @@ class ZipkinExporter final : public Exporter {
       if (request.signal != Signal::kTraces) {
         return {ExportOutcome::kRejected, 0, "Zipkin takes traces only"};
       }
-      body_.clear();
-      if (!otlp_to_zipkin_json(request.otlp, body_)) {
+      body_->clear();
+      if (!otlp_to_zipkin_json(request.otlp, *body_)) {
         return {ExportOutcome::kRejected, 0, "the request could not be written as JSON"};
       }
       return sdk_detail::post_with_retry(
-          transport_, body_, request, {config_.timeout_ms, 1000, 30000},
+          transport_, *body_, request, {config_.timeout_ms, 1000, 30000},
           [](const sdk_detail::HttpResponse& response) {
             if (response.status < 200 || response.status > 299) {
               return sdk_detail::judge_http_failure(response);
@@ -126,7 +126,12 @@ class ZipkinExporter final : public Exporter {
       return {ExportOutcome::kGaveUp, 0, e.what()};
     }
   }
-  void after_fork_in_child() noexcept override { transport_.forget_connections(); }
+  void after_fork_in_child() noexcept override {
+    transport_.forget_connections();
+    // The parent's worker may have been in the midst of growing it.
+    (void)body_.release();
+    body_ = std::make_unique<std::string>();
+  }
   std::string description() const override { return "zipkin " + config_.endpoint; }
 
  private:
@@ -138,7 +143,7 @@ class ZipkinExporter final : public Exporter {
 
   const ZipkinConfig config_;
   sdk_detail::HttpTransport transport_;
-  std::string body_;
+  std::unique_ptr<std::string> body_ = std::make_unique<std::string>();  // to reuse its memory
 };
 
 }  // namespace
