@@ -13,17 +13,23 @@
 namespace sdk_test {
 namespace {
 
-int listen_on_any_port(std::uint16_t& port) {
+int bind_to_any_port(std::uint16_t& port) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof(address);
-  if (fd < 0 || bind(fd, reinterpret_cast<sockaddr*>(&address), size) != 0 || listen(fd, 64) != 0 ||
+  if (fd < 0 || bind(fd, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
       getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-    throw std::runtime_error("cannot listen on 127.0.0.1");
+    throw std::runtime_error("cannot bind to 127.0.0.1");
   }
   port = ntohs(address.sin_port);
+  return fd;
+}
+
+int listen_on_any_port(std::uint16_t& port) {
+  const int fd = bind_to_any_port(port);
+  if (listen(fd, 64) != 0) throw std::runtime_error("cannot listen on 127.0.0.1");
   return fd;
 }
 
@@ -156,7 +162,7 @@ bool Collector::answer(int fd, const Received& request) {
 
 std::uint16_t unused_port() {
   std::uint16_t port = 0;
-  close(listen_on_any_port(port));
+  bind_to_any_port(port);  // kept, so that nobody else gets it
   return port;
 }
 

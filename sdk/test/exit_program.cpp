@@ -1,5 +1,6 @@
 // Ends in one of the ways in which programs end, with spans in flight; exit_test.cpp runs it and
-// looks at what arrived and how it ended. usage: exit_program <way>, exporters by OTEL_*.
+// looks at what arrived and how it ended. usage: exit_program <way> <milliseconds
+// that the shutdown may take>, exporters by OTEL_*.
 #include <unistd.h>
 
 #include <cstdio>
@@ -41,16 +42,17 @@ void spans(const char* name, int count) {
 
 int main(int argc, char** argv) {
   const std::string way = argc > 1 ? argv[1] : "return";
+  const auto shutdown_ms = static_cast<std::uint32_t>(argc > 2 ? std::atoi(argv[2]) : 5000);
   static Late late;
   static std::optional<weft::Sdk> kept;
   if (way == "static") {
     // Never destroyed before the process ends.
-    kept.emplace(weft::init_from_env());
+    kept.emplace(weft::init_from_env({.shutdown_timeout_ms = shutdown_ms}));
     late.span = tracer.start_span("open for ever");
     spans("before", 100);
     return 0;
   }
-  weft::Sdk sdk = weft::init_from_env();
+  weft::Sdk sdk = weft::init_from_env({.shutdown_timeout_ms = shutdown_ms});
   if (way == "return") {
     spans("before", 100);
     late.span = tracer.start_span("open for ever");
@@ -89,7 +91,7 @@ int main(int argc, char** argv) {
   }
   if (way == "shutdown_early") {
     spans("before", 100);
-    sdk.shutdown(5000);
+    sdk.shutdown(shutdown_ms);
     spans("after", 100);
     return 0;
   }

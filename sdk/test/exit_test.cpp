@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <map>
 #include <string>
 
 #include "collector.h"
@@ -17,8 +18,9 @@ namespace {
 using sdk_test::Collector;
 using sdk_test::Reply;
 
-// Runs the program; its wait status. -1 when it did not end within 60 seconds.
-int run(const std::string& way, const std::string& endpoint) {
+// Runs the program; its wait status. -1 when it did not end within two minutes.
+int run(const std::string& way, const std::string& endpoint, int shutdown_ms) {
+  const std::string milliseconds = std::to_string(shutdown_ms);
   const std::string path = WEFT_SDK_EXIT_PROGRAM;
   const pid_t pid = fork();
   if (pid == 0) {
@@ -27,10 +29,10 @@ int run(const std::string& way, const std::string& endpoint) {
     setenv("OTEL_LOGS_EXPORTER", "none", 1);
     setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.c_str(), 1);
     setenv("OTEL_LOG_LEVEL", "none", 1);
-    execl(path.c_str(), path.c_str(), way.c_str(), nullptr);
+    execl(path.c_str(), path.c_str(), way.c_str(), milliseconds.c_str(), nullptr);
     _exit(127);
   }
-  for (int i = 0; i < 6000; ++i) {
+  for (int i = 0; i < 12'000; ++i) {
     int status = 0;
     if (waitpid(pid, &status, WNOHANG) == pid) return status;
     usleep(10'000);
@@ -40,33 +42,35 @@ int run(const std::string& way, const std::string& endpoint) {
   return -1;
 }
 
-std::size_t count(const Collector& collector, const std::string& name) {
-  std::size_t n = 0;
+// How many spans of each name have arrived.
+std::map<std::string, std::size_t> names(const Collector& collector) {
+  std::map<std::string, std::size_t> out;
   for (const auto& request : collector.received()) {
-    for (const auto& span : sdk_test::decode_spans(request.body)) n += span.name == name ? 1 : 0;
+    for (const auto& span : sdk_test::decode_spans(request.body)) ++out[span.name];
   }
-  return n;
+  return out;
 }
 
 class Exit : public testing::TestWithParam<const char*> {};
 
 TEST_P(Exit, DeliversWhatWasFinished) {
   Collector collector;
-  EXPECT_EQ(run(GetParam(), "http://127.0.0.1:" + std::to_string(collector.port())), 0);
+  EXPECT_EQ(run(GetParam(), collector.url(""), 60'000), 0);
   const std::string way = GetParam();
+  auto arrived = names(collector);
   if (way == "threads") {
     // The queue was full all the time; what it took is delivered.
-    EXPECT_GT(count(collector, "running"), 0U);
+    EXPECT_GT(arrived["running"], 0U);
   } else if (way != "quick") {
-    EXPECT_EQ(count(collector, "before"), 100U);
+    EXPECT_EQ(arrived["before"], 100U);
   }
-  EXPECT_EQ(count(collector, "after"), 0U);
-  EXPECT_EQ(count(collector, "open for ever"), 0U);
+  EXPECT_EQ(arrived["after"], 0U);
+  EXPECT_EQ(arrived["open for ever"], 0U);
 }
 
 TEST_P(Exit, EndsThoughTheCollectorHangs) {
   Collector collector({{.kind = Reply::Kind::kHang}});
-  EXPECT_EQ(run(GetParam(), "http://127.0.0.1:" + std::to_string(collector.port())), 0);
+  EXPECT_EQ(run(GetParam(), collector.url(""), 100), 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Ways, Exit, testing::Values("return", "static", "exit", "threads",
@@ -74,7 +78,7 @@ INSTANTIATE_TEST_SUITE_P(Ways, Exit, testing::Values("return", "static", "exit",
                          [](const auto& parameter) { return std::string(parameter.param); });
 
 TEST(ExitAbsent, EndsThoughNobodyListens) {
-  EXPECT_EQ(run("return", "http://127.0.0.1:" + std::to_string(sdk_test::unused_port())), 0);
+  EXPECT_EQ(run("return", "http://127.0.0.1:" + std::to_string(sdk_test::unused_port()), 100), 0);
 }
 
 }  // namespace

@@ -98,7 +98,7 @@ TEST(Pipeline, BatchesNoLargerThanAsked) {
     total += items;
   }
   EXPECT_EQ(total, 1234U);
-  EXPECT_TRUE(provider.shutdown(1000));
+  EXPECT_TRUE(provider.shutdown(30'000));
   EXPECT_TRUE(counts->shut_down);
   EXPECT_EQ(provider.stats().at(0).exported, 1234U);
 }
@@ -129,9 +129,10 @@ TEST(Pipeline, DropsAndCountsWhatTheQueueCannotHold) {
   config.exporters.push_back({std::make_unique<GatedExporter>(gate), batch});
   weft::TracerProvider provider(std::move(config));
   const weft::Tracer tracer = provider.tracer("t");
-  for (int i = 0; i < 10; ++i) (void)tracer.start_span("first");
+  // The eleventh hands over the ten before it, which are a batch.
+  for (int i = 0; i < 11; ++i) (void)tracer.start_span("first");
   gate->wait_for_somebody();
-  for (int i = 0; i < 1000; ++i) (void)tracer.start_span("s");
+  for (int i = 0; i < 999; ++i) (void)tracer.start_span("s");
   gate->open();
   EXPECT_TRUE(provider.force_flush());
   const weft::ExporterStats stats = provider.stats().at(0);
@@ -149,11 +150,14 @@ TEST(Pipeline, OneExporterThatHangsHarmsNoOther) {
   config.exporters.push_back({std::make_unique<CountingExporter>(counts)});
   weft::TracerProvider provider(std::move(config));
   for (int i = 0; i < 1500; ++i) (void)provider.tracer("t").start_span("s");
-  EXPECT_FALSE(provider.force_flush(200));
+  EXPECT_FALSE(provider.force_flush(50));  // because of the one that hangs
+  for (int i = 0; i < 6000 && provider.stats().at(1).exported != 1500; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
   EXPECT_EQ(provider.stats().at(1).exported, 1500U);
   EXPECT_EQ(provider.stats().at(1).dropped, 0U);
   gate->open();
-  EXPECT_TRUE(provider.shutdown(5000));
+  EXPECT_TRUE(provider.shutdown(30'000));
 }
 
 TEST(Pipeline, ShutdownLeavesAnExporterThatNeverReturnsBehind) {
@@ -183,24 +187,24 @@ TEST(Pipeline, ThreadsThatEndLoseNothing) {
 
 TEST(Pipeline, FlushesWhileThreadsGoOn) {
   Recording recording;
-  std::atomic<bool> stop{false};
-  std::atomic<std::uint64_t> made{0};
+  // So many that all of them fit the queue: nothing may be missing. Threads without an end would
+  // make spans faster than they are decoded here, and each round would have more of them.
+  constexpr int kThreads = 2;
+  constexpr int kEach = 40'000;
+  std::atomic<int> running{kThreads};
   std::vector<std::thread> threads;
-  for (int t = 0; t < 2; ++t) {
+  for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&] {
-      while (!stop.load()) {
-        recording.tracer().start_span("s").set("k", "v");
-        made.fetch_add(1);
-        if (made.load() % 64 == 0) std::this_thread::yield();
-      }
+      for (int i = 0; i < kEach; ++i) recording.tracer().start_span("s").set("k", "v");
+      running.fetch_sub(1);
     });
   }
   std::uint64_t seen = 0;
-  for (int i = 0; i < 20; ++i) seen += recording.take().size();
-  stop.store(true);
+  while (running.load() != 0) seen += recording.take().size();
   for (auto& thread : threads) thread.join();
   seen += recording.take().size();
-  EXPECT_EQ(seen + recording.provider().stats().at(0).dropped, made.load());
+  EXPECT_EQ(seen, std::uint64_t{kThreads} * kEach);
+  EXPECT_EQ(recording.provider().stats().at(0).dropped, 0U);
 }
 
 TEST(Pipeline, ReportsWhatItDrops) {
@@ -249,11 +253,11 @@ TEST(Fork, TheChildExportsItsOwnSpansAndNotItsParents) {
   EXPECT_TRUE(in_child([&] {
     open.end();
     (void)tracer.start_span("child's");
-    if (!provider.force_flush(5000)) return false;
+    if (!provider.force_flush(30'000)) return false;
     const auto spans = sdk_test::decode_spans(storage->take(weft::Signal::kTraces));
     return spans.size() == 1 && spans[0].name == "child's" && spans[0].trace_id != parent_trace &&
            spans[0].resource.at("process.pid") == std::to_string(getpid()) &&
-           provider.shutdown(5000);
+           provider.shutdown(30'000);
   }));
   open.end();
   provider.force_flush();
@@ -290,9 +294,9 @@ TEST(Fork, WhileOtherThreadsAreBusyTheChildWorks) {
   }
   for (int i = 0; i < 20; ++i) {
     EXPECT_TRUE(in_child([&] {
-      alarm(20);  // a lock that nobody holds any more would hang
+      alarm(120);  // a lock that nobody holds any more would hang
       (void)recording.tracer().start_span("child's");
-      return recording.provider().force_flush(10'000);
+      return recording.provider().force_flush(60'000);
     }));
   }
   stop.store(true);
@@ -308,10 +312,10 @@ TEST(Fork, MetricsStartFromZeroInTheChild) {
   counter.add(5);
   EXPECT_TRUE(in_child([&] {
     counter.add(2);
-    if (!provider.force_flush(5000)) return false;
+    if (!provider.force_flush(30'000)) return false;
     return provider.prometheus_text().find("requests_total{otel_scope_name=\"m\"} 2\n") !=
                std::string::npos &&
-           provider.shutdown(5000);
+           provider.shutdown(30'000);
   }));
   EXPECT_THAT(provider.prometheus_text(), testing::HasSubstr("requests_total{otel_scope_name=\"m\"} 5\n"));
 }
