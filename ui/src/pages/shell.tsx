@@ -1,6 +1,6 @@
 // What surrounds every view: the bar with its navigation, range and sharing; dialogs; shortcuts.
 
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { getConfig } from "../api/endpoints.ts";
 import { giveToken, tokenVersion, tokenWanted } from "../api/http.ts";
 import type { PageName } from "../base/permalink.ts";
@@ -150,7 +150,7 @@ export function Shell() {
   const now = address.value;
   useEffect(applyTheme, [isDark.value]);
   useEffect(() => void (document.title = `${kTitles[now.page]}${now.page === "trace" ? ` ${now.id.slice(0, 8)}` : ""} · Weft`), [now.page, now.id]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.addEventListener("keydown", onShortcut, true);
     return () => document.removeEventListener("keydown", onShortcut, true);
   }, []);

@@ -1,6 +1,6 @@
 // One trace: its facts, the minimap, the waterfall or the flame view, and the chosen span's details.
 
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import * as api from "../api/endpoints.ts";
 import { ApiError } from "../api/http.ts";
 import { formatClock, formatCount, formatDay, formatDuration, plural } from "../base/format.ts";
@@ -420,7 +420,8 @@ function zoomed(k: Keys, factor: number): TimeWindow {
 function useKeys(keys: Keys): void {
   const latest = useRef(keys);
   latest.current = keys;
-  useEffect(() => {
+  // Before the first paint: what can be seen can be steered.
+  useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       const k = latest.current;
       const { view, state } = k;

@@ -288,6 +288,7 @@ for (const { name, open } of sites()) {
         await page.goto(inRange(site, path));
         await ready(page);
         if (path.startsWith("/trace") && !path.includes("flame")) {
+          await page.locator(".row").first().waitFor();
           for (let i = 0; i < 10; i++) {
             await page.keyboard.press("j");
             await page.locator(".details").waitFor();
