@@ -7,7 +7,7 @@ namespace {
 
 // Batches below this many spans are merged with the one before: a service that sends its spans
 // one by one must not make a million batches.
-constexpr size_t kSmallBatch = 1024;
+constexpr size_t kSmallBatch = 256;
 
 constexpr uint32_t kViewPageRows = 8192;
 
