@@ -197,10 +197,10 @@ constexpr std::array<std::string_view, 8> kUserAgents = {
     "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) Mobile/15E148",
     "okhttp/4.12.0",
     "Go-http-client/2.0",
-    "axios/1.7.2",
-    "python-requests/2.32.3",
-    "Apache-HttpClient/5.3 (Java/21.0.3)",
-    "curl/8.5.0"};
+    "axios/1.7.2 (shop-platform 4.18.2; node v20.14.0; linux x64)",
+    "python-requests/2.32.3 (shop-platform 4.18.2; CPython 3.12.4)",
+    "Apache-HttpClient/5.3 (Java/21.0.3; shop-platform 4.18.2; amd64)",
+    "Go-http-client/1.1 (shop-platform 4.18.2; go1.22.4; linux/amd64)"};
 
 constexpr std::string_view kStacktrace =
     "com.example.shop.UpstreamException: upstream timed out\n"

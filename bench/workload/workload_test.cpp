@@ -13,7 +13,7 @@ namespace {
 
 struct Facts {
   size_t spans = 0, bytes = 0, roots = 0, orphans = 0, errors = 0, attributes = 0, events = 0;
-  std::set<std::string> keys, services;
+  std::set<std::string> keys, services, routes;
   std::map<TraceId, size_t> traces;
   std::set<SpanId> span_ids;
   size_t max_resources = 0;
@@ -34,6 +34,9 @@ void take(const Batch& batch, Facts& facts, std::map<SpanId, TraceId>& owners,
   for (const AttributeColumn& column : spans.attributes.columns) {
     facts.keys.emplace(spans.strings.at(column.key));
     facts.attributes += column.rows.size();
+    if (spans.strings.at(column.key) != "http.route") continue;
+    for (const auto id : column.strings)
+      facts.routes.emplace(spans.strings.at(id));
   }
   for (const AttributeColumn& column : spans.resources.attributes.columns) {
     if (spans.strings.at(column.key) != "service.name") continue;
@@ -92,6 +95,8 @@ TEST(Workload, SIsOneResourceABatch) {
   EXPECT_EQ(facts.max_resources, 1);
   EXPECT_EQ(facts.services.size(), 20);
   EXPECT_EQ(facts.keys.size(), 31);
+  EXPECT_LE(facts.routes.size(), 80);  // a route repeats, whatever its paths hold
+  EXPECT_TRUE(facts.routes.contains("/products/{id}"));
   expect_near(double(facts.bytes) / double(facts.spans), 418, 0.03);
   expect_near(double(facts.spans) / double(facts.traces.size()), 11.5, 0.05);
   EXPECT_GT(facts.errors, 0);

@@ -70,6 +70,16 @@ class BlockWriter {
   void write_links();
   EncodedBlock finish(const std::vector<SplitEntry>& splits);
 
+  // Whether any span of the batches has something else than 0 there.
+  bool any_set(const std::vector<uint32_t> SpanBatch::* member) const {
+    return std::ranges::any_of(batches_, [&](const SpanBatchPtr& batch) {
+      uint32_t seen = 0;
+      for (uint32_t value : (*batch).*member)
+        seen |= value;
+      return seen != 0;
+    });
+  }
+
   static ColumnMeta field_meta(Field field, ValueType type) {
     ColumnMeta meta;
     meta.field = field;
@@ -369,23 +379,31 @@ void BlockWriter::write_span_fields(TableEncoder&, ColumnGather& gather) {
       return uint64_t{(batch_of(ref).*member)[ref.row]};
     };
   };
+  // Many of these are nothing but zeros: seen quickly, batch by batch.
+  const auto strings = [&](Field field, const std::vector<StringPool::Id> SpanBatch::* ids) {
+    if (any_set(ids)) write_strings(gather, field, rows_, false, text(ids));
+  };
+  const auto numbers = [&](Field field, const std::vector<uint32_t> SpanBatch::* member) {
+    if (any_set(member)) write_numbers(gather, field, rows_, false, number(member));
+  };
   write_strings(gather, Field::kName, rows_, true, text(&SpanBatch::name));
-  write_strings(gather, Field::kStatusMessage, rows_, false, text(&SpanBatch::status_message));
-  write_strings(gather, Field::kTraceState, rows_, false, text(&SpanBatch::trace_state));
+  strings(Field::kStatusMessage, &SpanBatch::status_message);
+  strings(Field::kTraceState, &SpanBatch::trace_state);
   write_numbers(gather, Field::kKind, rows_, true, number(&SpanBatch::kind));
   write_numbers(gather, Field::kStatusCode, rows_, true, number(&SpanBatch::status_code));
-  write_numbers(gather, Field::kFlags, rows_, false, number(&SpanBatch::flags));
-  write_numbers(gather, Field::kDroppedAttributes, rows_, false,
-                number(&SpanBatch::dropped_attributes_count));
-  write_numbers(gather, Field::kDroppedEvents, rows_, false,
-                number(&SpanBatch::dropped_events_count));
-  write_numbers(gather, Field::kDroppedLinks, rows_, false,
-                number(&SpanBatch::dropped_links_count));
+  numbers(Field::kFlags, &SpanBatch::flags);
+  numbers(Field::kDroppedAttributes, &SpanBatch::dropped_attributes_count);
+  numbers(Field::kDroppedEvents, &SpanBatch::dropped_events_count);
+  numbers(Field::kDroppedLinks, &SpanBatch::dropped_links_count);
   const auto count = [](const std::vector<uint32_t>& begin) {
     return [&begin](uint32_t row) { return uint64_t{begin[row + 1] - begin[row]}; };
   };
-  write_numbers(gather, Field::kEventCount, rows_, false, count(event_begin_));
-  write_numbers(gather, Field::kLinkCount, rows_, false, count(link_begin_));
+  if (!events_.empty()) {
+    write_numbers(gather, Field::kEventCount, rows_, false, count(event_begin_));
+  }
+  if (!links_.empty()) {
+    write_numbers(gather, Field::kLinkCount, rows_, false, count(link_begin_));
+  }
 }
 
 void BlockWriter::write_span_specials(TableEncoder& encoder) {

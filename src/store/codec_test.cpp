@@ -125,6 +125,37 @@ TEST(TextTemplate, NumbersAndIdsBecomeVariables) {
   EXPECT_EQ(variables.binary.size(), 8u);
 }
 
+// Short strings are split by words of bits, long ones by characters: the same rules.
+TEST(TextTemplate, ShortAndLongStringsAreSplitAlike) {
+  std::mt19937_64 random(test_seed("ShortAndLongStringsAreSplitAlike"));
+  static constexpr std::string_view kPieces[] = {
+      "/",   "-",     "g",        "Z",       "\xC3\xA9",  "0",   "00", "7",
+      "1234", "deadbeef", "0badc0de", "4bf92f3577b34da6a3ce929d0e0e4736", "999999999999999999",
+      "1234567890123456789", "a", "f", "9", ".", "_", " ",
+      "123e4567-e89b-42d3-a456-426614174000", "ABC", "x1", "@", "[", "`", "{"};
+  const std::string rest(300, '~');
+  for (int round = 0; round < 20'000; ++round) {
+    std::string text;
+    const size_t size = random() % 257;
+    while (text.size() < size)
+      text += kPieces[random() % std::size(kPieces)];
+    text.resize(size);
+    std::string skeleton;
+    std::string long_skeleton;
+    TemplateVariables variables;
+    TemplateVariables long_variables;
+    split_template(text, skeleton, variables);
+    split_template(text + rest, long_skeleton, long_variables);
+    ASSERT_EQ(skeleton + rest, long_skeleton) << text;
+    ASSERT_EQ(variables.binary, long_variables.binary) << text;
+    for (size_t i = 0; i < kMaxTemplateInts; ++i)
+      ASSERT_EQ(variables.ints[i], long_variables.ints[i]) << text;
+    std::string back;
+    ASSERT_TRUE(TemplateJoiner(variables).join(skeleton, back));
+    ASSERT_EQ(back, text);
+  }
+}
+
 TEST(Bloom, HasWhatWasAddedAndLittleElse) {
   std::mt19937_64 random(test_seed("HasWhatWasAddedAndLittleElse"));
   Bloom bloom(10'000);

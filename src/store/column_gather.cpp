@@ -235,18 +235,25 @@ void ColumnGather::add_text(ColumnMeta meta, std::span<const uint32_t> rows,
     ++counts[code_of[id]];
     return code_of[id];
   };
-  size_t page = 0;
-  for (size_t i = 0; i < rows.size(); ++i) {
-    while (rows[i] >= encoder_.page_begin()[page + 1])
-      ++page;
-    const std::string_view text = strings_.local_text(values[i].batch, values[i].id);
-    if (templates.size() <= kMaxTemplates) {
-      split_template(text, skeleton, variables[page]);
-      codes.push_back(code_for(skeleton));
-    } else {
-      // Too many templates: the column is not made of such strings. The rest is kept whole.
-      add_raw(text, variables[page]);
-      codes.push_back(code_for(kRawTemplate));
+  std::vector<std::string_view> texts;
+  size_t at = 0;
+  for (size_t page = 0; page < encoder_.pages(); ++page) {
+    // The strings of a page lie in many batches: they are on their way into the cache while the
+    // others are still looked up.
+    texts.clear();
+    for (; at < rows.size() && rows[at] < encoder_.page_begin()[page + 1]; ++at) {
+      texts.push_back(strings_.local_text(values[at].batch, values[at].id));
+      __builtin_prefetch(texts.back().data());
+    }
+    for (const std::string_view text : texts) {
+      if (templates.size() <= kMaxTemplates) {
+        split_template(text, skeleton, variables[page]);
+        codes.push_back(code_for(skeleton));
+      } else {
+        // Too many templates: the column is not made of such strings. The rest is kept whole.
+        add_raw(text, variables[page]);
+        codes.push_back(code_for(kRawTemplate));
+      }
     }
   }
   entries.resize(counts.size());

@@ -89,8 +89,9 @@ void expect_kept(FaultFileSystem& fs, const std::vector<Span>& sent,
 
 TEST(StoreFault, PowerLossAtEveryOperationLosesNothingAcknowledged) {
   std::mt19937_64 random(test_seed("PowerLossAtEveryOperation"));
-  auto spans = random_spans(random, {.traces = 6, .max_spans_per_trace = 5});
-  spans.resize(std::min<size_t>(spans.size(), 24));
+  auto spans = random_spans(random, {.traces = 24, .max_spans_per_trace = 5});
+  std::shuffle(spans.begin(), spans.end(), random);  // traces are split over requests and blocks
+  spans.resize(24);
   uint64_t operations = 0;
   {
     FaultFileSystem fs(random());
@@ -114,8 +115,9 @@ TEST(StoreFault, PowerLossAtEveryOperationLosesNothingAcknowledged) {
 
 TEST(StoreFault, AnErrorAtEveryOperationIsRefusedOrHarmless) {
   std::mt19937_64 random(test_seed("AnErrorAtEveryOperation"));
-  auto spans = random_spans(random, {.traces = 6, .max_spans_per_trace = 5});
-  spans.resize(std::min<size_t>(spans.size(), 24));
+  auto spans = random_spans(random, {.traces = 24, .max_spans_per_trace = 5});
+  std::shuffle(spans.begin(), spans.end(), random);  // traces are split over requests and blocks
+  spans.resize(24);
   for (uint64_t k = 0; k < 90; k += 1 + random() % 4) {
     FaultFileSystem fs(random());
     std::set<std::string> acknowledged;

@@ -2,7 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <charconv>
+#include <cstring>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "store/stream_codec.h"
 
@@ -44,15 +50,18 @@ constexpr std::array<size_t, 5> kUuidGroups = {8, 4, 4, 4, 12};
 constexpr size_t kUuidLength = 36;
 
 uint8_t nibble(char c) {
-  return static_cast<uint8_t>(c <= '9' ? c - '0' : c - 'a' + 10);
+  // Letters have bit 6 set, digits have not.
+  return static_cast<uint8_t>((c & 15) + (c >> 6) * 9);
 }
 
 // Two digits a byte; an odd last digit fills the high half.
 void append_binary(std::string& out, std::string_view digits) {
-  for (size_t i = 0; i < digits.size(); i += 2) {
-    const uint8_t low = i + 1 < digits.size() ? nibble(digits[i + 1]) : 0;
-    out.push_back(static_cast<char>(nibble(digits[i]) << 4 | low));
-  }
+  const size_t before = out.size();
+  out.resize(before + (digits.size() + 1) / 2);
+  char* to = out.data() + before;
+  for (size_t i = 0; i + 1 < digits.size(); i += 2)
+    *to++ = static_cast<char>(nibble(digits[i]) << 4 | nibble(digits[i + 1]));
+  if (digits.size() % 2 != 0) *to = static_cast<char>(nibble(digits.back()) << 4);
 }
 
 void append_digits(std::string& out, std::string_view binary, size_t digits) {
@@ -116,8 +125,8 @@ void add_raw(std::string_view text, TemplateVariables& variables) {
 
 namespace {
 
-// Writes the template of one string. Text is copied character by character until a digit comes;
-// then the word around it is looked at as a whole.
+// Writes the template of one string without marks. Text is copied character by character until a
+// digit comes; then the word around it is looked at as a whole.
 class Splitter {
  public:
   Splitter(std::string_view text, std::string& skeleton, TemplateVariables& variables)
@@ -126,8 +135,7 @@ class Splitter {
     out_ = skeleton_.data();
   }
 
-  // False when the string holds a mark itself; some variables may have been appended then.
-  bool run() {
+  void run() {
     const char* const data = text_.data();
     const size_t size = text_.size();
     size_t word = 0;  // where the present word begins
@@ -135,18 +143,16 @@ class Splitter {
     while (at < size) {
       const char c = data[at];
       const uint8_t type = class_of(c);
-      if ((type & (kDigit | kMark)) == 0) {
+      if ((type & kDigit) == 0) {
         *out_++ = c;
         ++at;
         if (type == kOther) word = at;
         continue;
       }
-      if (type == kMark) return false;
       out_ -= at - word;
       at = word = take_word(word);
     }
     skeleton_.resize(static_cast<size_t>(out_ - skeleton_.data()));
-    return true;
   }
 
  private:
@@ -213,14 +219,219 @@ bool has_mark(std::string_view text) {
   return (seen & kMark) != 0;
 }
 
+// One bit a character: what class it has. Strings of up to kMaxChars, which are nearly all, are
+// split by words of bits instead of by characters.
+class CharMasks {
+ public:
+  static constexpr size_t kMaxChars = 256;
+
+  explicit CharMasks(std::string_view text) : size_(text.size()) {
+    for (size_t at = 0; at < size_; at += kStep) {
+      if (size_ - at >= kStep) {
+        classify(text.data() + at, at);
+      } else {
+        char last[kStep];
+        std::memset(last, ' ', sizeof last);  // of no class
+        std::memcpy(last, text.data() + at, size_ - at);
+        classify(last, at);
+      }
+    }
+  }
+
+  bool any_mark() const { return mark_ != 0; }
+  // The first digit at or behind `at`; size() when there is none.
+  size_t next_digit(size_t at) const {
+    for (size_t w = at / 64; w * 64 < size_; ++w, at = 0) {
+      const uint64_t bits = digit_[w] & (~uint64_t{0} << (at % 64));
+      if (bits != 0) return w * 64 + static_cast<size_t>(std::countr_zero(bits));
+    }
+    return size_;
+  }
+  // Where the word around `at` begins, if not before `from`.
+  size_t word_begin(size_t at, size_t from) const {
+    while (at > from) {
+      const size_t w = (at - 1) / 64;
+      const size_t used = at - w * 64;  // 1 to 64 bits of this word lie before `at`
+      const uint64_t others = ~word_[w] << (64 - used);
+      const auto run = static_cast<size_t>(std::countl_zero(others));
+      if (run < used) return std::max(from, at - run);
+      at = w * 64;
+    }
+    return from;
+  }
+  size_t word_end(size_t at) const {
+    for (size_t w = at / 64; w * 64 < size_; ++w, at = 0) {
+      const uint64_t others = ~word_[w] & (~uint64_t{0} << (at % 64));
+      if (others != 0) return std::min(size_, w * 64 + size_t(std::countr_zero(others)));
+    }
+    return size_;
+  }
+  // Bits of the 64 characters from `at` on, the first the lowest.
+  uint64_t digits_from(size_t at) const { return window(digit_, at); }
+  uint64_t hex_letters_from(size_t at) const { return window(hex_, at); }
+  uint64_t word_from(size_t at) const { return window(word_, at); }
+
+ private:
+  static constexpr size_t kStep = 16;
+  static constexpr size_t kWords = kMaxChars / 64 + 1;  // the last stays zero, for windows
+
+  static uint64_t window(const uint64_t (&bits)[kWords], size_t at) {
+    const size_t w = at / 64;
+    const size_t shift = at % 64;
+    return shift == 0 ? bits[w] : bits[w] >> shift | bits[w + 1] << (64 - shift);
+  }
+
+  void classify(const char* text, size_t at) {
+    uint64_t digit;
+    uint64_t hex;
+    uint64_t word;
+#ifdef __SSE2__
+    const __m128i c = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text));
+    // SSE has comparisons of signed bytes alone: the range is moved to their lowest end.
+    const auto in_range = [](__m128i bytes, char first, int count) {
+      const __m128i moved = _mm_sub_epi8(bytes, _mm_set1_epi8(static_cast<char>(first + 128)));
+      const __m128i in = _mm_cmplt_epi8(moved, _mm_set1_epi8(static_cast<char>(count - 128)));
+      return static_cast<uint64_t>(_mm_movemask_epi8(in));
+    };
+    digit = in_range(c, '0', 10);
+    hex = in_range(c, 'a', 6);
+    word = digit | in_range(_mm_or_si128(c, _mm_set1_epi8(0x20)), 'a', 26);
+    mark_ |= in_range(c, 0, kMaxTemplateMark + 1);
+#else
+    digit = hex = word = 0;
+    for (size_t i = 0; i < kStep; ++i) {
+      const uint64_t type = class_of(text[i]);
+      digit |= uint64_t{(type & kDigit) != 0} << i;
+      hex |= uint64_t{(type & kHexLetter) != 0} << i;
+      word |= uint64_t{(type & (kDigit | kHexLetter | kAlpha)) != 0} << i;
+      mark_ |= type & kMark;
+    }
+#endif
+    digit_[at / 64] |= digit << (at % 64);
+    hex_[at / 64] |= hex << (at % 64);
+    word_[at / 64] |= word << (at % 64);
+  }
+
+  size_t size_;
+  uint64_t digit_[kWords] = {};
+  uint64_t hex_[kWords] = {};
+  uint64_t word_[kWords] = {};
+  uint64_t mark_ = 0;
+};
+
+// What Splitter does, for strings without marks of up to CharMasks::kMaxChars.
+class MaskSplitter {
+ public:
+  MaskSplitter(std::string_view text, const CharMasks& masks, TemplateVariables& variables)
+      : text_(text), masks_(masks), variables_(variables) {}
+
+  void run(std::string& skeleton) {
+    size_t at = 0;
+    while (true) {
+      const size_t digit = masks_.next_digit(at);
+      if (digit == text_.size()) break;
+      const size_t begin = masks_.word_begin(digit, at);
+      copy(at, begin);
+      at = take_word(begin, masks_.word_end(digit));
+    }
+    copy(at, text_.size());
+    skeleton.assign(buffer_, size_);
+  }
+
+ private:
+  void put(char c) { buffer_[size_++] = c; }
+  void put(TemplateMark mark) { put(static_cast<char>(mark)); }
+  void copy(size_t begin, size_t end) {
+    std::memcpy(buffer_ + size_, text_.data() + begin, end - begin);
+    size_ += end - begin;
+  }
+
+  size_t take_word(size_t begin, size_t end) {
+    const size_t length = end - begin;
+    if (length <= 64) {
+      const uint64_t in_word = length == 64 ? ~uint64_t{0} : (uint64_t{1} << length) - 1;
+      const uint64_t digits = masks_.digits_from(begin) & in_word;
+      const uint64_t hex = masks_.hex_letters_from(begin) & in_word;
+      if ((digits | hex) == in_word && take_hex(begin, length, hex != 0)) return taken_;
+    } else if (std::ranges::all_of(text_.substr(begin, length), is_hex)) {
+      if (take_hex(begin, length, true)) return taken_;  // too long to be a number in any case
+    }
+    for (size_t at = begin; at < end;) {
+      const size_t digit = std::min(masks_.next_digit(at), end);
+      copy(at, digit);
+      at = digit;
+      while (at < end && class_of(text_[at]) == kDigit)
+        ++at;
+      if (at > digit) take_digits(digit, at);
+    }
+    return end;
+  }
+
+  // A word of nothing but hexadecimal digits, as a UUID or a hexadecimal number. False when it is
+  // neither; else taken_ is where the text goes on.
+  bool take_hex(size_t begin, size_t length, bool has_letters) {
+    if (length == kUuidGroups[0] && is_uuid_at(begin)) {
+      put(TemplateMark::kUuid);
+      append_uuid_binary(variables_.binary, text_.substr(begin, kUuidLength));
+      taken_ = begin + kUuidLength;
+      return true;
+    }
+    if (length < kMinHexDigits || length > kMaxHexDigits ||
+        (!has_letters && length <= kMaxIntDigits)) {
+      return false;
+    }
+    put(TemplateMark::kHex);
+    put(static_cast<char>(length));
+    append_binary(variables_.binary, text_.substr(begin, length));
+    taken_ = begin + length;
+    return true;
+  }
+
+  bool is_uuid_at(size_t begin) const {
+    constexpr uint64_t kDashes = 1u << 8 | 1u << 13 | 1u << 18 | 1u << 23;
+    constexpr uint64_t kAll = (uint64_t{1} << kUuidLength) - 1;
+    if (text_.size() - begin < kUuidLength) return false;
+    const uint64_t hex = masks_.digits_from(begin) | masks_.hex_letters_from(begin);
+    if ((hex & kAll) != (kAll ^ kDashes)) return false;
+    if ((masks_.word_from(begin) >> kUuidLength & 1) != 0) return false;
+    const char* const uuid = text_.data() + begin;
+    return uuid[8] == '-' && uuid[13] == '-' && uuid[18] == '-' && uuid[23] == '-';
+  }
+
+  void take_digits(size_t begin, size_t end) {
+    const size_t length = end - begin;
+    if (length > kMaxIntDigits || ints_ == kMaxTemplateInts) return copy(begin, end);
+    if (length > 1 && text_[begin] == '0') {
+      put(TemplateMark::kPadded);
+      put(static_cast<char>(length));
+    } else {
+      put(TemplateMark::kInt);
+    }
+    variables_.ints[ints_++].push_back(parse_decimal(text_.substr(begin, length)));
+  }
+
+  std::string_view text_;
+  const CharMasks& masks_;
+  TemplateVariables& variables_;
+  size_t ints_ = 0;
+  size_t taken_ = 0;
+  size_t size_ = 0;
+  char buffer_[CharMasks::kMaxChars];  // no template is longer than its string
+};
+
 }  // namespace
 
 void split_template(std::string_view text, std::string& skeleton, TemplateVariables& variables) {
   // Marks are looked for first: nothing must have been appended when the string is kept whole.
-  if (has_mark(text) || !Splitter(text, skeleton, variables).run()) {
-    skeleton = kRawTemplate;
-    add_raw(text, variables);
+  if (text.size() <= CharMasks::kMaxChars) {
+    const CharMasks masks(text);
+    if (!masks.any_mark()) return MaskSplitter(text, masks, variables).run(skeleton);
+  } else if (!has_mark(text)) {
+    Splitter(text, skeleton, variables).run();
+    return;
   }
+  skeleton = kRawTemplate;
+  add_raw(text, variables);
 }
 
 void put_variables(std::string& out, const TemplateVariables& variables) {
