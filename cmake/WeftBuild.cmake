@@ -127,13 +127,20 @@ function(weft_benchmarks layer)
 endfunction()
 
 # weft_fuzzer(<name> <source> [DEPENDS target...])
-# A libFuzzer program weft_fuzz_<name>; its corpus lies in fuzz/corpus/<name>/.
+# With WEFT_FUZZ a libFuzzer program weft_fuzz_<name>. With WEFT_TESTS, and any compiler, a test
+# fuzz_<name> that gives the same target its corpus, corpus/<name>/ beside the calling
+# CMakeLists.txt, and a bounded number of mutations of it (fuzz/replay_main.cpp).
 function(weft_fuzzer name source)
-  if(NOT WEFT_FUZZ)
-    return()
-  endif()
   cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})
-  add_executable(weft_fuzz_${name} ${source})
-  target_link_libraries(weft_fuzz_${name} PRIVATE ${ARG_DEPENDS} weft_flags)
-  target_link_options(weft_fuzz_${name} PRIVATE -fsanitize=fuzzer)
+  if(WEFT_FUZZ)
+    add_executable(weft_fuzz_${name} ${source})
+    target_link_libraries(weft_fuzz_${name} PRIVATE ${ARG_DEPENDS} weft_flags)
+    target_link_options(weft_fuzz_${name} PRIVATE -fsanitize=fuzzer)
+  elseif(WEFT_TESTS)
+    add_executable(weft_fuzz_replay_${name} ${source} ${PROJECT_SOURCE_DIR}/fuzz/replay_main.cpp)
+    target_link_libraries(weft_fuzz_replay_${name} PRIVATE ${ARG_DEPENDS} weft_flags)
+    add_test(NAME fuzz_${name}
+      COMMAND weft_fuzz_replay_${name} ${CMAKE_CURRENT_SOURCE_DIR}/corpus/${name})
+    set_tests_properties(fuzz_${name} PROPERTIES LABELS fuzz TIMEOUT 900)
+  endif()
 endfunction()
