@@ -1,5 +1,6 @@
 // Processes that end with this one, whatever ends it: each is started below setpriv, which asks the
-// kernel to end it when its parent dies, even by kill -9.
+// kernel to kill it when its parent dies, even by kill -9. Kill, since a signal that can be handled
+// is lost on a program that is not ready for it yet.
 import { spawn } from 'node:child_process';
 import { closeSync, createWriteStream, openSync, readFileSync } from 'node:fs';
 import { once } from 'node:events';
@@ -18,7 +19,9 @@ export class Children {
   // line of its standard output matches and resolves with the match.
   async start(name, command, args, { env = {}, log, ready, timeoutMs = 30_000, cwd } = {}) {
     const logFd = openSync(log, 'a');
-    const child = spawn('setpriv', ['--pdeathsig', 'TERM', '--', command, ...args], {
+    // The shell in between gives up when the parent was gone before the kernel had been asked.
+    const guard = ['sh', '-c', '[ "$PPID" = "$0" ] && exec "$@"', String(process.pid)];
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...guard, command, ...args], {
       env: { ...process.env, ...env },
       cwd,
       stdio: ['ignore', ready ? 'pipe' : logFd, logFd],

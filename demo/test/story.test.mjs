@@ -3,7 +3,7 @@
 // WEFT_BINARY and WEFT_DEMO_BIN say where the programs are.
 import assert from 'node:assert/strict';
 import { execFile, execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -31,6 +31,7 @@ const pause = (ms) => new Promise((done) => { setTimeout(done, ms); });
 
 const SPEED = 5;
 const JOURNEYS = Number(process.env.WEFT_STORY_JOURNEYS ?? 60);
+const CAST = 10; // processes: Weft, names, vendor, two balancers, four services, the driver
 const SERVICES = ['account-legacy', 'account-oauth', 'product-web', 'session-api'];
 
 const missing = [weft, 'haproxy', 'openssl', 'setpriv'].filter((program) => !(existsSync(program) || has(program)));
@@ -285,19 +286,31 @@ describe('run.mjs', { skip: missing.length > 0 ? `not here: ${missing.join(', ')
     assert.match(result.stderr, new RegExp(`port ${port} \\(http\\) is taken`));
   });
 
-  test('the cast ends when its parent is killed', async () => {
+  test('the cast ends when its parent is killed', async (t) => {
     const work = mkdtempSync(join(tmpdir(), 'weft-killed-'));
     const parent = spawn(process.execPath, [join(here, '../run.mjs'), ...base, '--act', '2', '--journeys', '5', '--rate', '5', '--speed', '5'],
       { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, TMPDIR: work } });
-    let text = '';
-    parent.stdout.on('data', (chunk) => { text += chunk; });
-    for (let i = 0; i < 600 && !text.includes('Act 2'); ++i) await pause(100);
-    const children = () => execFileSync('ps', ['-eo', 'pid,args']).toString().split('\n').filter((line) => line.includes(work));
-    assert.match(text, /Act 2/);
-    assert.ok(children().length > 0);
+    t.after(() => {
+      parent.kill('SIGKILL');
+      rmSync(work, { recursive: true, force: true });
+    });
+    parent.stdout.resume();
+    // All of the cast inherits TMPDIR, whatever its arguments are.
+    const commandOfTheCast = (pid) => {
+      try {
+        if (!readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`TMPDIR=${work}\0`)) return '';
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+      } catch {
+        return ''; // it has ended since
+      }
+    };
+    const children = () => readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name) && Number(name) !== parent.pid)
+      .map(commandOfTheCast).filter((command) => command !== '');
+    for (let i = 0; i < 600 && children().length < CAST; ++i) await pause(100);
+    assert.ok(children().length >= CAST, children().join('\n'));
     parent.kill('SIGKILL');
     for (let i = 0; i < 150 && children().length > 0; ++i) await pause(100);
     assert.deepEqual(children(), []);
-    rmSync(work, { recursive: true, force: true });
   });
 });
