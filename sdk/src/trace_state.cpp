@@ -126,7 +126,8 @@ TraceStateCheck check_trace_state(std::string_view text) noexcept {
     const char* value = ++p;
     while (p < end && (class_of(*p) & kValueChar) != 0) ++p;
     const char* value_end = p;
-    while (p < end && *p == '\t') ++p;  // a tab may only stand before the comma
+    // The first tab ends the value; what follows it up to the comma is blank.
+    while (p < end && is_blank(*p)) ++p;
     while (value_end > value && value_end[-1] == ' ') --value_end;
     if (p != value_end) tidy = false;
     if (value_end == value || value_end - value > 256) return TraceStateCheck::kInvalid;

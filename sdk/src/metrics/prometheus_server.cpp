@@ -22,6 +22,7 @@ namespace {
 
 constexpr std::size_t kMaxConnections = 32;
 constexpr std::size_t kMaxRequestBytes = 8192;
+constexpr std::size_t kMaxDrainedBytes = 1 << 20;
 constexpr std::int64_t kIdleNs = 10 * sdk_detail::kNsPerSecond;
 
 struct Connection {
@@ -29,6 +30,10 @@ struct Connection {
   std::int64_t last_ns;
   std::string in;
   std::string out;  // being written; the connection closes when it is gone
+  // Answered before the request had come to its end: the rest is read and thrown away, because
+  // closing over unread bytes resets the connection and may take the answer with it.
+  bool draining = false;
+  std::size_t drained = 0;
 };
 
 std::string answer(int status, const char* reason, const std::string& type,
@@ -84,7 +89,8 @@ class Server final : public PrometheusServer {
       std::vector<pollfd> fds = {{stop_, POLLIN, 0}};
       fds.push_back({connections.size() < kMaxConnections ? listener_ : -1, POLLIN, 0});
       for (const Connection& c : connections) {
-        fds.push_back({c.fd, static_cast<short>(c.out.empty() ? POLLIN : POLLOUT), 0});
+        const bool reads = c.out.empty() || c.draining;
+        fds.push_back({c.fd, static_cast<short>(reads ? POLLIN : POLLOUT), 0});
       }
       if (poll(fds.data(), fds.size(), 1000) < 0 && errno != EINTR) break;
       if (fds[0].revents != 0) break;
@@ -108,6 +114,13 @@ class Server final : public PrometheusServer {
 
   // False when the connection is done with.
   bool serve(Connection& c) {
+    if (c.draining) {
+      char buffer[4096];
+      const ssize_t n = recv(c.fd, buffer, sizeof(buffer), 0);
+      if (n < 0) return errno == EAGAIN || errno == EINTR;
+      c.drained += static_cast<std::size_t>(n);
+      return n != 0 && c.drained <= kMaxDrainedBytes;
+    }
     if (c.out.empty()) {
       char buffer[2048];
       const ssize_t n = recv(c.fd, buffer, sizeof(buffer), 0);
@@ -124,7 +137,11 @@ class Server final : public PrometheusServer {
     const ssize_t n = send(c.fd, c.out.data(), c.out.size(), MSG_NOSIGNAL);
     if (n < 0) return errno == EAGAIN || errno == EINTR;
     c.out.erase(0, static_cast<std::size_t>(n));
-    return !c.out.empty();
+    if (!c.out.empty()) return true;
+    if (c.in.find("\r\n\r\n") != std::string::npos) return false;
+    shutdown(c.fd, SHUT_WR);
+    c.draining = true;
+    return true;
   }
 
   std::string respond(const std::string& request) {

@@ -34,11 +34,13 @@ using weft::http::NetworkDetail;
 
 constexpr int kError = 2;
 
-std::shared_ptr<weft::http::Resolver> resolver_of(const DnsServer& server, unsigned tries = 1) {
+// `timeout_ms` is short where an answer is not to come, and else long enough for a busy machine.
+std::shared_ptr<weft::http::Resolver> resolver_of(const DnsServer& server, unsigned tries = 1,
+                                                  unsigned timeout_ms = 10'000) {
   weft::http::ResolverConfig config;
   config.servers = server.endpoint();
   config.tries = tries;
-  config.timeout_ms = 100;
+  config.timeout_ms = timeout_ms;
   config.family = weft::http::AddressFamily::kIpv4;
   config.cache_ttl_ms_max = 0;
   return std::make_shared<weft::http::Resolver>(config);
@@ -119,7 +121,7 @@ TEST(CurlClient, ARetriedLookupShowsBothTries) {
   Recorded recorded;
   DnsServer dns({DnsAction::kDrop, DnsAction::kAnswer});
   HttpPeer peer(hello);
-  CurlClient client({.resolver = resolver_of(dns, 3)});
+  CurlClient client({.resolver = resolver_of(dns, 3, 400)});
   EXPECT_TRUE(client.send({.url = peer.url("/", "api.example")}).ok());
   const auto spans = recorded.take();
   const DecodedSpan* lookup = find(spans, "http.dns");
@@ -134,6 +136,39 @@ TEST(CurlClient, ARetriedLookupShowsBothTries) {
   EXPECT_EQ(lookup->events[1].attributes.at("dns.try.server"), dns.endpoint());
 }
 
+TEST(CurlClient, ASlowNameServerIsSeenInTheTry) {
+  Recorded recorded;
+  DnsServer dns({DnsAction::kDelay});
+  HttpPeer peer(hello);
+  CurlClient client({.resolver = resolver_of(dns)});
+  EXPECT_TRUE(client.send({.url = peer.url("/", "api.example")}).ok());
+  const auto spans = recorded.take();
+  const DecodedSpan* lookup = find(spans, "http.dns");
+  ASSERT_NE(lookup, nullptr);
+  EXPECT_EQ(lookup->status, 0);
+  EXPECT_EQ(lookup->attribute("http.dns.tries"), "1");
+  ASSERT_EQ(lookup->events.size(), 1u);
+  EXPECT_EQ(lookup->events[0].attributes.at("dns.try.outcome"), "NOERROR");
+  // The server sleeps for 120 ms before it answers.
+  EXPECT_GE(lookup->end_ns - lookup->start_ns, 100'000'000u);
+}
+
+TEST(CurlClient, ATruncatedAnswerShowsTheSecondTryOverTcp) {
+  Recorded recorded;
+  DnsServer dns({DnsAction::kTruncate});
+  HttpPeer peer(hello);
+  CurlClient client({.resolver = resolver_of(dns)});
+  EXPECT_TRUE(client.send({.url = peer.url("/", "api.example")}).ok());
+  const auto spans = recorded.take();
+  const DecodedSpan* lookup = find(spans, "http.dns");
+  ASSERT_NE(lookup, nullptr);
+  EXPECT_EQ(lookup->status, 0);
+  EXPECT_EQ(lookup->attribute("http.dns.tries"), "2");
+  ASSERT_EQ(lookup->events.size(), 2u);
+  EXPECT_EQ(lookup->events[0].attributes.at("dns.try.outcome"), "truncated");
+  EXPECT_EQ(lookup->events[1].attributes.at("dns.try.outcome"), "NOERROR");
+}
+
 TEST(CurlClient, AFailedLookupMarksTheLookupAndNamesItsReason) {
   const struct {
     DnsAction action;
@@ -145,7 +180,7 @@ TEST(CurlClient, AFailedLookupMarksTheLookupAndNamesItsReason) {
   for (const auto& c : cases) {
     Recorded recorded;
     DnsServer dns({c.action});
-    CurlClient client({.resolver = resolver_of(dns)});
+    CurlClient client({.resolver = resolver_of(dns, 1, c.action == DnsAction::kDrop ? 100 : 10'000)});
     const HttpResponse response = client.send({.url = "http://api.example:1/"});
     EXPECT_EQ(response.result, CURLE_COULDNT_RESOLVE_HOST);
     EXPECT_EQ(response.error_type, std::string("dns.") + c.type);
@@ -223,7 +258,7 @@ TEST(CurlClient, ABlackHoleMarksTheConnectionAsTimedOut) {
   CurlClient client;
   const HttpResponse response =
       client.send({.url = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/",
-                   .timeout_ms = 200});
+                   .timeout_ms = 1000});
   EXPECT_EQ(response.error_type, "timeout.connect");
   const auto spans = recorded.take();
   ASSERT_NE(find(spans, "http.connect"), nullptr);
@@ -237,7 +272,7 @@ TEST(CurlClient, ASlowFirstByteMarksTheWait) {
   Recorded recorded;
   HttpPeer peer([](const PeerRequest&) { return PeerReply{.bytes = {}, .hang = true}; });
   CurlClient client;
-  const HttpResponse response = client.send({.url = peer.url("/"), .timeout_ms = 200});
+  const HttpResponse response = client.send({.url = peer.url("/"), .timeout_ms = 1000});
   EXPECT_EQ(response.error_type, "timeout.wait");
   const auto spans = recorded.take();
   const DecodedSpan* receive = find(spans, "http.receive");
@@ -462,7 +497,7 @@ TEST(CurlMulti, CancellingAtAnyMomentEndsTheSpanOnce) {
     DnsServer dns({rounds % 2 == 0 ? DnsAction::kDrop : DnsAction::kAnswer});
     HttpPeer peer([](const PeerRequest&) { return PeerReply{.bytes = {}, .hang = true}; });
     bool called = false;
-    CurlMulti multi({.resolver = resolver_of(dns)});
+    CurlMulti multi({.resolver = resolver_of(dns, 1, 100)});
     const auto id = multi.add({.url = peer.url("/", "api.example")},
                               [&called](const HttpResponse&) { called = true; });
     for (int i = 0; i < rounds; ++i)
@@ -483,7 +518,7 @@ TEST(CurlMulti, OneThatHangsHoldsNoOtherUp) {
   HttpPeer quick(hello);
   std::vector<std::string> order;
   CurlMulti multi;
-  multi.add({.url = slow.url("/"), .timeout_ms = 300},
+  multi.add({.url = slow.url("/"), .timeout_ms = 2000},
             [&](const HttpResponse& response) { order.push_back(response.error_type); });
   multi.add({.url = quick.url("/")},
             [&](const HttpResponse& response) { order.push_back(response.body); });

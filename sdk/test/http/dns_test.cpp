@@ -13,11 +13,13 @@ using weft::http::DnsResult;
 using weft::http::Resolver;
 using weft::http::ResolverConfig;
 
-ResolverConfig config(const std::string& servers, unsigned tries = 1) {
+// `timeout_ms` is short where an answer is not to come, and else long enough for a busy machine.
+ResolverConfig config(const std::string& servers, unsigned tries = 1,
+                      unsigned timeout_ms = 10'000) {
   ResolverConfig c;
   c.servers = servers;
   c.tries = tries;
-  c.timeout_ms = 100;
+  c.timeout_ms = timeout_ms;
   c.family = AddressFamily::kIpv4;
   return c;
 }
@@ -37,7 +39,7 @@ TEST(Resolver, AnswersWithAddressAndTheQueryThatGotIt) {
 
 TEST(Resolver, ALostQueryIsSeenAndTheRetryToo) {
   DnsServer server({DnsAction::kDrop, DnsAction::kAnswer});
-  const DnsResult result = Resolver(config(server.endpoint(), 3)).resolve("api.example");
+  const DnsResult result = Resolver(config(server.endpoint(), 3, 400)).resolve("api.example");
   ASSERT_TRUE(result.ok()) << result.error_message;
   ASSERT_EQ(result.tries.size(), 2u);
   EXPECT_EQ(result.tries[0].outcome(), "timeout");
@@ -47,7 +49,7 @@ TEST(Resolver, ALostQueryIsSeenAndTheRetryToo) {
 
 TEST(Resolver, WhenEveryQueryIsLostTheErrorIsTimeout) {
   DnsServer server({DnsAction::kDrop});
-  const DnsResult result = Resolver(config(server.endpoint(), 2)).resolve("api.example");
+  const DnsResult result = Resolver(config(server.endpoint(), 2, 100)).resolve("api.example");
   EXPECT_FALSE(result.ok());
   EXPECT_EQ(result.error, "timeout");
   EXPECT_EQ(result.tries.size(), 2u);
@@ -76,7 +78,7 @@ TEST(Resolver, TheNextServerIsAskedWhenTheFirstIsSilent) {
   DnsServer silent({DnsAction::kDrop});
   DnsServer good({DnsAction::kAnswer});
   const DnsResult result =
-      Resolver(config(silent.endpoint() + "," + good.endpoint(), 2)).resolve("api.example");
+      Resolver(config(silent.endpoint() + "," + good.endpoint(), 2, 400)).resolve("api.example");
   ASSERT_TRUE(result.ok());
   ASSERT_EQ(result.tries.size(), 2u);
   EXPECT_EQ(result.tries[0].server, silent.endpoint());
@@ -125,7 +127,7 @@ TEST(Resolver, LiteralAddressesAreNotAskedFor) {
 
 TEST(Resolver, ALookupCanBeGivenUp) {
   DnsServer server({DnsAction::kDrop});
-  Resolver resolver(config(server.endpoint(), 50));
+  Resolver resolver(config(server.endpoint(), 50, 100));
   auto lookup = resolver.start("api.example");
   EXPECT_FALSE(lookup->process());
   lookup.reset();

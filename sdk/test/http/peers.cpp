@@ -142,7 +142,7 @@ PeerReply reply(int status, std::string_view body, std::string_view extra_header
 namespace {
 
 // A self-signed certificate for localhost, made for this run.
-SSL_CTX* make_tls(const std::string& certificate_file) {
+SSL_CTX* make_tls(const std::string& certificate_file, const std::string& key_file, bool mutual) {
   EVP_PKEY* key = EVP_EC_gen("P-256");
   X509* certificate = X509_new();
   X509_set_version(certificate, 2);
@@ -162,9 +162,16 @@ SSL_CTX* make_tls(const std::string& certificate_file) {
   FILE* file = std::fopen(certificate_file.c_str(), "w");
   PEM_write_X509(file, certificate);
   std::fclose(file);
+  file = std::fopen(key_file.c_str(), "w");
+  PEM_write_PrivateKey(file, key, nullptr, nullptr, 0, nullptr, nullptr);
+  std::fclose(file);
   SSL_CTX* context = SSL_CTX_new(TLS_server_method());
   SSL_CTX_use_certificate(context, certificate);
   SSL_CTX_use_PrivateKey(context, key);
+  if (mutual) {
+    SSL_CTX_load_verify_file(context, certificate_file.c_str());
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+  }
   X509_free(certificate);
   EVP_PKEY_free(key);
   return context;
@@ -231,14 +238,16 @@ bool take_request(std::string& text, PeerRequest& out) {
 
 }  // namespace
 
-HttpPeer::HttpPeer(Handler handler, bool tls) : handler_(std::move(handler)) {
+HttpPeer::HttpPeer(Handler handler, bool tls, bool mutual) : handler_(std::move(handler)) {
   listener_ = bound_socket(SOCK_STREAM, 0, &port_);
   listen(listener_, 256);
   if (tls) {
-    char path[] = "/tmp/weft-test-cert-XXXXXX";
-    close(mkstemp(path));
-    certificate_file_ = path;
-    tls_ = make_tls(certificate_file_);
+    for (std::string* file : {&certificate_file_, &key_file_}) {
+      char path[] = "/tmp/weft-test-tls-XXXXXX";
+      close(mkstemp(path));
+      *file = path;
+    }
+    tls_ = make_tls(certificate_file_, key_file_, mutual);
   }
   acceptor_ = std::thread([this] { accept_loop(); });
 }
@@ -255,7 +264,9 @@ HttpPeer::~HttpPeer() {
     worker.join();
   close(listener_);
   if (tls_ != nullptr) SSL_CTX_free(tls_);
-  if (!certificate_file_.empty()) unlink(certificate_file_.c_str());
+  for (const std::string& file : {certificate_file_, key_file_}) {
+    if (!file.empty()) unlink(file.c_str());
+  }
 }
 
 std::string HttpPeer::url(std::string_view path, std::string_view host) const {
@@ -319,8 +330,7 @@ void HttpPeer::serve(int connection) {
 
 int closed_port() {
   int port = 0;
-  const int fd = bound_socket(SOCK_STREAM, 0, &port);
-  close(fd);
+  bound_socket(SOCK_STREAM, 0, &port);  // kept, so that nobody else gets it
   return port;
 }
 

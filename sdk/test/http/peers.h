@@ -74,13 +74,15 @@ class HttpPeer {
  public:
   using Handler = std::function<PeerReply(const PeerRequest&)>;
   // `tls`: a certificate for "localhost" that nobody has signed but itself; its PEM is at
-  // certificate_file() while the server lives.
-  explicit HttpPeer(Handler handler, bool tls = false);
+  // certificate_file() while the server lives, that of its key at key_file(). `mutual`: clients
+  // must show that same certificate.
+  explicit HttpPeer(Handler handler, bool tls = false, bool mutual = false);
   ~HttpPeer();
 
   int port() const { return port_; }
   std::string url(std::string_view path, std::string_view host = "127.0.0.1") const;
   std::string certificate_file() const { return certificate_file_; }
+  std::string key_file() const { return key_file_; }
   int connections() const { return connections_; }
   std::vector<PeerRequest> requests() const;
 
@@ -91,6 +93,7 @@ class HttpPeer {
   const Handler handler_;
   SSL_CTX* tls_ = nullptr;
   std::string certificate_file_;
+  std::string key_file_;
   int listener_ = -1;
   int port_ = 0;
   std::atomic<int> connections_{0};
