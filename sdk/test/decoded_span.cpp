@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include "model/span.h"
+#include "protobuf_check.h"
 #include "wire/otlp_protobuf.h"
 
 namespace sdk_test {
@@ -50,6 +51,10 @@ std::vector<DecodedSpan> decode_spans(std::string_view otlp) {
     d.dropped_links = span.dropped_links_count;
     d.scope_version = span.scope.version;
     d.resource = to_map(span.resource.attributes);
+  }
+  // Only so many, because protobuf's reflection takes its time.
+  if (out.size() <= 5000 && decode_with_protobuf(otlp) != out) {
+    throw std::runtime_error("protobuf's own decoder finds other spans than the server's");
   }
   return out;
 }

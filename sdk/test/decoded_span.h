@@ -15,6 +15,7 @@ struct DecodedEvent {
   std::uint64_t time_ns = 0;
   std::map<std::string, std::string> attributes;
   std::uint32_t dropped_attributes = 0;
+  bool operator==(const DecodedEvent&) const = default;
 };
 
 struct DecodedLink {
@@ -24,6 +25,7 @@ struct DecodedLink {
   std::uint32_t flags = 0;
   std::uint32_t dropped_attributes = 0;
   std::map<std::string, std::string> attributes;
+  bool operator==(const DecodedLink&) const = default;
 };
 
 struct DecodedSpan {
@@ -48,6 +50,7 @@ struct DecodedSpan {
   std::uint32_t dropped_links = 0;
   std::string scope_version;
   std::map<std::string, std::string> resource;
+  bool operator==(const DecodedSpan&) const = default;
 
   // Empty when the attribute is absent.
   std::string attribute(const std::string& key) const {

@@ -13,6 +13,7 @@
 #include <weft/version.h>
 
 #include "../clock.h"
+#include "../no_sigpipe.h"
 
 namespace weft::sdk_detail {
 namespace {
@@ -134,6 +135,7 @@ bool HttpTransport::open() noexcept {
 }
 
 void HttpTransport::close() noexcept {
+  const NoSigpipe no_sigpipe;
   if (easy_ != nullptr) curl_easy_cleanup(easy_);
   if (multi_ != nullptr) curl_multi_cleanup(multi_);
   curl_slist_free_all(static_cast<curl_slist*>(list_));
@@ -171,6 +173,7 @@ HttpResponse HttpTransport::post(std::string_view body, std::int64_t timeout_ms,
 
 HttpResponse HttpTransport::post_once(std::string_view body, std::int64_t timeout_ms, bool fresh,
                                       const std::atomic<bool>& cancelled) noexcept {
+  const NoSigpipe no_sigpipe;
   HttpResponse response;
   if (!open()) {
     response.error = "libcurl cannot start";

@@ -3,13 +3,17 @@
 #include <weft/http/curl.h>
 #include <weft/http/semantics.h>
 
+#include "../no_sigpipe.h"
 #include "curl_exchange.h"
 
 namespace weft::inline v1::http {
 
 struct CurlClient::State {
   explicit State(CurlClientConfig c) : config(std::move(c)), easy(curl_easy_init()) {}
-  ~State() { curl_easy_cleanup(easy); }
+  ~State() {
+    const sdk_detail::NoSigpipe no_sigpipe;
+    curl_easy_cleanup(easy);
+  }
 
   // True when the connection that the last request left behind goes where this one wants to.
   bool is_connected_to(const std::string& authority) const {
@@ -42,6 +46,7 @@ HttpResponse CurlClient::send(const HttpRequest& request) {
   using std::chrono::milliseconds;
   using Clock = std::chrono::steady_clock;
 
+  const sdk_detail::NoSigpipe no_sigpipe;
   const std::uint32_t timeout_ms =
       request.timeout_ms != 0 ? request.timeout_ms : state_->config.timeout_ms;
   const UrlParts url = split_url(request.url);

@@ -6,6 +6,7 @@
 #include <weft/http/curl.h>
 #include <weft/http/semantics.h>
 
+#include "../no_sigpipe.h"
 #include "curl_exchange.h"
 
 namespace weft::inline v1::http {
@@ -37,6 +38,7 @@ struct CurlMulti::State {
   explicit State(CurlClientConfig c) : config(std::move(c)), multi(curl_multi_init()) {}
 
   ~State() {
+    const sdk_detail::NoSigpipe no_sigpipe;
     for (auto& [id, running] : all)
       drop(running);
     for (CURL* easy : idle)
@@ -110,13 +112,22 @@ struct CurlMulti::State {
     if (at == all.end()) return;
     Running running = std::move(at->second);
     all.erase(at);
-    if (running.in_multi) curl_multi_remove_handle(multi, running.easy);
+    if (running.in_multi) {
+      const sdk_detail::NoSigpipe no_sigpipe;  // it may close the connection
+      curl_multi_remove_handle(multi, running.easy);
+    }
     running.in_multi = false;
     running.exchange->transfer().finish(result);
     HttpResponse response = running.exchange->take(result);
     const Done done = std::move(running.done);
     drop(running);
     if (done) done(std::move(response));
+  }
+
+  void perform() {
+    const sdk_detail::NoSigpipe no_sigpipe;
+    int active = 0;
+    curl_multi_perform(multi, &active);
   }
 
   void complete_finished() {
@@ -179,6 +190,7 @@ CurlMulti::Id CurlMulti::add(HttpRequest request, Done done) {
 }
 
 void CurlMulti::cancel(Id id) {
+  const sdk_detail::NoSigpipe no_sigpipe;
   const auto at = state_->all.find(id);
   if (at == state_->all.end()) return;
   Running running = std::move(at->second);
@@ -188,13 +200,12 @@ void CurlMulti::cancel(Id id) {
 
 std::size_t CurlMulti::run_once(std::uint32_t timeout_ms) {
   state_->poll_lookups();
-  int active = 0;
-  curl_multi_perform(state_->multi, &active);
+  state_->perform();
   state_->complete_finished();
   if (state_->all.empty()) return 0;
   state_->wait(timeout_ms);
   state_->poll_lookups();
-  curl_multi_perform(state_->multi, &active);
+  state_->perform();
   state_->complete_finished();
   return state_->all.size();
 }

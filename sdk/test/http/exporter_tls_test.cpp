@@ -1,11 +1,13 @@
 // OTLP over TLS: who is trusted, and who has to show a certificate.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 #include <weft/otlp.h>
 
 #include <atomic>
 #include <chrono>
 
+#include "../../src/no_sigpipe.h"
 #include "peers.h"
 
 namespace {
@@ -35,6 +37,26 @@ weft::OtlpConfig config_for(const HttpPeer& peer) {
   config.headers = {{"api-key", "secret"}};
   config.retry_initial_ms = 10;
   return config;
+}
+
+TEST(NoSigpipe, AWriteToNobodyIsAnErrorAndNoSignal) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  close(ends[0]);
+  {
+    const weft::sdk_detail::NoSigpipe no_sigpipe;
+    EXPECT_EQ(write(ends[1], "x", 1), -1);
+    EXPECT_EQ(errno, EPIPE);
+    const weft::sdk_detail::NoSigpipe within;
+    EXPECT_EQ(write(ends[1], "x", 1), -1);
+  }
+  sigset_t pending;
+  sigpending(&pending);
+  EXPECT_EQ(sigismember(&pending, SIGPIPE), 0);
+  sigset_t mask;
+  pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+  EXPECT_EQ(sigismember(&mask, SIGPIPE), 0);
+  close(ends[1]);
 }
 
 TEST(ExporterTls, DeliversToAServerItTrusts) {

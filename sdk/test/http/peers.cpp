@@ -8,6 +8,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -295,6 +297,11 @@ void HttpPeer::accept_loop() {
 }
 
 void HttpPeer::serve(int connection) {
+  // OpenSSL writes to clients that have gone.
+  sigset_t pipe;
+  sigemptyset(&pipe);
+  sigaddset(&pipe, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
   {
     Channel channel(connection, tls_);
     std::string text;
