@@ -67,7 +67,7 @@ class Encoder {
     const Attributes attributes = index_.spans.at(row);
     const Attributes resource = index_.resources.at(batch_.resource[row]);
     Object span(out_);
-    json::append_id(span.name("traceId"), batch_.trace_id[row]);
+    put_trace_id(span.name("traceId"), batch_.trace_id[row]);
     const bool shared = is_set(attributes, "zipkin.shared") &&
                         batch_.kind[row] == static_cast<uint8_t>(SpanKind::kServer);
     // A shared server span shows the id that it had when it came in, its client's.
@@ -87,6 +87,14 @@ class Encoder {
     put_tags(span, row, attributes, resource);
     if (shared) span.name("shared") += "true";
     if (is_set(attributes, "zipkin.debug")) span.name("debug") += "true";
+  }
+
+  // As Zipkin itself answers: 16 digits for the ids of 64 bits that B3's clients make, else 32.
+  static void put_trace_id(std::string& out, const TraceId& id) {
+    const std::string hex = id.to_hex();
+    const std::string_view digits(hex);
+    const bool is_short = digits.substr(0, 16).find_first_not_of('0') == std::string_view::npos;
+    append_string(out, is_short ? digits.substr(16) : digits);
   }
 
   // Who was called, by the specification's order of preference; nobody for an entry span.

@@ -71,6 +71,18 @@ TEST(ZipkinJson, ShortIdsAreTheLowHalf) {
   EXPECT_EQ(span.kind, SpanKind::kInternal);
 }
 
+TEST(ZipkinJson, ShortTraceIdsComeBackShort) {
+  const auto trace_id = [](const std::string& hex) {
+    const std::string body = encode(decode(R"([{"traceId":")" + hex + R"(","id":"1"}])").batch);
+    return body.substr(0, body.find(','));
+  };
+  EXPECT_EQ(trace_id("abc"), R"([{"traceId":"0000000000000abc")");
+  EXPECT_EQ(trace_id("48485a3953bb6124"), R"([{"traceId":"48485a3953bb6124")");
+  EXPECT_EQ(trace_id("148485a3953bb6124"), R"([{"traceId":"000000000000000148485a3953bb6124")");
+  EXPECT_EQ(trace_id("463ac35c9f6413ad48485a3953bb6124"),
+            R"([{"traceId":"463ac35c9f6413ad48485a3953bb6124")");
+}
+
 TEST(ZipkinJson, ErrorTagsSetTheStatus) {
   const auto status = [](const char* tags) {
     return decode_one(std::string(R"([{"traceId":"1","id":"1","tags":)") + tags + "}]");

@@ -52,7 +52,8 @@ export class Server {
 
   async launch(data, args, wrapper) {
     const command = [...wrapper, weft, 'serve', '--data', data, '--otlp-grpc', '127.0.0.1:0',
-      '--otlp-http', '127.0.0.1:0', '--http', '127.0.0.1:0', '--zipkin', 'off', ...args];
+      '--otlp-http', '127.0.0.1:0', '--http', '127.0.0.1:0',
+      ...(args.includes('--zipkin') ? [] : ['--zipkin', 'off']), ...args];
     this.child = spawn(command[0], command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
     running.add(this.child);
     this.err = '';
@@ -74,7 +75,10 @@ export class Server {
     const [, grpc, otlp, api] = this.ready.match(
       /^weft ready otlp-grpc=(\S+) otlp-http=(\S+) http=(\S+)/) ?? [];
     assert.ok(api, `the ready line is wrong: ${this.ready}`);
-    Object.assign(this, { grpc, otlp: `http://${otlp}`, api: `http://${api}` });
+    const [, zipkin] = this.ready.match(/ zipkin=(\S+)/) ?? [];
+    Object.assign(this, {
+      grpc, otlp: `http://${otlp}`, api: `http://${api}`, zipkin: zipkin && `http://${zipkin}`,
+    });
   }
 
   async stop() {

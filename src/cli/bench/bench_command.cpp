@@ -1,6 +1,7 @@
 // weft bench: measures this machine against the project's budgets, through real sockets, with the
 // load in processes of its own and the server's CPU time counted alone.
 #include <fmt/format.h>
+#include <simdjson.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 #include "cli/bench/bench_server.h"
 #include "cli/bench/budget_table.h"
 #include "cli/bench/machine_limits.h"
+#include "cli/bench/query_budgets.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/output.h"
@@ -27,7 +29,9 @@ namespace {
 
 struct BenchOptions {
   std::string workload = "all";
+  std::string only;  // "query" or everything
   std::string dir;
+  std::string data;  // of the queries: stored there unless it exists, and kept
   bool json = false;
   bool quick = false;
   bool keep = false;
@@ -75,6 +79,7 @@ class Bench {
     WEFT_TRY(prepare());
     say("the machine's limits");
     WEFT_ASSIGN(table_.machine, measure_machine(root_));
+    if (options_.only == "query") return measure_queries();
     for (const char* name : {"S", "C", "M"}) {
       if (options_.workload != "all" && options_.workload != name) continue;
       for (const char* transport : {"grpc", "http"}) {
@@ -121,10 +126,13 @@ class Bench {
   void add(std::string what, double measured, std::string unit,
            std::optional<double> budget = std::nullopt, bool at_least = false,
            std::string note = "") {
-    // Said at once: the table comes after minutes, and something may go wrong before.
-    say(fmt::format("  {}: {:.6g} {}", what, measured, unit));
-    table_.rows.push_back(
-        {std::move(what), measured, std::move(unit), budget, at_least, std::move(note)});
+    add({std::move(what), measured, std::move(unit), budget, at_least, std::move(note)});
+  }
+
+  // Said at once: the table comes after minutes, and something may go wrong before.
+  void add(BudgetRow row) {
+    say(fmt::format("  {}: {:.6g} {}", row.what, row.measured, row.unit));
+    table_.rows.push_back(std::move(row));
   }
 
   // The whole life of a server that takes the load and seals it: its CPU time is what ingest costs.
@@ -189,31 +197,49 @@ class Bench {
   }
 
   Status measure_queries() {
-    say(fmt::format("storing {} spans for queries", with_thousands(options_.query_spans)));
-    const std::string data = root_ + "/queries";
+    const std::string data = options_.data.empty() ? root_ + "/queries" : options_.data;
     LoadRun run;
+    run.workload = "C";
     run.spans = options_.query_spans;
     run.connections = options_.connections;
     run.seed = 7;
     uint64_t traces = 0;
-    {
+    if (std::filesystem::exists(data)) {
+      say("asking what lies in " + data);
+    } else {
+      say(fmt::format("storing {} spans for queries", with_thousands(options_.query_spans)));
       WEFT_ASSIGN(const auto server, BenchServer::start(data));
       WEFT_ASSIGN(const LoadOutcome outcome, server->load(run));
       traces = outcome.traces;
       stored_ = outcome.spans;
       WEFT_TRY(server->stop());
     }
-    say("start-up, traces by id, searches, heatmap");
+    say("start-up, traces by id, queries");
     WEFT_ASSIGN(const auto server, BenchServer::start(data));
+    if (stored_ == 0) {
+      WEFT_ASSIGN(stored_, count_spans(*server));
+    }
     add(fmt::format("start, {} spans stored", with_thousands(stored_)), server->start_ms(), "ms",
         1000);
-    WEFT_TRY(measure_traces(*server, traces, run.seed));
-    WEFT_TRY(measure_searches(*server));
-    WEFT_TRY(measure_heatmap(*server));
+    if (options_.only != "query") WEFT_TRY(measure_traces(*server, traces, run.seed));
+    WEFT_TRY(measure_query_budgets(*server, stored_, options_.quick ? 7 : 15,
+                                   [this](BudgetRow row) { add(std::move(row)); }));
     WEFT_ASSIGN(const ProcessUsage usage, server->usage());
     add("memory after the queries", static_cast<double>(usage.rss_bytes) / 1048576.0, "MiB");
     WEFT_TRY(server->stop());
     return {};
+  }
+
+  // How many spans a server has whose data was there before.
+  static Expected<uint64_t> count_spans(BenchServer& server) {
+    WEFT_ASSIGN(const HttpReply reply, server.api().get("/api/v1/heatmap", {{"q", "{ }"}}));
+    if (reply.status != 200) return std::unexpected(read_api_error(reply).error);
+    simdjson::dom::parser parser;
+    uint64_t spans = 0;
+    if (parser.parse(reply.body)["spans"].get(spans) != simdjson::SUCCESS || spans == 0) {
+      return fail(ErrorCode::kInvalidArgument, "no spans are stored there");
+    }
+    return spans;
   }
 
   // The time of one GET that must succeed; its body is kept in body_.
@@ -232,6 +258,7 @@ class Bench {
   Status measure_traces(BenchServer& server, uint64_t traces, uint64_t seed) {
     workload::Options workload_options;
     workload_options.seed = seed;
+    workload_options.kind = workload::Kind::kC;
     const workload::Workload ids(workload_options);
     std::mt19937_64 random(1);
     std::vector<double> times_ms;
@@ -246,54 +273,6 @@ class Bench {
     add("trace by id, p50, " + of, quantile(times_ms, 0.5), "ms", 2, false,
         fmt::format("{} random traces over HTTP", rounds));
     add("trace by id, p99, " + of, quantile(times_ms, 0.99), "ms", 10);
-    return {};
-  }
-
-  Status measure_searches(BenchServer& server) {
-    struct Case {
-      const char* name;
-      const char* query;
-      bool budgeted;
-    };
-    // The first ones can stop at the newest matches; the others must look at everything.
-    static constexpr Case kCases[] = {
-        {"search by attribute, common value", "{ span.http.response.status_code = 500 }", true},
-        {"search by attribute, value not there", "{ span.user.id = \"u-nobody\" }", true},
-        {"search by attribute, rare (whole store)",
-         "{ span.http.response.status_code = 500 && duration > 1h }", true},
-        {"search, two attributes, none together (all)",
-         "{ span.db.system = \"postgresql\" && span.http.request.method = \"GET\" }", true},
-        {"search by regex on near-unique values (all)", "{ span.url.path =~ \".*/zzz/.*\" }",
-         false},
-        {"search by structure",
-         "{ span.http.response.status_code = 500 } >> { status = error && span.db.system = "
-         "\"mysql\" }",
-         false},
-    };
-    for (const Case& item : kCases) {
-      std::vector<double> times_ms;
-      for (int i = 0; i < (item.budgeted ? 15 : 5); ++i) {
-        WEFT_ASSIGN(const double ms,
-                    timed_get(server, "/api/v1/search", {{"q", item.query}, {"limit", "20"}},
-                              "application/json"));
-        if (i >= 2) times_ms.push_back(ms);
-      }
-      add(item.name, quantile(times_ms, 0.5), "ms",
-          item.budgeted ? std::optional<double>(50) : std::nullopt, false, item.query);
-    }
-    return {};
-  }
-
-  Status measure_heatmap(BenchServer& server) {
-    for (const char* query : {"{ }", "{ resource.service.name != \"none\" && kind = server }"}) {
-      std::vector<double> times_ms;
-      for (int i = 0; i < 10; ++i) {
-        WEFT_ASSIGN(const double ms,
-                    timed_get(server, "/api/v1/heatmap", {{"q", query}}, "application/json"));
-        if (i >= 2) times_ms.push_back(ms);
-      }
-      add("heatmap of all spans", quantile(times_ms, 0.5), "ms", 100, false, query);
-    }
     return {};
   }
 
@@ -332,6 +311,10 @@ int run_bench(int argc, const char* const* argv) {
   line.option("--workload", options.workload, "NAME",
               "S (one resource a request), C (a collector's mix), M (messy) or all");
   line.flag("--quick", options.quick, "A tenth of the spans: a look, not a verdict");
+  line.option("--only", options.only, "NAME", "query: what questions cost, without ingest");
+  line.option("--data", options.data, "DIR",
+              "With --only query: a data directory to ask; made and filled when it is not there, "
+              "and kept for the next time");
   line.option("--dir", options.dir, "DIR", "Where data is written: the disk to measure");
   line.option("--spans", options.ingest_spans, "N", "For ingest (default 3,000,000)");
   line.option("--query-spans", options.query_spans, "N",
@@ -341,10 +324,17 @@ int run_bench(int argc, const char* const* argv) {
   line.option("--connections", options.connections, "N", "Of the load, one request each");
   line.flag("--keep", options.keep, "Leave the data directories behind");
   line.examples({"weft bench", "weft bench --workload C --json",
+                 "weft bench --only query --data /var/tmp/weft-queries",
                  "weft bench --query-spans 100000000 --dir /var/tmp"});
   if (const auto exit_code = line.parse(argc, argv)) return *exit_code;
   if (options.workload != "all" && !workload::kind_from_name(options.workload)) {
     return complain("bench", {ErrorCode::kInvalidArgument, "workloads are S, C, M and all"});
+  }
+  if (!options.only.empty() && options.only != "query") {
+    return complain("bench", {ErrorCode::kInvalidArgument, "--only takes query"});
+  }
+  if (!options.data.empty() && options.only != "query") {
+    return complain("bench", {ErrorCode::kInvalidArgument, "--data goes with --only query"});
   }
   if (options.workload.size() == 1) {
     options.workload[0] = static_cast<char>(std::toupper(options.workload[0]));

@@ -217,7 +217,8 @@ TEST(Zipkin, IdsOf64BitsAreFound) {
       R"([{"traceId":"48485a3953bb6124","id":"48485a3953bb6124","name":"get","timestamp":1700000000000000,"duration":5,"localEndpoint":{"serviceName":"b3"}}])");
   ASSERT_TRUE(batch);
   ApiFixture api(to_spans(batch->batch));
-  EXPECT_THAT(api.body("/api/v2/trace/48485a3953bb6124"), HasSubstr("48485a3953bb6124"));
+  EXPECT_THAT(api.body("/api/v2/trace/48485a3953bb6124"),
+              StartsWith(R"([{"traceId":"48485a3953bb6124",)"));
   EXPECT_EQ(api.get("/api/v1/traces/48485a3953bb6124").status, 200);
 }
 

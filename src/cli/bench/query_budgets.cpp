@@ -1,0 +1,120 @@
+#include "cli/bench/query_budgets.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <vector>
+
+#include "base/clock.h"
+#include "cli/api.h"
+#include "cli/terminal.h"
+
+namespace weft::cli {
+namespace {
+
+struct Question {
+  const char* what;
+  const char* path;
+  const char* query;  // "" for questions without one
+  std::optional<double> budget_ms;
+  bool looks_at_all = true;  // false: the newest matches, or a summary, are answer enough
+};
+
+// Searches that can stop at the newest matches stand beside those that must look at everything.
+constexpr std::array kQuestions = {
+    Question{"search by attribute, common value", "/api/v1/search",
+             "{ span.http.response.status_code = 500 }", 50, false},
+    Question{"search by attribute, value not there", "/api/v1/search",
+             "{ span.user.id = \"u-nobody\" }", 50},
+    Question{"search by attribute, rare (whole store)", "/api/v1/search",
+             "{ span.http.response.status_code = 500 && duration > 1h }", 50},
+    Question{"search, two attributes, none together (all)", "/api/v1/search",
+             "{ span.db.system = \"postgresql\" && span.http.request.method = \"GET\" }", 50},
+    Question{"search by regex on near-unique values (all)", "/api/v1/search",
+             "{ span.url.path =~ \".*/zzz/.*\" }", std::nullopt},
+    Question{"heatmap of all spans", "/api/v1/heatmap", "{ }", 100},
+    Question{"heatmap of a filter's spans", "/api/v1/heatmap",
+             "{ resource.service.name != \"none\" && kind = server }", 100},
+    // Nothing matches: no limit ends it before the last trace.
+    Question{"structural {a} >> {b}, none (all)", "/api/v1/search",
+             "{ span.http.response.status_code = 500 } >> { status = error && span.db.system = "
+             "\"mysql\" }",
+             300},
+    Question{"structural {a} >> {b}, counted (all)", "/api/v1/metrics",
+             "{ kind = server && status = error } >> { kind = client && status = error } | "
+             "count_over_time()",
+             300},
+    Question{"quantile_over_time by (all)", "/api/v1/metrics",
+             "{ } | quantile_over_time(duration, .5, .95, .99) by(resource.service.name)", 200},
+    Question{"attribute keys for completion", "/api/v1/attributes", "", 20, false},
+    Question{"attribute values for completion", "/api/v1/attributes/http.route/values", "", 20,
+             false},
+    Question{"service names for completion", "/api/v1/attributes/service.name/values", "", 20,
+             false},
+};
+
+class Asker {
+ public:
+  explicit Asker(BenchServer& server) : server_(server) {}
+
+  Expected<double> ask_ms(const Question& question) {
+    HttpClient::Parameters parameters;
+    if (*question.query != '\0') parameters.emplace_back("q", question.query);
+    // The answer of a chart, not a single number.
+    if (std::string_view(question.path) == "/api/v1/metrics")
+      parameters.emplace_back("step", "60s");
+    const uint64_t begin = system_clock().steady_ns();
+    WEFT_ASSIGN(const HttpReply reply, server_.api().get(question.path, parameters));
+    const double ms = static_cast<double>(system_clock().steady_ns() - begin) / 1e6;
+    if (reply.status != 200) {
+      return std::unexpected(read_api_error(reply).error.with_prefix(question.what));
+    }
+    return ms;
+  }
+
+ private:
+  BenchServer& server_;
+};
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values.empty() ? 0 : values[values.size() / 2];
+}
+
+}  // namespace
+
+Status measure_query_budgets(BenchServer& server, uint64_t stored, int rounds,
+                             const std::function<void(BudgetRow)>& add) {
+  Asker asker(server);
+  for (const Question& question : kQuestions) {
+    for (int i = 0; i < 2; ++i)
+      WEFT_TRY(asker.ask_ms(question));
+    WEFT_ASSIGN(const ProcessUsage before, server.usage());
+    std::vector<double> times_ms;
+    for (int i = 0; i < rounds; ++i) {
+      WEFT_ASSIGN(const double ms, asker.ask_ms(question));
+      times_ms.push_back(ms);
+    }
+    WEFT_ASSIGN(const ProcessUsage after, server.usage());
+    const double cpu_s = (after.cpu_s - before.cpu_s) / rounds;
+    BudgetRow row;
+    row.what = question.what;
+    row.measured = median(std::move(times_ms));
+    row.unit = "ms";
+    row.budget = question.budget_ms;
+    row.note = fmt::format("{:.1f} ms of CPU", cpu_s * 1e3);
+    // The kernel counts CPU time in hundredths of a second: say no rate of nothing.
+    if (question.looks_at_all && cpu_s * rounds >= 0.02) {
+      row.note +=
+          fmt::format(", {} spans/s a core",
+                      with_thousands(static_cast<uint64_t>(static_cast<double>(stored) / cpu_s)));
+    }
+    if (*question.query != '\0') row.note += fmt::format("; {}", question.query);
+    add(std::move(row));
+  }
+  return {};
+}
+
+}  // namespace weft::cli
