@@ -177,6 +177,9 @@ Expected<std::unique_ptr<Service>> Service::start(server::FinalizedConfig config
   server::ApiOptions api;
   api.source = service->store_.get();
   api.links = service->links_.get();
+  api.pin = [store = service->store_.get()](std::span<const TraceId> ids) {
+    return store->pin(ids);
+  };
   api.ownership = analysis::Ownership(values.squads);
   api.info = [self = service.get()] { return self->info(); };
   service->api_ = std::make_unique<server::Api>(std::move(api));

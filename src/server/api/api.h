@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "analysis/ownership.h"
@@ -41,6 +42,8 @@ struct ApiOptions {
   SpanSource* source = nullptr;          // required; outlives the Api
   const Clock* clock = &system_clock();  // outlives the Api
   LinkStore* links = nullptr;            // outlives the Api; nullptr: links are refused
+  // Keeps the traces of a new link past the store's retention, so that searches find them too.
+  std::function<Status(std::span<const TraceId>)> pin = [](auto) { return Status(); };
   analysis::Ownership ownership;
   ApiLimits limits;
   // Asked at every request, since addresses are known only after the listeners are bound.

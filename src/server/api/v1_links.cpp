@@ -66,6 +66,7 @@ ApiResult create_link(const ApiContext& context, const HttpRequest& request) {
   }
   WEFT_ASSIGN(const Link link,
               links->create(question.path, question.trace_ids, traces, context.now_ns()));
+  WEFT_TRY(context.options().pin(question.trace_ids));
   HttpResponse response = json_response({}, 201);
   JsonWriter json(response.body);
   json.begin_object().field("id", link.id).field("url", "/s/" + link.id).end_object();

@@ -228,6 +228,8 @@ TEST(V1Links, KeepTheirTraces) {
   const HttpResponse link = api.get("/api/v1/links/" + id);
   EXPECT_TRUE(schemas.check("/api/v1/links/{id}", "get", 200, link.body).empty()) << link.body;
   EXPECT_THAT(link.body, HasSubstr(R"("path":"/trace/1?span=2","traceIds":[")" + kTrace1 + "\"]"));
+  ASSERT_EQ(api.pinned.size(), 1u);
+  EXPECT_EQ(api.pinned[0].to_hex(), kTrace1);
   // The store forgets the trace; the link does not.
   api.source = weft::testing::MemorySource({});
   EXPECT_EQ(api.get("/api/v1/traces/1").status, 200);

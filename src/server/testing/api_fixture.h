@@ -50,6 +50,10 @@ class ApiFixture {
     options.source = &source;
     options.clock = &clock;
     options.links = links.get();
+    options.pin = [this](std::span<const TraceId> ids) {
+      pinned.insert(pinned.end(), ids.begin(), ids.end());
+      return Status();
+    };
     options.ownership = analysis::Ownership({{"Account", "Identity", {"session-api"}}});
     options.limits = limits;
     options.info = [] {
@@ -96,6 +100,7 @@ class ApiFixture {
   ManualClock clock{kStart + 10'000 * kMs};
   std::shared_ptr<CancelToken> cancel = std::make_shared<CancelToken>();
   std::unique_ptr<LinkStore> links;
+  std::vector<TraceId> pinned;  // what the store was asked to keep
   std::unique_ptr<Api> api;
   Router router;
 
