@@ -144,9 +144,10 @@ export interface Route {
 }
 export interface LayoutAnswer {
   id: number;
-  routes: Record<string, Route>; // by the edge's "from\0to"
-  nodes: Record<string, Box>;
-  groups: Record<string, Box>;
+  // Maps, not objects: a service may be called __proto__.
+  routes: Map<string, Route>; // by the edge's "from\0to"
+  nodes: Map<string, Box>;
+  groups: Map<string, Box>;
   width: number;
   height: number;
   error?: string;

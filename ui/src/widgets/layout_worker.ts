@@ -22,25 +22,28 @@ function place(nodes: Sized[], edges: EdgeIn[], rankGap: number, nodeGap: number
   const graph = new Graph({ multigraph: false, compound: false });
   graph.setGraph({ rankdir: "LR", ranksep: rankGap, nodesep: nodeGap, marginx: 4, marginy: 4 });
   graph.setDefaultEdgeLabel(() => ({}));
-  for (const n of nodes) graph.setNode(n.id, { width: n.width, height: n.height });
+  // dagre keeps its nodes in objects by name, where names that telemetry made have no place.
+  const number = new Map(nodes.map((n, i) => [n.id, String(i)]));
+  nodes.forEach((n, i) => graph.setNode(String(i), { width: n.width, height: n.height }));
   for (const e of edges) {
     if (e.from === e.to) continue;
+    const [from, to] = [number.get(e.from)!, number.get(e.to)!];
     // Edges between the same two share one way; their labels stand under each other.
-    const known = graph.edge(e.from, e.to) as { width?: number; height?: number } | undefined;
-    graph.setEdge(e.from, e.to, { width: Math.max(known?.width ?? 0, e.labelWidth), height: (known?.height ?? 0) + e.labelHeight, labelpos: "c" });
+    const known = graph.edge(from, to) as { width?: number; height?: number } | undefined;
+    graph.setEdge(from, to, { width: Math.max(known?.width ?? 0, e.labelWidth), height: (known?.height ?? 0) + e.labelHeight, labelpos: "c" });
   }
   layout(graph);
   const boxes = new Map<string, Box>();
-  for (const n of nodes) {
-    const { x, y } = graph.node(n.id) as { x: number; y: number };
+  nodes.forEach((n, i) => {
+    const { x, y } = graph.node(String(i)) as { x: number; y: number };
     boxes.set(n.id, { x, y, width: n.width, height: n.height });
-  }
+  });
   const routes = new Map<string, Route>();
   for (const { v, w } of graph.edges() as { v: string; w: string }[]) {
     const e = graph.edge(v, w) as { points: { x: number; y: number }[]; x?: number; y?: number; height?: number };
     const middle = e.points[e.points.length >> 1];
     const points = e.points.slice(1, -1).map((p): [number, number] => [p.x, p.y]);
-    routes.set(`${v}\0${w}`, { points, x: e.x ?? middle.x, y: (e.y ?? middle.y) - (e.height ?? 0) / 2 });
+    routes.set(`${nodes[Number(v)].id}\0${nodes[Number(w)].id}`, { points, x: e.x ?? middle.x, y: (e.y ?? middle.y) - (e.height ?? 0) / 2 });
   }
   const size = graph.graph() as { width?: number; height?: number };
   return { boxes, routes, width: size.width ?? 0, height: size.height ?? 0 };
@@ -67,16 +70,16 @@ export function layoutMap(request: LayoutRequest): LayoutAnswer {
   };
   const between = request.edges.filter((e) => top(e.from) !== top(e.to)).map((e) => ({ from: top(e.from), to: top(e.to), labelWidth: e.labelWidth, labelHeight: e.labelHeight }));
   const whole = place(outer, between, 34, 26);
-  const answer: LayoutAnswer = { id: request.id, routes: {}, nodes: {}, groups: {}, width: whole.width, height: whole.height };
+  const answer: LayoutAnswer = { id: request.id, routes: new Map(), nodes: new Map(), groups: new Map(), width: whole.width, height: whole.height };
   for (const n of request.nodes) {
     if (n.group === null) {
-      answer.nodes[n.id] = whole.boxes.get(`n:${n.id}`)!;
+      answer.nodes.set(n.id, whole.boxes.get(`n:${n.id}`)!);
       continue;
     }
     const box = whole.boxes.get(`g:${n.group}`)!;
     const at = inner.get(n.group)!.boxes.get(n.id)!;
-    answer.groups[n.group] = box;
-    answer.nodes[n.id] = { ...at, x: box.x - box.width / 2 + kPad + at.x, y: box.y - box.height / 2 + kTitle + at.y };
+    answer.groups.set(n.group, box);
+    answer.nodes.set(n.id, { ...at, x: box.x - box.width / 2 + kPad + at.x, y: box.y - box.height / 2 + kTitle + at.y });
   }
   const used = new Map<string, number>(); // how far down the labels of a shared way reach
   for (const e of request.edges) {
@@ -90,11 +93,11 @@ export function layoutMap(request: LayoutRequest): LayoutAnswer {
     const dy = box ? box.y - box.height / 2 + kTitle : 0;
     const down = used.get(key) ?? 0;
     used.set(key, down + e.labelHeight);
-    answer.routes[`${e.from}\0${e.to}`] = {
+    answer.routes.set(`${e.from}\0${e.to}`, {
       points: route.points.map(([x, y]) => [x + dx, y + dy]),
       x: route.x + dx,
       y: route.y + dy + down + e.labelHeight / 2,
-    };
+    });
   }
   return answer;
 }
@@ -105,7 +108,7 @@ if (typeof self !== "undefined" && typeof window === "undefined" && typeof postM
     try {
       postMessage(layoutMap(event.data));
     } catch (error) {
-      postMessage({ id: event.data.id, routes: {}, nodes: {}, groups: {}, width: 0, height: 0, error: String((error as Error).message) } satisfies LayoutAnswer);
+      postMessage({ id: event.data.id, routes: new Map(), nodes: new Map(), groups: new Map(), width: 0, height: 0, error: String((error as Error).message) } satisfies LayoutAnswer);
     }
   };
 }

@@ -13,6 +13,10 @@ const kNodeWidth = 178;
 const kNodeHeight = 46;
 const kCharWidth = 6.1;
 const kLine = 14;
+// Small maps are drawn larger, up to this; large ones begin readable, and *Fit* shows them whole.
+const kLargest = 1.3;
+const kReadable = 0.72;
+const kLegible = 0.55;
 
 let worker: Worker | null = null;
 let next_id = 1;
@@ -26,7 +30,7 @@ function layout(map: DrawnMap): Promise<LayoutAnswer> {
       waiting.delete(event.data.id);
     };
     worker.onerror = () => {
-      for (const [id, done] of waiting) done({ id, routes: {}, nodes: {}, groups: {}, width: 0, height: 0, error: "The layout could not be worked out" });
+      for (const [id, done] of waiting) done({ id, routes: new Map(), nodes: new Map(), groups: new Map(), width: 0, height: 0, error: "The layout could not be worked out" });
       waiting.clear();
     };
   }
@@ -89,21 +93,22 @@ export interface ServiceGraphProps {
 export function ServiceGraph({ map, chosen, onChoose, onToggleGroup }: ServiceGraphProps) {
   const [placed, setPlaced] = useState<{ map: DrawnMap; answer: LayoutAnswer } | null>(null);
   const [box, width, height] = useSize<HTMLDivElement>();
-  const [pan, setPan] = useState({ x: 0, y: 0, zoom: 1 });
+  const [pan, setPan] = useState({ x: 0, y: 0, zoom: 1, whole: false });
   const drag = useRef<{ x: number; y: number } | null>(null);
   useEffect(() => {
     let gone = false;
     layout(map).then((answer) => {
       if (gone) return;
       setPlaced({ map, answer });
-      setPan({ x: 0, y: 0, zoom: 1 });
+      setPan({ x: 0, y: 0, zoom: 1, whole: false });
     });
     return () => void (gone = true);
   }, [map]);
   const near = useMemo(() => neighbours(map, chosen), [map, chosen]);
   if (placed?.answer.error) return <p class="state error-text">{placed.answer.error}. The table shows the same numbers.</p>;
   const answer = placed?.map === map ? placed.answer : null;
-  const scale = answer && width ? Math.min(1, Math.max(0.72, Math.min((width - 24) / answer.width, (height - 24) / answer.height))) * pan.zoom : 1;
+  const fitting = answer && width ? Math.min(kLargest, (width - 24) / answer.width, (height - 24) / answer.height) : 1;
+  const scale = (pan.whole || fitting >= kLegible ? fitting : kReadable) * pan.zoom;
   const ox = answer ? Math.max(12, (width - answer.width * scale) / 2) + pan.x : 0;
   const oy = answer ? Math.max(12, (height - answer.height * scale) / 2) + pan.y : 0;
   const zoom = (factor: number) => setPan((p) => ({ ...p, zoom: Math.min(4, Math.max(0.25, p.zoom * factor)) }));
@@ -131,19 +136,19 @@ export function ServiceGraph({ map, chosen, onChoose, onToggleGroup }: ServiceGr
             </marker>
           </defs>
           <g transform={`translate(${ox} ${oy}) scale(${scale})`}>
-            {Object.entries(answer.groups).map(([squad, g]) => (
+            {[...answer.groups].map(([squad, g]) => (
               <Frame key={squad} squad={squad} box={g} onToggle={() => onToggleGroup(squad)} />
             ))}
-            {map.edges.map((e) => answer.nodes[e.from] && answer.nodes[e.to] && <EdgePath key={e.id} edge={e} curve={curveBetween(answer.nodes[e.from], answer.nodes[e.to], answer.routes[e.id], e.from === e.to)} faded={near !== null && !near.has(e.id)} chosen={chosen === e.id} />)}
-            {map.nodes.map((n) => answer.nodes[n.id] && <Card key={n.id} node={n} box={answer.nodes[n.id]} chosen={chosen === n.id} faded={near !== null && !near.has(n.id)} onChoose={() => onChoose(chosen === n.id ? null : n.id)} onOpen={n.closed ? () => onToggleGroup(n.title) : undefined} />)}
-            {map.edges.map((e) => answer.nodes[e.from] && answer.nodes[e.to] && <EdgeLabel key={e.id} edge={e} curve={curveBetween(answer.nodes[e.from], answer.nodes[e.to], answer.routes[e.id], e.from === e.to)} faded={near !== null && !near.has(e.id)} chosen={chosen === e.id} onChoose={() => onChoose(chosen === e.id ? null : e.id)} />)}
+            {map.edges.map((e) => answer.nodes.has(e.from) && answer.nodes.has(e.to) && <EdgePath key={e.id} edge={e} curve={curveBetween(answer.nodes.get(e.from)!, answer.nodes.get(e.to)!, answer.routes.get(e.id), e.from === e.to)} faded={near !== null && !near.has(e.id)} chosen={chosen === e.id} />)}
+            {map.nodes.map((n) => answer.nodes.has(n.id) && <Card key={n.id} node={n} box={answer.nodes.get(n.id)!} chosen={chosen === n.id} faded={near !== null && !near.has(n.id)} onChoose={() => onChoose(chosen === n.id ? null : n.id)} onOpen={n.closed ? () => onToggleGroup(n.title) : undefined} />)}
+            {map.edges.map((e) => answer.nodes.has(e.from) && answer.nodes.has(e.to) && <EdgeLabel key={e.id} edge={e} curve={curveBetween(answer.nodes.get(e.from)!, answer.nodes.get(e.to)!, answer.routes.get(e.id), e.from === e.to)} faded={near !== null && !near.has(e.id)} chosen={chosen === e.id} onChoose={() => onChoose(chosen === e.id ? null : e.id)} />)}
           </g>
         </svg>
       )}
       <div class="map-zoom segments" role="group" aria-label="Zoom">
         <button type="button" class="button icon" aria-label="Zoom in" onClick={() => zoom(1.25)}><Icon.plus /></button>
         <button type="button" class="button icon" aria-label="Zoom out" onClick={() => zoom(0.8)}><Icon.minus /></button>
-        <button type="button" class="button" onClick={() => setPan({ x: 0, y: 0, zoom: 1 })}>Fit</button>
+        <button type="button" class="button" onClick={() => setPan({ x: 0, y: 0, zoom: 1, whole: true })}>Fit</button>
       </div>
     </div>
   );

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { drawnMap, edgeLines, isBroken, type MapEdgeIn, type MapNodeIn } from "../../src/base/map_model.ts";
 import { layoutMap } from "../../src/widgets/layout_worker.ts";
-// @ts-expect-error plain JavaScript shared with the mock
-import { random } from "../mock/story.mjs";
+// @ts-expect-error plain JavaScript without types
+import { random } from "../story/story.mjs";
 import { testSeed } from "./make_trace.ts";
 
 const node = (service: string, squad: string | null, extra: Partial<MapNodeIn> = {}): MapNodeIn => ({ service, squad, spans: 10, rate: 1, errors: 1, p50Ms: 1, p95Ms: 2, p99Ms: 3, ...extra });
@@ -22,6 +22,15 @@ describe("the service map", () => {
     expect(map.edges.map(isBroken)).toEqual([true, false]);
   });
 
+  it("lays out services and squads whatever they are called", () => {
+    const names = ["__proto__", "constructor", "toString", "a\u0001b", "", "n:x"];
+    const nodes = names.map((id, i) => ({ id, group: i % 2 ? null : names[(i + 2) % names.length], width: 178, height: 46 }));
+    const edges = names.flatMap((from) => names.map((to) => ({ from, to, labelWidth: 100, labelHeight: 20 })));
+    const answer = layoutMap({ id: 1, nodes, edges });
+    for (const box of [...answer.nodes.values(), ...answer.groups.values()]) expect(Number.isFinite(box.x + box.y + box.width + box.height)).toBe(true);
+    expect(answer.nodes.size).toBe(names.length);
+  });
+
   it("lays out any graph without two cards over each other", () => {
     const rng = random(testSeed());
     for (let round = 0; round < 20; round++) {
@@ -29,7 +38,7 @@ describe("the service map", () => {
       const nodes = Array.from({ length: n }, (_, i) => ({ id: `n${i}`, group: rng() < 0.3 ? null : `g${Math.floor(rng() * 5)}`, width: 178, height: 46 }));
       const edges = Array.from({ length: Math.floor(rng() * n * 2) }, () => ({ from: `n${Math.floor(rng() * n)}`, to: `n${Math.floor(rng() * n)}`, labelWidth: 100, labelHeight: 20 }));
       const answer = layoutMap({ id: 1, nodes, edges });
-      const boxes = nodes.map((x) => answer.nodes[x.id]);
+      const boxes = nodes.map((x) => answer.nodes.get(x.id)!);
       boxes.forEach((a, i) => {
         expect(Number.isFinite(a.x) && Number.isFinite(a.y)).toBe(true);
         for (const b of boxes.slice(0, i)) expect(Math.abs(a.x - b.x) >= 178 || Math.abs(a.y - b.y) >= 46).toBe(true);
