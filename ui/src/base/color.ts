@@ -39,10 +39,13 @@ export function squadHue(squad: string): number {
   return kHues[configured_slots.get(squad) ?? hashName(squad) % kHues.length];
 }
 
+const kInkTurns = 0.58;
+
 export interface ServiceColour {
   fill: string; // bars and swatches
   soft: string; // backgrounds, client bars around a server's inset
   strong: string; // strokes
+  ink: string; // text on `fill`
 }
 
 const cache = new Map<string, ServiceColour>();
@@ -62,6 +65,8 @@ export function serviceColour(service: string, squad: string | null, dark: boole
     fill: `oklch(${lightness.toFixed(3)} ${chroma} ${turned})`,
     soft: dark ? `oklch(0.36 ${(chroma * 0.55).toFixed(3)} ${turned})` : `oklch(0.88 ${(chroma * 0.5).toFixed(3)} ${turned})`,
     strong: dark ? `oklch(0.8 ${chroma} ${turned})` : `oklch(0.42 ${chroma} ${turned})`,
+    // Either is readable (4.5:1) on its side of this lightness.
+    ink: lightness >= kInkTurns ? "#0d0e11" : "#ffffff",
   };
   cache.set(key, colour);
   return colour;

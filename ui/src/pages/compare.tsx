@@ -15,6 +15,8 @@ import { Empty, Failed, LoadingBar } from "../widgets/states.tsx";
 
 const kRow = 22;
 const kOverscan = 12;
+// A shorter bar (in percent of its column) has its label beside it.
+const kRoomForLabel = 25;
 const kMarks: Record<Change, string> = { same: "", slower: "slower", faster: "faster", added: "added", missing: "missing" };
 
 export function ComparePage() {
@@ -132,10 +134,11 @@ function DiffTable({ rows, left, right }: { rows: DiffRow[]; left: Trace; right:
 
 function Bar({ ns, longest, failed, href, title }: { ns: number; longest: number; failed: boolean; href: string | null; title: string }) {
   if (href === null) return <span class="compare-bar" />;
+  const percent = Math.max(0.6, (ns / longest) * 100);
   return (
     <a class="compare-bar" href={href} aria-label={title}>
-      <span class={failed ? "compare-fill failed" : "compare-fill"} style={{ width: `${Math.max(0.6, (ns / longest) * 100)}%` }} />
-      <span>{formatDuration(ns / 1e6)}</span>
+      <span class={failed ? "compare-fill failed" : "compare-fill"} style={{ width: `${percent}%` }} />
+      <span style={percent < kRoomForLabel ? { marginLeft: `${percent}%` } : undefined}>{formatDuration(ns / 1e6)}</span>
     </a>
   );
 }
@@ -143,7 +146,7 @@ function Bar({ ns, longest, failed, href, title }: { ns: number; longest: number
 function DiffLine({ row, index, longest, left, right }: { row: DiffRow; index: number; longest: number; left: Trace; right: Trace }) {
   const both = row.left >= 0 && row.right >= 0;
   const name = `${shownLine(row.service, 60)} ${shownLine(row.name, 100)}`;
-  const change = row.brokeNow ? "failed now" : row.healedNow ? "no longer failed" : kMarks[row.change];
+  const change = row.brokeNow ? "failed now" : row.healedNow ? "recovered" : kMarks[row.change];
   const link = (trace: Trace, span: number) => (span < 0 ? null : linkTo("trace", { id: trace.traceId, params: { span: spanIdOf(trace, span) } }));
   const grown = (row.rightNs - row.leftNs) / 1e6;
   return (

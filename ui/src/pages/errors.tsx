@@ -107,7 +107,13 @@ export function SortHeader({ name, title, sort, numeric = true }: { name: string
 }
 
 function When({ ms }: { ms: number }) {
-  return <time title={formatDateTime(ms)}>{formatDay(ms) === formatDay(Date.now()) ? formatClock(ms, false) : `${formatDay(ms)} ${formatClock(ms, false)}`}</time>;
+  const today = formatDay(ms) === formatDay(Date.now());
+  return (
+    <time title={formatDateTime(ms)}>
+      {formatClock(ms, false)}
+      {!today && <div class="muted">{formatDay(ms)}</div>}
+    </time>
+  );
 }
 
 function GroupTable({ groups, range, stepMs, chosen, sort }: { groups: ErrorGroup[]; range: TimeRange; stepMs: number; chosen: string; sort: string }) {

@@ -70,7 +70,7 @@ export function MapPage() {
           </span>
         )}
         {answer?.limitReached && <span class="tag warn">cut at a limit: narrow the range or the filter</span>}
-        {broken > 0 && <span class="tag warn">{broken} lose the context</span>}
+        {broken > 0 && <span class="tag warn">{broken === 1 ? "1 connection loses" : `${broken} connections lose`} the context</span>}
       </div>
       <div class={node || edge ? "trace-body with-details" : "trace-body"}>
         <section class="panel map-panel" aria-label="Map">

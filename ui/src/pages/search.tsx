@@ -153,7 +153,7 @@ function Traces({ q, range, limit, chosen, round, onRun, onNarrow, again }: Trac
         <div class="search-main">
           <section class="panel" aria-label="Heatmap" hidden={problem !== null}>
             <LoadingBar on={picture.loading} />
-            {picture.data ? <Heatmap answer={picture.data} releases={releases.data?.releases ?? []} onNarrow={onNarrow} /> : problem ? null : picture.error ? <Failed error={picture.error} retry={picture.reload} /> : <div class="heatmap-wait" />}
+            {picture.data ? <Heatmap answer={picture.data} releases={releases.data?.releases ?? []} what={conditionsOf(q)?.length === 0 ? "root spans" : "spans"} onNarrow={onNarrow} /> : problem ? null : picture.error ? <Failed error={picture.error} retry={picture.reload} /> : <div class="heatmap-wait" />}
           </section>
           <section class="panel" aria-label="Results" aria-busy={result.running}>
             <LoadingBar on={result.running} />
@@ -189,7 +189,7 @@ function Summary({ result, limit, chosen }: { result: Result; limit: number; cho
       <span class="inspected">
         {inspected && (
           <>
-            {formatCount(inspected.spans)} spans, {formatBytes(inspected.bytes)} scanned in {formatCount(inspected.blocks)} blocks
+            {formatCount(inspected.spans)} spans, {formatBytes(inspected.bytes)} scanned in {plural(inspected.blocks, "block")}
             {inspected.blocksSkipped > 0 && `, ${formatCount(inspected.blocksSkipped)} skipped`}
             {result.elapsedMs !== null && ` · ${formatDuration(result.elapsedMs)}`}
           </>

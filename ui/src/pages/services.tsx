@@ -28,7 +28,7 @@ export interface Filled {
   p95: (number | null)[];
 }
 
-// The whole range in steps: no spans is a rate of 0, and no duration at all.
+// The whole range in steps: no spans is a rate of 0, and no share of failures nor duration at all.
 export function fillSteps(points: readonly Point[], range: TimeRange, stepMs: number): Filled {
   const at = new Map(points.map((p) => [nanoToMs(p.timeUnixNano), p]));
   const first = points.length ? nanoToMs(points[0].timeUnixNano) : range.startMs;
@@ -38,7 +38,7 @@ export function fillSteps(points: readonly Point[], range: TimeRange, stepMs: nu
     const p = at.get(t) ?? at.get(Math.round(t));
     filled.timesMs.push(t);
     filled.rate.push(p ? p.spans / (stepMs / 1000) : 0);
-    filled.errors.push(p && p.spans ? p.errors / p.spans : 0);
+    filled.errors.push(p && p.spans ? p.errors / p.spans : null);
     filled.p95.push(p ? p.p95Ms : null);
   }
   return filled;
@@ -83,6 +83,7 @@ export function ServicesPage() {
 
 function ServiceTable({ list, range, stepMs, chosen, sort }: { list: ServiceStats[]; range: TimeRange; stepMs: number; chosen: string; sort: string }) {
   return (
+    <div class="table-scroll">
     <table class="grid">
       <thead>
         <tr>
@@ -115,6 +116,7 @@ function ServiceTable({ list, range, stepMs, chosen, sort }: { list: ServiceStat
         })}
       </tbody>
     </table>
+    </div>
   );
 }
 
@@ -152,7 +154,7 @@ function ServiceCharts({ service, range, stepMs, q, releases }: ChartsProps) {
   const narrow = (r: TimeRange) => patchAddress({ range: r });
   const colour = colourOf(service.service, service.squad).fill;
   const operations = [...service.operations].sort((a, b) => b.rate - a.rate);
-  const chart = { timesMs: filled.timesMs, range, releases: own.length ? own : releases, onRange: narrow };
+  const chart = { timesMs: filled.timesMs, range, releases: own.length ? own : releases, ownReleases: own.length > 0, onRange: narrow };
   return (
     <section class="panel" aria-label={`Service ${shownLine(service.service, 80)}`}>
       <LoadingBar on={one.loading} />
@@ -170,6 +172,7 @@ function ServiceCharts({ service, range, stepMs, q, releases }: ChartsProps) {
         <Chart title="Failed" {...chart} series={[{ label: "failed", colour: "--error", values: filled.errors }]} format={formatShare} />
         <Chart title="Duration, p95" {...chart} series={[{ label: "p95", colour, values: filled.p95 }]} format={formatDuration} />
       </div>
+      <div class="table-scroll">
       <table class="grid">
         <thead>
           <tr>
@@ -194,6 +197,7 @@ function ServiceCharts({ service, range, stepMs, q, releases }: ChartsProps) {
           ))}
         </tbody>
       </table>
+      </div>
     </section>
   );
 }

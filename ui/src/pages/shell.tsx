@@ -180,7 +180,7 @@ export function Shell() {
         {kRanged.has(now.page) && <RangePicker />}
         <CopyLink />
         <ThemeSwitch />
-        <button type="button" class="button icon quiet" aria-label="Keys" title="Keys (?)" onClick={() => (document.getElementById("keys-dialog") as HTMLDialogElement).showModal()}>
+        <button type="button" class="button icon quiet keys-button" aria-label="Keys" title="Keys (?)" onClick={() => (document.getElementById("keys-dialog") as HTMLDialogElement).showModal()}>
           <Icon.help />
         </button>
       </header>

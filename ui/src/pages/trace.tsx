@@ -212,7 +212,7 @@ function Header({ view, state, find, select, reload }: { view: TraceView; state:
           <button type="button" class="button" aria-pressed={!state.flame} onClick={() => patchAddress({ params: { view: null } })}>Waterfall</button>
           <button type="button" class="button" aria-pressed={state.flame} onClick={() => patchAddress({ params: { view: "flame" } })}>Flame</button>
         </div>
-        <button type="button" class="button" aria-pressed={state.showPath} title="What the trace waited for, moment by moment (c)" onClick={() => patchAddress({ params: { path: state.showPath ? "off" : null } }, true)}>Critical path</button>
+        {!state.flame && <button type="button" class="button" aria-pressed={state.showPath} title="What the trace waited for, moment by moment (c)" onClick={() => patchAddress({ params: { path: state.showPath ? "off" : null } }, true)}>Critical path</button>}
         {view.skews.size > 0 && (
           <button type="button" class="button" aria-pressed={state.clocksSet} title="Show raw times, or set the clocks that disagree (t)" onClick={() => patchAddress({ params: { clocks: state.clocksSet ? null : "set" } }, true)}>
             Set clocks
@@ -332,7 +332,7 @@ function Notices({ view, clocksSet, select }: { view: TraceView; clocksSet: bool
       {skews.slice(0, 4).map((s) => (
         <li key={`${s.service}${s.host}`}>
           <span class="tag warn">
-            clock of <span class="value">{shownLine(s.host || s.service, 60)}</span> {formatDuration(Math.abs(s.aheadNs) / 1e6)} {s.aheadNs > 0 ? "ahead" : "behind"}: {clocksSet ? "set right here" : "raw times shown"}
+            clock of <span class="value">{shownLine(s.service, 40)}{s.host && ` on ${shownLine(s.host, 40)}`}</span> {formatDuration(Math.abs(s.aheadNs) / 1e6)} {s.aheadNs > 0 ? "ahead" : "behind"}: {clocksSet ? "set right here" : "raw times shown"}
           </span>
         </li>
       ))}

@@ -10,7 +10,7 @@ import { timeTicks } from "../base/heatmap_bins.ts";
 import type { TimeRange } from "../base/permalink.ts";
 import { shownLine } from "../base/text.ts";
 import { isDark, token } from "../base/theme.ts";
-import { paintReleaseLines } from "./heatmap.tsx";
+import { describeReleases, paintReleaseLines } from "./heatmap.tsx";
 import { useSize } from "./hooks.ts";
 
 export interface Series {
@@ -27,6 +27,8 @@ export interface ChartProps {
   range: TimeRange;
   format(value: number): string;
   releases: readonly Release[];
+  // All releases are of one service that the reader knows: their lines need the version alone.
+  ownReleases?: boolean;
   onRange?(range: TimeRange): void;
   height?: number;
   stepMs?: number;
@@ -34,13 +36,13 @@ export interface ChartProps {
 
 const resolve = (colour: string) => (colour.startsWith("--") ? token(colour) : colour);
 
-function describe({ series, format, title }: ChartProps): string {
+function describe({ series, format, title, releases, range }: ChartProps): string {
   const parts = series.slice(0, 8).map((s) => {
     const values = s.values.filter((v): v is number => v !== null);
     if (!values.length) return `${shownLine(s.label, 60)}: nothing`;
     return `${shownLine(s.label, 60)}: from ${format(values[0])} to ${format(values[values.length - 1])}, at most ${format(Math.max(...values))}`;
   });
-  return `${title}. ${parts.join(". ") || "No data."}`;
+  return `${title}. ${parts.join(". ") || "No data"}.${describeReleases(releases, range.startMs, range.endMs)}`;
 }
 
 function axisTime(ms: number, span: number): string {
@@ -48,7 +50,7 @@ function axisTime(ms: number, span: number): string {
 }
 
 export function Chart(props: ChartProps) {
-  const { title, timesMs, series, range, format, releases, onRange, height = 150 } = props;
+  const { title, timesMs, series, range, format, releases, ownReleases = false, onRange, height = 150 } = props;
   const [box, width] = useSize<HTMLDivElement>();
   const target = useRef<HTMLDivElement>(null);
   const dark = isDark.value;
@@ -87,7 +89,7 @@ export function Chart(props: ChartProps) {
               const ratio = uPlot.pxRatio;
               u.ctx.save();
               u.ctx.scale(ratio, ratio);
-              paintReleaseLines(u.ctx, releases, range.startMs, range.endMs, u.bbox.left / ratio, u.bbox.top / ratio, u.bbox.width / ratio, u.bbox.height / ratio);
+              paintReleaseLines(u.ctx, releases, range.startMs, range.endMs, u.bbox.left / ratio, u.bbox.top / ratio, u.bbox.width / ratio, u.bbox.height / ratio, ownReleases);
               u.ctx.restore();
             },
           ],
@@ -118,7 +120,7 @@ export function Chart(props: ChartProps) {
       target.current,
     );
     return () => plot.destroy();
-  }, [timesMs, series, range.startMs, range.endMs, width, dark, releases, height]);
+  }, [timesMs, series, range.startMs, range.endMs, width, dark, releases, ownReleases, height]);
   return (
     <figure class="chart" ref={box as never}>
       <figcaption class="chart-caption">

@@ -37,11 +37,11 @@ async function copyShort(): Promise<void> {
 export function CopyLink() {
   return (
     <div class="segments" role="group" aria-label="Share">
-      <button type="button" class="button" onClick={copyLong} title="Copies this address: the view, its filters and absolute times">
-        <Icon.link /> Copy link
+      <button type="button" class="button" onClick={copyLong} aria-label="Copy link" title="Copies this address: the view, its filters and absolute times">
+        <Icon.link /> <span class="share-word">Copy link</span>
       </button>
-      <button type="button" class="button" onClick={copyShort} title="Makes a short link and keeps its traces past retention">
-        <Icon.pin /> Pin
+      <button type="button" class="button" onClick={copyShort} aria-label="Pin" title="Makes a short link and keeps its traces past retention">
+        <Icon.pin /> <span class="share-word">Pin</span>
       </button>
     </div>
   );

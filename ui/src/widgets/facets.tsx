@@ -31,14 +31,16 @@ function choices(attribute: string, values: AttributeValue[], service = false): 
 
 const escapeRegex = (text: string) => text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
 
-function squadChoices(namespaces: AttributeValue[]): Choice[] {
+// Who owns what: the configuration first, else what resources say of themselves.
+function squadChoices(services: AttributeValue[], namespaces: AttributeValue[], teams: AttributeValue[]): Choice[] {
   const named = (config.value?.squads ?? []).filter((s) => s.services.length);
   const from_config = named.map((s) => {
     const pattern = quoted(s.services.map(escapeRegex).join("|"));
-    return { label: s.name, include: `resource.service.name =~ ${pattern}`, exclude: `resource.service.name !~ ${pattern}`, count: null };
+    return { label: s.name, include: `resource.service.name =~ ${pattern}`, exclude: `resource.service.name !~ ${pattern}`, count: services.filter((v) => s.services.includes(v.value)).reduce((n, v) => n + v.spans, 0) };
   });
-  const rest = namespaces.filter((n) => !named.some((s) => s.name === n.value));
-  return [...from_config, ...choices("resource.service.namespace", rest)];
+  const known = new Set(named.map((s) => s.name));
+  const rest = (values: AttributeValue[]) => values.filter((v) => !known.has(v.value) && known.add(v.value));
+  return [...from_config, ...choices("resource.service.namespace", rest(namespaces)), ...choices("resource.team", rest(teams))];
 }
 
 // Conditions on the same left-hand side replace each other.
@@ -58,13 +60,14 @@ export function Facets({ query, range, onChange }: { query: string; range: TimeR
   const deps = [startMs, endMs];
   const services = useLoad((abort) => attributeValues("service.name", "resource", range, "", 50, abort), deps);
   const namespaces = useLoad((abort) => attributeValues("service.namespace", "resource", range, "", 20, abort), deps);
+  const teams = useLoad((abort) => attributeValues("team", "resource", range, "", 20, abort), deps);
   const routes = useLoad((abort) => attributeValues("http.route", "span", range, "", 30, abort), deps);
   const statuses = useLoad((abort) => attributeValues("status", "", range, "", 3, abort), deps);
   const count_of = (status: string) => statuses.data?.values.find((v) => v.value === status)?.spans ?? null;
   const set = conditionsOf(query);
   const groups: { title: string; list: Choice[] }[] = [
     { title: "Status", list: ["error", "ok", "unset"].map((s) => ({ label: s, include: `status = ${s}`, exclude: `status != ${s}`, count: count_of(s) })) },
-    { title: "Squad", list: squadChoices(namespaces.data?.values ?? []) },
+    { title: "Squad", list: squadChoices(services.data?.values ?? [], namespaces.data?.values ?? [], teams.data?.values ?? []) },
     { title: "Service", list: choices("resource.service.name", services.data?.values ?? [], true) },
     { title: "Duration", list: kDurations },
     { title: "Route", list: choices("span.http.route", routes.data?.values ?? []) },

@@ -37,7 +37,6 @@ export function FlameView({ view, window: time, selected, hits, onSelect }: { vi
     const p = palette();
     c.font = p.font;
     c.textBaseline = "middle";
-    const bar_ink = dark ? "#0d0e11" : "#fffefb";
     const first = Math.max(0, Math.floor(top / kLane));
     for (let lane = first; lane < lanes.length && (lane - first) * kLane < height + kLane; lane++) {
       const y = lane * kLane - top;
@@ -66,7 +65,7 @@ export function FlameView({ view, window: time, selected, hits, onSelect }: { vi
           c.lineWidth = 1;
         }
         if (w > 34) {
-          c.fillStyle = isMissing(trace, span) ? p.ink : bar_ink;
+          c.fillStyle = isMissing(trace, span) ? p.ink : view.colour(span).ink;
           c.save();
           c.beginPath();
           c.rect(a, y, w - 4, kLane);

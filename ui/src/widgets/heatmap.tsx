@@ -34,10 +34,12 @@ export function heatmapData(answer: HeatmapAnswer): HeatmapData {
 export interface HeatmapProps {
   answer: HeatmapAnswer;
   releases: readonly Release[];
+  // What is counted: "root spans".
+  what: string;
   onNarrow(region: Region): void;
 }
 
-export function Heatmap({ answer, releases, onNarrow }: HeatmapProps) {
+export function Heatmap({ answer, releases, what, onNarrow }: HeatmapProps) {
   const [box, width] = useSize<HTMLDivElement>();
   const canvas = useRef<HTMLCanvasElement>(null);
   const [from, setFrom] = useState<Cell | null>(null);
@@ -164,13 +166,16 @@ export function Heatmap({ answer, releases, onNarrow }: HeatmapProps) {
     <figure class="heatmap">
       <figcaption class="heatmap-caption">
         <h2>Duration over time</h2>
-        <span class="muted">{said || `${formatCount(answer.spans)} spans · drag to narrow`}</span>
+        <span class="muted grow">{said || `${formatCount(answer.spans)} ${what} · drag to narrow`}</span>
+        <span class="heatmap-legend muted" aria-hidden="true">
+          few <span class="heat-scale" /> many <span class="heat-failed" /> failed
+        </span>
       </figcaption>
       <div
         ref={box}
         role="application"
         tabindex={0}
-        aria-label={`Heatmap of durations over time, ${formatCount(answer.spans)} spans. Arrow keys move, Shift and arrows select, Enter narrows the search.`}
+        aria-label={`Heatmap of durations over time, ${formatCount(answer.spans)} ${what}. Arrow keys move, Shift and arrows select, Enter narrows the search.${describeReleases(releases, data.startMs, data.endMs)}`}
         aria-describedby="heatmap-said"
         onKeyDown={onKey}
         onPointerDown={(e) => {
@@ -200,6 +205,24 @@ export function Heatmap({ answer, releases, onNarrow }: HeatmapProps) {
   );
 }
 
+export function releasesWithin(releases: readonly Release[], startMs: number, endMs: number): { r: Release; at: number }[] {
+  // A service's only version is no release, it is where the story begins.
+  const versions = new Map<string, number>();
+  for (const r of releases) versions.set(r.service, (versions.get(r.service) ?? 0) + 1);
+  return releases
+    .filter((r) => versions.get(r.service)! > 1)
+    .map((r) => ({ r, at: nanoToMs(r.firstSeenUnixNano) }))
+    .filter(({ at }) => at > startMs + (endMs - startMs) * 0.002 && at < endMs)
+    .sort((a, b) => a.at - b.at)
+    .slice(0, 40);
+}
+
+// The same in words.
+export function describeReleases(releases: readonly Release[], startMs: number, endMs: number): string {
+  const said = releasesWithin(releases, startMs, endMs).map(({ r, at }) => `${shownLine(`${r.service} ${r.version}`, 40)} at ${formatClock(at, false)}`);
+  return said.length ? ` Releases: ${said.join(", ")}.` : "";
+}
+
 // A release of a service within the range: a dashed line with the version on every chart.
 export function paintReleaseLines(
   c: CanvasRenderingContext2D,
@@ -210,22 +233,14 @@ export function paintReleaseLines(
   y: number,
   w: number,
   h: number,
+  versions_alone = false,
 ): void {
-  // A service's only version is no release, it is where the story begins.
-  const versions = new Map<string, number>();
-  for (const r of releases) versions.set(r.service, (versions.get(r.service) ?? 0) + 1);
-  const inside = releases
-    .filter((r) => versions.get(r.service)! > 1)
-    .map((r) => ({ r, at: nanoToMs(r.firstSeenUnixNano) }))
-    .filter(({ at }) => at > startMs + (endMs - startMs) * 0.002 && at < endMs)
-    .sort((a, b) => a.at - b.at)
-    .slice(0, 40);
   let free = -Infinity;
   c.save();
   c.font = `11px ${token("--sans")}`;
   c.textAlign = "left";
   c.textBaseline = "alphabetic";
-  for (const { r, at } of inside) {
+  for (const { r, at } of releasesWithin(releases, startMs, endMs)) {
     const px = Math.round(x + ((at - startMs) / (endMs - startMs)) * w) + 0.5;
     c.strokeStyle = token("--line-strong");
     c.setLineDash([3, 3]);
@@ -233,7 +248,7 @@ export function paintReleaseLines(
     c.moveTo(px, y - 2);
     c.lineTo(px, y + h);
     c.stroke();
-    const text = shownLine(`${r.service} ${r.version}`, 40);
+    const text = shownLine(versions_alone ? r.version : `${r.service} ${r.version}`, 40);
     const size = c.measureText(text).width;
     const left = Math.min(px + 4, x + w - size);
     if (left > free) {

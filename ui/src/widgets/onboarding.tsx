@@ -9,7 +9,7 @@ import { Icon } from "./icons.tsx";
 import { kDefaultSpanMs } from "./range_picker.tsx";
 import { config } from "./service_name.tsx";
 
-const kLanguages: Record<string, (http: string, grpc: string) => string> = {
+const kLanguages: Record<string, (http: string) => string> = {
   "C++": (http) => `// With Weft's SDK installed: find_package(weft COMPONENTS exporters), then link weft::exporters.
 // OTEL_EXPORTER_OTLP_ENDPOINT=${http} ./hello
 #include <weft/init.h>
@@ -50,23 +50,23 @@ trace.set_tracer_provider(provider)
 with trace.get_tracer("hello").start_as_current_span("first span") as span:
     span.set_attribute("greeting", "hello")
 provider.shutdown()`,
-  Go: (_http, grpc) => `// go get go.opentelemetry.io/otel/sdk \\
-//   go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc
+  Go: (http) => `// go get go.opentelemetry.io/otel/sdk \\
+//   go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp
 package main
 
 import (
 	"context"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/sdk/resource"
 	"go.opentelemetry.io/otel/sdk/trace"
 )
 
 func main() {
 	ctx := context.Background()
-	exporter, err := otlptracegrpc.New(ctx,
-		otlptracegrpc.WithEndpoint("${grpc}"), otlptracegrpc.WithInsecure())
+	exporter, err := otlptracehttp.New(ctx,
+		otlptracehttp.WithEndpointURL("${http}/v1/traces"))
 	if err != nil {
 		panic(err)
 	}
@@ -77,18 +77,34 @@ func main() {
 	span.End()
 	provider.Shutdown(ctx)
 }`,
-  Java: (http) => `# No code: any Java service, with OpenTelemetry's agent (one jar, from its releases page).
-OTEL_SERVICE_NAME=hello \\
-OTEL_EXPORTER_OTLP_ENDPOINT=${http} \\
-OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf \\
-OTEL_METRICS_EXPORTER=none OTEL_LOGS_EXPORTER=none \\
-java -javaagent:opentelemetry-javaagent.jar -jar your-service.jar`,
+  Java: (http) => `// Maven: io.opentelemetry:opentelemetry-sdk and io.opentelemetry:opentelemetry-exporter-otlp, 1.50 or newer.
+// A service needs no code at all: java -javaagent:opentelemetry-javaagent.jar with
+// OTEL_SERVICE_NAME=hello OTEL_EXPORTER_OTLP_ENDPOINT=${http}
+import io.opentelemetry.api.trace.Span;
+import io.opentelemetry.exporter.otlp.http.trace.OtlpHttpSpanExporter;
+import io.opentelemetry.sdk.resources.Resource;
+import io.opentelemetry.sdk.trace.SdkTracerProvider;
+import io.opentelemetry.sdk.trace.export.BatchSpanProcessor;
+
+public class Hello {
+  public static void main(String[] args) {
+    var exporter = OtlpHttpSpanExporter.builder().setEndpoint("${http}/v1/traces").build();
+    try (var provider = SdkTracerProvider.builder()
+        .addSpanProcessor(BatchSpanProcessor.builder(exporter).build())
+        .addResource(Resource.builder().put("service.name", "hello").build())
+        .build()) {
+      Span span = provider.get("hello").spanBuilder("first span").startSpan();
+      span.setAttribute("greeting", "hello");
+      span.end();
+    }
+  }
+}`,
 };
 
 function endpoints(): { http: string; grpc: string } {
   const host = location.hostname;
   const given = config.value;
-  return { http: (given?.otlpHttp || `http://${host}:4318`).replace(/\/$/, ""), grpc: (given?.otlpGrpc || `${host}:4317`).replace(/^https?:\/\//, "") };
+  return { http: (given?.otlpHttp || `http://${host}:4318`).replace(/\/$/, ""), grpc: (given ? (given.otlpGrpc ?? "") : `${host}:4317`).replace(/^https?:\/\//, "") };
 }
 
 const kLookEveryMs = 3000;
@@ -118,7 +134,7 @@ export function Onboarding({ retry }: { retry(): void }) {
   const languages = Object.keys(kLanguages);
   const [chosen, setChosen] = useState(languages[0]);
   const { http, grpc } = endpoints();
-  const code = kLanguages[chosen](http, grpc);
+  const code = kLanguages[chosen](http);
   const onKey = (event: KeyboardEvent) => {
     const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
     if (!step) return;
@@ -130,7 +146,7 @@ export function Onboarding({ retry }: { retry(): void }) {
     <section class="panel onboarding" aria-labelledby="onboarding-title">
       <h1 id="onboarding-title">No span has been received yet</h1>
       <p>
-        Weft takes OTLP over HTTP at <code>{http}</code> and over gRPC at <code>{grpc}</code>. Send the first span with one of these; it shows here the moment it is acknowledged.
+        Weft takes OTLP over HTTP at <code>{http}</code>{grpc && <> and over gRPC at <code>{grpc}</code></>}. Send the first span with one of these; it shows here the moment it is acknowledged.
       </p>
       <div class="tabs" role="tablist" aria-label="Language" onKeyDown={onKey}>
         {languages.map((language) => (

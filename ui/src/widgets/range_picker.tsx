@@ -79,7 +79,7 @@ export function RangePicker() {
       <button type="button" class="button" ref={button} popovertarget="range-popover" onClick={place}>
         <Icon.clock />
         <span class="sr">Time range: </span>
-        {describeRange(range)} <span class="muted">{formatDuration(span).replace(/ 0 [smh]$/, "")}</span>
+        {describeRange(range)} <span class="muted range-length">{formatDuration(span).replace(/ 0 [smh]$/, "")}</span>
       </button>
       <button type="button" class="button icon" aria-label="Later" title="Later" onClick={() => set({ startMs: range.startMs + span / 2, endMs: range.endMs + span / 2 })}>
         <Icon.right />

@@ -41,7 +41,7 @@ export function Waterfall({ view, window: time, selected, collapsed, hits, showP
   const bars = useRef<HTMLCanvasElement>(null);
   const axis = useRef<HTMLCanvasElement>(null);
   const dark = isDark.value;
-  const names = Math.round(Math.min(Math.max(width * 0.36, 260), 560));
+  const names = Math.round(Math.min(Math.max(width * 0.36, Math.min(260, width * 0.5)), 560));
   const canvasWidth = Math.max(40, width - names - 8);
   const barWidth = Math.max(20, canvasWidth - kLabelMargin);
   const first = Math.max(0, Math.floor(top / kRowHeight) - kOverscan);

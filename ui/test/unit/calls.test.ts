@@ -48,6 +48,23 @@ describe("calls between services", () => {
     expect(at("s2")[1]).toBeLessThanOrEqual(at("c2")[1]);
   });
 
+  it("take no clock to be wrong for a server span that ends just after its answer has arrived", () => {
+    const t = makeTrace([
+      { id: "c", service: "a", host: "h1", kind: kClient, at: 0, for: 100 },
+      { id: "s", parent: "c", service: "b", host: "h2", kind: kServer, at: 60, for: 45 },
+    ]);
+    expect(callOf(t, byName(t, "c"))!.placed).toBe(false);
+    expect(clockSkews(t).size).toBe(0);
+  });
+
+  it("take no clock to be wrong by less than browsers round to", () => {
+    const t = makeTrace([
+      { id: "c", service: "a", host: "h1", kind: kClient, at: 1, for: 3 },
+      { id: "s", parent: "c", service: "b", host: "h2", kind: kServer, at: 0.2, for: 2 },
+    ]);
+    expect(clockSkews(t).size).toBe(0);
+  });
+
   it("leave asynchronous servers that outlive their callers alone", () => {
     const t = makeTrace([
       { id: "c", service: "a", host: "h1", kind: kClient, at: 0, for: 10 },

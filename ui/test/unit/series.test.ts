@@ -8,11 +8,11 @@ import { fillSteps } from "../../src/pages/services.tsx";
 const point = (ms: number, spans: number, errors = 0) => ({ timeUnixNano: `${ms}000000`, spans, errors, p95Ms: 7 });
 
 describe("time series", () => {
-  it("fill the whole range: no spans is a rate of 0 and no duration", () => {
+  it("fill the whole range: no spans is a rate of 0, no share of failures and no duration", () => {
     const filled = fillSteps([point(1000, 10, 5), point(3000, 20)], { startMs: 1000, endMs: 5000 }, 1000);
     expect(filled.timesMs).toEqual([1000, 2000, 3000, 4000]);
     expect(filled.rate).toEqual([10, 0, 20, 0]);
-    expect(filled.errors).toEqual([0.5, 0, 0, 0]);
+    expect(filled.errors).toEqual([0.5, null, 0, null]);
     expect(filled.p95).toEqual([7, null, 7, null]);
   });
 

@@ -12,9 +12,14 @@ export interface Call {
   // The server's span lies within the client's by raw times; otherwise its place is inferred.
   placed: boolean;
   // How far the server's clock is ahead of the client's at the least (negative: behind), 0 if the
-  // times agree.
+  // times can be true.
   skewNs: number;
 }
+
+// Less than this is no proof of anything: browsers round their clocks to as much, good clocks drift by it.
+const kClockSlackNs = 1e6;
+// A server may end its span after its answer has arrived: by so much of the call is no proof either.
+const kLateShare = 0.1;
 
 function isCaller(kind: number): boolean {
   return kind === Kind.Client || kind === Kind.Producer;
@@ -35,8 +40,8 @@ function measure(trace: Trace, client: number, server: number): Call {
   const late = endOf(trace, server) - endOf(trace, client); // > 0: ended after the answer came
   const fits = trace.durationNs[server] <= trace.durationNs[client];
   let skew = 0;
-  if (fits && early > 0) skew = -early;
-  else if (fits && late > 0) skew = late;
+  if (fits && early > kClockSlackNs) skew = -early;
+  else if (fits && late > Math.max(kClockSlackNs, trace.durationNs[client] * kLateShare)) skew = late;
   return {
     client,
     server,
