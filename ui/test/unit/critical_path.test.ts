@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { criticalPath } from "../../src/base/trace/critical_path.ts";
 import { nameOf } from "../../src/base/trace/model.ts";
-// @ts-expect-error plain JavaScript shared with the mock
-import { random } from "../mock/story.mjs";
+// @ts-expect-error plain JavaScript without types
+import { random } from "../story/story.mjs";
 import { makeTrace, type SpanIn, testSeed } from "./make_trace.ts";
 
 function path(spans: SpanIn[]): [string, number, number][] {

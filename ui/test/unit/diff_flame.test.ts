@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { diffTraces } from "../../src/base/trace/diff.ts";
 import { layoutFlame } from "../../src/base/trace/flame.ts";
-// @ts-expect-error plain JavaScript shared with the mock
-import { random } from "../mock/story.mjs";
+// @ts-expect-error plain JavaScript without types
+import { random } from "../story/story.mjs";
 import { makeTrace, type SpanIn, testSeed } from "./make_trace.ts";
 
 describe("the difference of two traces", () => {

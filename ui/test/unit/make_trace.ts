@@ -2,10 +2,10 @@
 
 import { decodeTracesData } from "../../src/api/otlp_proto.ts";
 import { buildTrace, type Trace } from "../../src/base/trace/model.ts";
-// @ts-expect-error plain JavaScript shared with the mock
-import { encodeTracesData } from "../mock/otlp_encode.mjs";
-// @ts-expect-error plain JavaScript shared with the mock
-import { attribute } from "../mock/story.mjs";
+// @ts-expect-error plain JavaScript without types
+import { encodeTracesData } from "../story/otlp_encode.mjs";
+// @ts-expect-error plain JavaScript without types
+import { attribute } from "../story/story.mjs";
 
 export interface SpanIn {
   id: string; // any short text; padded into 8 bytes

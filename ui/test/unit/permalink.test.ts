@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { decodeAddress, encodeAddress, parseTime } from "../../src/base/permalink.ts";
-// @ts-expect-error plain JavaScript shared with the mock
-import { random } from "../mock/story.mjs";
+// @ts-expect-error plain JavaScript without types
+import { random } from "../story/story.mjs";
 import { testSeed } from "./make_trace.ts";
 
 describe("permalinks", () => {

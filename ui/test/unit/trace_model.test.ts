@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { findSpan, Flag, nameOf, serviceOf, spanIdOf, visibleRows } from "../../src/base/trace/model.ts";
-// @ts-expect-error plain JavaScript shared with the mock
-import { random } from "../mock/story.mjs";
+// @ts-expect-error plain JavaScript without types
+import { random } from "../story/story.mjs";
 import { byName, hexId, kBaseMs, makeTrace, type SpanIn, testSeed } from "./make_trace.ts";
 
 const names = (trace: ReturnType<typeof makeTrace>, rows: Int32Array) => [...rows].map((r) => nameOf(trace, r));

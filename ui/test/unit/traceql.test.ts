@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { attributeKey, completionAt, conditionsOf, isMetricsQuery, quoted, tokenize, withCondition, withoutCondition } from "../../src/base/traceql.ts";
 import { toggleCondition } from "../../src/widgets/facets.tsx";
-// @ts-expect-error plain JavaScript shared with the mock
-import { random } from "../mock/story.mjs";
+// @ts-expect-error plain JavaScript without types
+import { random } from "../story/story.mjs";
 import { testSeed } from "./make_trace.ts";
 
 const kinds = (q: string) => tokenize(q).filter((t) => t.kind !== "space").map((t) => `${q.slice(t.start, t.end)}:${t.kind}`);

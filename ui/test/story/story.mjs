@@ -1,5 +1,4 @@
-// Deterministic traces of the login story as OTLP/JSON, for the mock server and to post to a real
-// one: a browser, a back end and two account services, with DNS failures, time-outs at 6 s, suspended
+// Deterministic traces of the login story as OTLP/JSON, to post to a server: a browser, a back end and two account services, with DNS failures, time-outs at 6 s, suspended
 // customers, lost parents, a skewed clock and two releases.
 
 export function random(seed) {
@@ -241,6 +240,36 @@ export function loginStory({ seed = 7, startMs, endMs, count = 600 }) {
   return traces;
 }
 
+// A shop whose context is lost on the way to a ledger: one call in ten is continued. Nobody owns the ledger; the
+// shop's team is named by its resource. Version 2 of the shop brings an error of its own, and its client tells
+// the phases of its calls by timing attributes.
+export function brokenCalls({ startMs, endMs, count = 20 }) {
+  const rng = random(23);
+  const traces = [];
+  for (let i = 0; i < count; i++) {
+    const at = startMs + ((i + 0.5) / count) * (endMs - startMs);
+    const released = i >= count / 2;
+    const shop = { "service.name": "shop", team: "Payments", "service.version": released ? "2" : "1", "host.name": "shop-1" };
+    const ledger = { "service.name": "ledger", "host.name": "ledger-1" };
+    const refused = released && i % 4 === 0;
+    const t = new TraceWriter(rng, at, i === count - 1 ? kLedgerTraceId : undefined);
+    const handler = t.span(shop, { name: "POST /order", kind: "server", at: 0, for: 40, attrs: { "http.route": "/order" }, ...(refused ? { error: "order refused by the new ledger rules" } : {}) });
+    const call = t.span(shop, {
+      name: "POST", kind: "client", parent: handler, at: 3, for: 32,
+      attrs: {
+        "http.request.method": "POST", "server.address": "ledger.example", "url.full": "https://ledger.example/entries",
+        "http.dns.duration_ms": 2.5, "http.connect.duration_ms": 3, "http.tls.duration_ms": 6, "http.wait.duration_ms": 20,
+      },
+    });
+    const continued = i % 10 === 9;
+    const server = continued ? t : new TraceWriter(rng, at);
+    server.span(ledger, { name: "POST /entries", kind: "server", parent: continued ? call : "", at: 16, for: 14, attrs: { "http.route": "/entries" } });
+    traces.push(t.toOtlp());
+    if (!continued) traces.push(server.toOtlp());
+  }
+  return traces;
+}
+
 // A fan-out of `count` spans in one trace, eight deep.
 export function hugeTrace({ seed = 11, startMs, count, traceId }) {
   const rng = random(seed);
@@ -291,6 +320,7 @@ export function hostileTrace({ startMs, traceId }) {
   return t.toOtlp();
 }
 
+export const kLedgerTraceId = "1ed9e400000000000000000000000001";
 export const kBigTraceId = "b16b00000000000000000000000000b1";
 export const kHostileTraceId = "badbadbadbadbadbadbadbadbadbad01";
 export const kLostTraceId = "1057000000000000000000000000aaaa";

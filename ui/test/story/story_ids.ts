@@ -1,7 +1,8 @@
 // The ids of the story's named traces, typed.
-// @ts-expect-error plain JavaScript shared with the mock
+// @ts-expect-error plain JavaScript without types
 import * as story from "./story.mjs";
 
+export const kLedgerTraceId: string = story.kLedgerTraceId;
 export const kBigTraceId: string = story.kBigTraceId;
 export const kHostileTraceId: string = story.kHostileTraceId;
 export const kLostTraceId: string = story.kLostTraceId;

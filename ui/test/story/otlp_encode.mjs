@@ -1,4 +1,4 @@
-// OTLP/JSON -> protobuf TracesData, for the mock's `Accept: application/protobuf`.
+// OTLP/JSON -> protobuf TracesData, by a writer of its own: what the page's reader is tested against.
 
 class Writer {
   constructor() {
