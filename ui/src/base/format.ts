@@ -35,7 +35,7 @@ export function formatDuration(ms: number): string {
 export function traceqlDuration(ms: number): string {
   const ns = Math.max(0, Math.round(ms * 1e6));
   for (const [unit, size] of [["s", 1e9], ["ms", 1e6], ["us", 1e3]] as const) {
-    if (ns >= size && Number.isInteger((ns / size) * 1000)) return `${ns / size}${unit}`;
+    if (ns >= size) return `${ns / size}${unit}`; // at most nine decimals, which doubles have to spare
   }
   return `${ns}ns`;
 }

@@ -14,7 +14,10 @@ export interface HeatmapData {
 export interface HeatmapGrid {
   columns: number;
   rows: number; // 0 is the shortest duration
-  rowsPerOctave: number;
+  // A row is `fold` of the server's buckets, the lowest row begins at bucket `bottom * fold`.
+  bottom: number;
+  fold: number;
+  bucketsPerOctave: number;
   minMs: number;
   maxMs: number;
   counts: Uint32Array; // row * columns + column
@@ -26,12 +29,21 @@ const kMinRows = 12;
 // More rows than this are folded by twos: they would be thinner than an eye can tell apart.
 const kMaxRows = 36;
 
-export function bucketFromMs(index: number, data: Pick<HeatmapData, "buckets" | "bucketsPerOctave">): number {
-  const known = data.buckets.find((b) => b.index === index);
-  if (known) return known.fromMs;
-  const any = data.buckets[0];
-  // Without a span there is no scale to keep to: any axis does.
-  return any ? any.fromMs * 2 ** ((index - any.index) / data.bucketsPerOctave) : 0.1 * 2 ** (index / data.bucketsPerOctave);
+// Where a bucket of the server begins: equal parts of each doubling of nanoseconds.
+export function bucketFromMs(index: number, perOctave: number): number {
+  const octave = Math.floor(index / perOctave);
+  return (2 ** octave * (1 + (index - octave * perOctave) / perOctave)) / 1e6;
+}
+
+function rowFromMs(grid: Pick<HeatmapGrid, "bottom" | "fold" | "bucketsPerOctave">, row: number): number {
+  return bucketFromMs((grid.bottom + row) * grid.fold, grid.bucketsPerOctave);
+}
+
+// How many rows up a duration stands, with its fraction: the axis is as the rows are.
+export function rowAt(grid: HeatmapGrid, ms: number): number {
+  const octave = Math.floor(Math.log2(ms * 1e6));
+  const index = (octave + (ms * 1e6) / 2 ** octave - 1) * grid.bucketsPerOctave;
+  return index / grid.fold - grid.bottom;
 }
 
 export function toGrid(data: HeatmapData): HeatmapGrid {
@@ -43,8 +55,9 @@ export function toGrid(data: HeatmapData): HeatmapGrid {
     if (bucket > high) high = bucket;
   }
   if (low > high) {
-    low = 0;
-    high = kMinRows - 1;
+    // Without a span there is no scale to keep to: about a millisecond does.
+    low = 20 * data.bucketsPerOctave - kMinRows / 2;
+    high = low + kMinRows - 1;
   }
   // A few spans of one duration still get an axis around them.
   const lacking = kMinRows - (high - low + 1);
@@ -66,9 +79,8 @@ export function toGrid(data: HeatmapData): HeatmapGrid {
     errors[at] += error_count;
     if (counts[at] > max_count) max_count = counts[at];
   }
-  const minMs = bucketFromMs(bottom * fold, data);
-  const rowsPerOctave = data.bucketsPerOctave / fold;
-  return { columns, rows, rowsPerOctave, minMs, maxMs: minMs * 2 ** (rows / rowsPerOctave), counts, errors, maxCount: max_count };
+  const scale = { bottom, fold, bucketsPerOctave: data.bucketsPerOctave };
+  return { columns, rows, ...scale, minMs: rowFromMs(scale, 0), maxMs: rowFromMs(scale, rows), counts, errors, maxCount: max_count };
 }
 
 // 0..1, never 0 for something.
@@ -91,12 +103,11 @@ export function regionOf(data: HeatmapData, grid: HeatmapGrid, a: { column: numb
   const c1 = clamp(Math.max(a.column, b.column), grid.columns - 1);
   const r0 = clamp(Math.min(a.row, b.row), grid.rows - 1);
   const r1 = clamp(Math.max(a.row, b.row), grid.rows - 1);
-  const at = (row: number) => grid.minMs * 2 ** (row / grid.rowsPerOctave);
   return {
     startMs: data.startMs + c0 * data.columnMs,
     endMs: Math.min(data.endMs, data.startMs + (c1 + 1) * data.columnMs),
-    minMs: r0 === 0 ? 0 : at(r0),
-    maxMs: r1 === grid.rows - 1 ? Infinity : at(r1 + 1),
+    minMs: r0 === 0 ? 0 : rowFromMs(grid, r0),
+    maxMs: r1 === grid.rows - 1 ? Infinity : rowFromMs(grid, r1 + 1),
   };
 }
 

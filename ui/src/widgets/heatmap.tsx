@@ -6,7 +6,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { HeatmapAnswer, Release } from "../api/types.ts";
 import { nanoToMs } from "../api/types.ts";
 import { formatClock, formatCount, formatDay, formatDuration } from "../base/format.ts";
-import { countIn, type HeatmapData, intensity, logTicks, type Region, regionOf, timeTicks, toGrid } from "../base/heatmap_bins.ts";
+import { countIn, type HeatmapData, intensity, logTicks, type Region, regionOf, rowAt, timeTicks, toGrid } from "../base/heatmap_bins.ts";
 import { shownLine } from "../base/text.ts";
 import { isDark, token } from "../base/theme.ts";
 import { prepareCanvas, useSize } from "./hooks.ts";
@@ -95,9 +95,8 @@ export function Heatmap({ answer, releases, what, onNarrow }: HeatmapProps) {
     c.lineWidth = 1;
     c.textAlign = "right";
     c.textBaseline = "middle";
-    const octaves = Math.log2(grid.maxMs / grid.minMs);
     for (const tick of logTicks(grid.minMs, grid.maxMs, 6)) {
-      const y = plot.y + plot.h - (Math.log2(tick / grid.minMs) / octaves) * plot.h;
+      const y = plot.y + plot.h - (rowAt(grid, tick) / grid.rows) * plot.h;
       c.fillText(formatDuration(tick), plot.x - 7, y);
       c.fillRect(plot.x - 4, Math.round(y), 4, 1);
     }

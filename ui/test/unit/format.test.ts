@@ -14,7 +14,7 @@ describe("numbers", () => {
     expect([0, 0.0001, 0.012, 0.5, 1].map(formatShare)).toEqual(["0 %", "< 0.1 %", "1.2 %", "50 %", "100 %"]);
   });
   it("write durations that TraceQL reads back exactly", () => {
-    expect([6000, 250, 1.5, 0.0004, 1.19].map(traceqlDuration)).toEqual(["6s", "250ms", "1.5ms", "400ns", "1.19ms"]);
+    expect([6000, 250, 1.5, 0.0004, 1.19, 167.77216, 2147.483648].map(traceqlDuration)).toEqual(["6s", "250ms", "1.5ms", "400ns", "1.19ms", "167.77216ms", "2.147483648s"]);
   });
   it("keep nanoseconds exact where they must be", () => {
     expect(nanoToMs("1700000000123456789")).toBeCloseTo(1_700_000_000_123.4567, 3);

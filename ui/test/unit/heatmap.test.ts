@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { countIn, type HeatmapData, intensity, logTicks, regionOf, timeTicks, toGrid } from "../../src/base/heatmap_bins.ts";
+import { bucketFromMs, countIn, type HeatmapData, intensity, logTicks, regionOf, rowAt, timeTicks, toGrid } from "../../src/base/heatmap_bins.ts";
 
 function data(cells: HeatmapData["cells"], perOctave = 4): HeatmapData {
   const used = [...new Set(cells.map((c) => c[1]))];
@@ -8,7 +8,7 @@ function data(cells: HeatmapData["cells"], perOctave = 4): HeatmapData {
     endMs: 11_000,
     columnMs: 1000,
     bucketsPerOctave: perOctave,
-    buckets: used.map((index) => ({ index, fromMs: 2 ** (index / perOctave), toMs: 2 ** ((index + 1) / perOctave) })),
+    buckets: used.map((index) => ({ index, fromMs: bucketFromMs(index, perOctave), toMs: bucketFromMs(index + 1, perOctave) })),
     cells,
     spans: cells.reduce((n, c) => n + c[2], 0),
   };
@@ -35,19 +35,23 @@ describe("the heatmap", () => {
   });
 
   it("turns a rectangle into the region that holds exactly its spans", () => {
-    const d = data([[2, 8, 5, 1], [3, 20, 7, 7]]);
+    const d = data([[1, 94, 1, 0], [2, 98, 5, 1], [3, 110, 7, 7]]);
     const grid = toGrid(d);
     const row = grid.counts.findIndex((c) => c === 5);
     const cell = { column: row % grid.columns, row: Math.floor(row / grid.columns) };
     const region = regionOf(d, grid, cell, cell);
     expect(region.startMs).toBe(3000);
     expect(region.endMs).toBe(4000);
-    const lowest = 2 ** (8 / 4);
-    if (region.minMs > 0) expect(region.minMs).toBeLessThanOrEqual(lowest + 1e-9);
-    expect(region.maxMs).toBeGreaterThan(lowest);
+    expect(region).toMatchObject({ minMs: d.buckets[1].fromMs, maxMs: d.buckets[1].toMs });
     expect(countIn(grid, cell, cell)).toEqual({ count: 5, errors: 1 });
     const all = regionOf(d, grid, { column: 0, row: 0 }, { column: 99, row: 99 });
     expect(all).toMatchObject({ startMs: 1000, endMs: 11_000, minMs: 0, maxMs: Infinity });
+  });
+
+  it("has the server's buckets: equal parts of each doubling", () => {
+    expect([96, 97, 98, 99, 100].map((i) => bucketFromMs(i, 4) * 1e6)).toEqual([1, 1.25, 1.5, 1.75, 2].map((part) => 2 ** 24 * part));
+    const grid = toGrid(data([[0, 96, 1, 0], [0, 119, 1, 0]]));
+    for (let row = 0; row <= grid.rows; row++) expect(rowAt(grid, bucketFromMs(96 + row, 4))).toBeCloseTo(row, 9);
   });
 
   it("never paints something as nothing", () => {
