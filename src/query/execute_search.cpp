@@ -6,6 +6,7 @@
 #include <system_error>
 #include <thread>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "query/parallel_scan.h"
 #include "query/plan.h"
@@ -153,6 +154,7 @@ class Search {
   Expected<SearchResult> answer(const Summarizer& summarizer) {
     SearchResult out;
     const std::vector<Found> best = best_.take(out.limit_reached);
+    forget_all_but(best);
     WEFT_TRY(summarize_new(summarizer, best));
     for (const Found& found : best) {
       if (const auto& summary = summaries_.at(found.id)) out.traces.push_back(*summary);
@@ -165,6 +167,19 @@ class Search {
     out.inspected = traceql::inspected(stats_);
     out.elapsed_ns = meter_.elapsed_ns();
     return out;
+  }
+
+  // Newer traces were found since the last partial answer: the older ones' summaries are given
+  // back.
+  void forget_all_but(const std::vector<Found>& best) {
+    std::unordered_set<TraceId, TraceIdHash> kept;
+    for (const Found& found : best)
+      kept.insert(found.id);
+    std::erase_if(summaries_, [&](const auto& entry) {
+      if (kept.contains(entry.first)) return false;
+      if (entry.second) meter_.give_memory(traceql::memory_bytes(*entry.second));
+      return true;
+    });
   }
 
   // Fetches what is not known yet, on several threads when it is much.
@@ -209,7 +224,7 @@ class Search {
   Expected<std::optional<TraceSummary>> summarize_one(const Summarizer& summarizer,
                                                       const TraceId& id) {
     WEFT_TRY(meter_.check());
-    return summarizer.summarize(id, stats_);
+    return summarizer.summarize(id, stats_, meter_);
   }
 
   SpanSource& source_;

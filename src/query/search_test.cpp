@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include "query/query_service.h"
 #include "query/testing/memory_source.h"
@@ -153,6 +154,44 @@ TEST(Search, StopsAtItsMemoryBudget) {
   const auto result = search(source, compiled("{ }"), options);
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code, ErrorCode::kResourceExhausted);
+}
+
+// What the allocator has handed out, over all threads; 0 where a sanitizer keeps the books.
+size_t allocated_bytes() {
+  return ::mallinfo2().uordblks;
+}
+
+TEST(Search, FreesItsMemoryWhenItIsCutOff) {
+  std::vector<Span> spans;
+  for (uint32_t trace = 0; trace < 2'000; ++trace) {
+    for (uint8_t i = 1; i <= 10; ++i) {
+      spans.push_back(make_span(1, i, i - 1, trace, std::string(200, 'x')));
+      spans.back().trace_id.bytes[14] = static_cast<uint8_t>(trace >> 8);
+      spans.back().trace_id.bytes[13] = static_cast<uint8_t>(trace);
+    }
+  }
+  testing::MemorySourceOptions source_options;
+  source_options.traces_per_batch = 500;
+  testing::MemorySource source(std::move(spans), source_options);
+  for (const char* text : {"{ } | by(name) | select(statusMessage)", "{ } >> { }"}) {
+    SearchOptions options;
+    options.limit = 5'000;
+    options.spans_per_spanset = 100;
+    // Without a limit it holds megabytes: it must have something to free.
+    const auto whole = search(source, compiled(text), options);
+    ASSERT_TRUE(whole) << whole.error().message;
+    ASSERT_EQ(whole->traces.size(), 2'000u) << text;
+    options.budget.memory_bytes = 2u << 20;
+    ASSERT_FALSE(search(source, compiled(text), options)) << text;  // what is kept once is kept
+    const size_t before = allocated_bytes();
+    for (int i = 0; i < 20; ++i) {
+      const auto result = search(source, compiled(text), options);
+      ASSERT_FALSE(result) << text;
+      EXPECT_EQ(result.error().code, ErrorCode::kResourceExhausted);
+      EXPECT_NE(result.error().message.find("memory"), std::string::npos) << result.error().message;
+    }
+    EXPECT_LT(allocated_bytes(), before + (4u << 20)) << "20 times 2 MiB were kept: " << text;
+  }
 }
 
 TEST(Search, RefusesAMetricsQuery) {

@@ -77,6 +77,18 @@ std::string_view literal_word(std::string_view lowered) {
   return {};
 }
 
+// `sapn.http.route`: a scope with a slip of the finger; "" when it looks like none. Short first
+// parts stay what they are: `rpc.method` names no scope.
+std::string with_mended_scope(std::string_view word) {
+  const size_t dot = word.find('.');
+  if (dot == std::string_view::npos || dot < 4 || dot + 1 == word.size()) return {};
+  const std::string_view scope = nearest(
+      word.substr(0, dot), {"span", "resource", "event", "link", "instrumentation", "parent"});
+  // A namespace of attributes may lie near: only one slip, or two in a long word.
+  if (scope.empty() || distance(lower(word.substr(0, dot)), scope) > (dot > 5 ? 2u : 1u)) return {};
+  return std::string(scope) + std::string(word.substr(dot));
+}
+
 }  // namespace
 
 std::string_view nearest(std::string_view word, const std::vector<std::string_view>& candidates) {
@@ -118,6 +130,9 @@ std::string hint_for_word(std::string_view word, bool is_operand) {
     names.push_back(entry.name);
   if (const std::string_view name = nearest(word, names); !name.empty()) {
     return fmt::format("did you mean `{}`?", name);
+  }
+  if (const std::string mended = with_mended_scope(word); !mended.empty()) {
+    return fmt::format("did you mean `{}`?", mended);
   }
   return fmt::format("attributes are written with a scope: did you mean `{}`?",
                      with_likely_scope(word));

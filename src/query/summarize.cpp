@@ -106,10 +106,12 @@ Expected<ScanBatch> Summarizer::fetch_by_scan(const TraceId& id, ScanStats& stat
   }
 }
 
-Expected<std::optional<TraceSummary>> Summarizer::summarize(const TraceId& id,
-                                                            ScanStats& stats) const {
+Expected<std::optional<TraceSummary>> Summarizer::summarize(const TraceId& id, ScanStats& stats,
+                                                            BudgetMeter& meter) const {
   WEFT_ASSIGN(const ScanBatch batch, fetch(id, stats));
   if (batch.rows() == 0) return std::nullopt;
+  const size_t batch_bytes = memory_bytes(batch);
+  WEFT_TRY(meter.take_memory(batch_bytes));
   BatchFields fields(table_, batch);
   TraceEvaluator evaluator(program_);
   evaluator.begin_batch(fields);
@@ -118,10 +120,49 @@ Expected<std::optional<TraceSummary>> Summarizer::summarize(const TraceId& id,
     return std::any_of(set.rows.begin(), set.rows.end(),
                        [&](uint32_t row) { return options_->range.contains(batch.start_ns[row]); });
   });
-  if (!in_range) return std::nullopt;
+  if (!in_range) {
+    meter.give_memory(batch_bytes);
+    return std::nullopt;
+  }
   TraceSummary out = describe(id, fields, 0);
   for (const Spanset& set : sets)
     out.spansets.push_back(describe(set, fields));
+  WEFT_TRY(meter.take_memory(memory_bytes(out)));
+  meter.give_memory(batch_bytes);
+  return out;
+}
+
+namespace {
+
+size_t memory_bytes(const std::vector<NamedValue>& attributes) {
+  size_t out = 0;
+  for (const auto& [name, value] : attributes) {
+    const auto* text = std::get_if<std::string>(&value.data);
+    // Arrays and lists are rare here: their text is about their size.
+    const bool nested = value.type() == ValueType::kArray || value.type() == ValueType::kKvlist;
+    out += sizeof(NamedValue) + name.size() +
+           (text != nullptr ? text->size()
+            : nested        ? 2 * to_display(value).size()
+                            : 0);
+  }
+  return out;
+}
+
+}  // namespace
+
+size_t memory_bytes(const TraceSummary& summary) {
+  constexpr size_t kMapNode = 64;
+  size_t out =
+      sizeof(TraceSummary) + kMapNode + summary.root_name.size() + summary.root_service_name.size();
+  for (const auto& [service, counts] : summary.services)
+    out += kMapNode + sizeof(service) + service.size() + sizeof(counts);
+  for (const MatchedSpanset& set : summary.spansets) {
+    out += sizeof(MatchedSpanset) + memory_bytes(set.attributes);
+    for (const MatchedSpan& span : set.spans) {
+      out += sizeof(MatchedSpan) + span.name.size() + span.service_name.size() +
+             memory_bytes(span.attributes);
+    }
+  }
   return out;
 }
 

@@ -17,7 +17,9 @@ class Summarizer {
                                      const SearchOptions& options);
 
   // Any thread. nullopt when the trace does not match any more: spans arrived since, or it is gone.
-  Expected<std::optional<TraceSummary>> summarize(const TraceId& id, ScanStats& stats) const;
+  // What the summary holds (memory_bytes()) is taken from the meter and stays taken.
+  Expected<std::optional<TraceSummary>> summarize(const TraceId& id, ScanStats& stats,
+                                                  BudgetMeter& meter) const;
 
  private:
   Summarizer(SpanSource& source, const Plan& plan, const SearchOptions& options)
@@ -43,5 +45,8 @@ class Summarizer {
   FieldTable::Slot service_ = 0;
   std::vector<FieldTable::Slot> shown_;
 };
+
+// About what a summary occupies.
+size_t memory_bytes(const TraceSummary& summary);
 
 }  // namespace weft::traceql

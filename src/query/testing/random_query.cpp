@@ -82,6 +82,7 @@ Span random_span(Random& random, const TraceId& trace, uint64_t number, uint64_t
     span.resource.attributes.push_back({"service.name", Value(pick(random, kServices))});
   }
   span.scope.name = one_in(random, 2) ? "lib" : "";
+  if (one_in(random, 3)) span.scope.attributes = random_attributes(random);
   for (uint64_t i = below(random, 3); i > 0; --i) {
     span.events.push_back(
         {span.start_ns + i * 1'000'000, pick(random, kNames), random_attributes(random), 0});
