@@ -179,15 +179,18 @@ function press(action: () => void) {
   };
 }
 
+const clipped = (text: string, chars: number) => (text.length > chars ? `${text.slice(0, chars - 1)}…` : text);
+
 function Frame({ squad, box, onToggle }: { squad: string; box: Box; onToggle(): void }) {
   const x = box.x - box.width / 2;
   const y = box.y - box.height / 2;
+  const title = clipped(shownLine(squad, 200), 24);
   return (
     <g>
       <rect class="map-frame" x={x} y={y} width={box.width} height={box.height} rx="10" />
-      <g class="map-frame-title" role="button" tabindex={0} aria-expanded="true" aria-label={`▾ ${shownLine(squad, 24)}: close the squad`} {...press(onToggle)}>
-        <rect x={x + 6} y={y + 4} width={Math.min(box.width - 12, shownLine(squad, 24).length * 7.4 + 26)} height={18} rx="4" class="map-hit" />
-        <text x={x + 12} y={y + 17}>▾ {shownLine(squad, 24)}</text>
+      <g class="map-frame-title" role="button" tabindex={0} aria-expanded="true" aria-label={`▾ ${title}: close the squad`} {...press(onToggle)}>
+        <rect x={x + 6} y={y + 4} width={Math.min(box.width - 12, title.length * 7.4 + 26)} height={18} rx="4" class="map-hit" />
+        <text x={x + 12} y={y + 17}>▾ {title}</text>
       </g>
     </g>
   );
@@ -202,7 +205,7 @@ function Card({ node, box, chosen, faded, onChoose, onOpen }: { node: DrawnNode;
   const count = node.closed ? ` (${node.members.length})` : "";
   const room = (share > 0 ? 18 : 23) - count.length;
   const whole = shownLine(node.title, 200);
-  const title = (whole.length > room ? `${whole.slice(0, room - 1)}…` : whole) + count;
+  const title = clipped(whole, room) + count;
   // Begins with what is seen, so that it can be spoken to; then what is not.
   const who = node.closed ? `squad of ${node.members.length} services` : `service ${whole}, ${node.squad ? `squad ${shownLine(node.squad, 60)}` : "unowned"}`;
   const said = [title, numbers, share > 0 ? formatShare(share) : "", share > 0 ? `failed; ${who}` : `; ${who}`].filter(Boolean).join(" ");

@@ -110,6 +110,7 @@ describe.skipIf(!canRun)("the page", () => {
     await page.mouse.down();
     await page.mouse.move(box.x + box.width * 0.6, box.y + 90, { steps: 5 });
     const caption = () => page.locator(".heatmap-caption .grow").innerText();
+    await expect.poll(caption, { timeout: 30_000 }).toMatch(/: \d+ spans?/);
     const inside = /: (\d+) spans?/.exec(await caption())![1];
     await page.mouse.up();
     await page.waitForURL(/duration/);
@@ -118,7 +119,7 @@ describe.skipIf(!canRun)("the page", () => {
     expect(Date.parse(p.start)).toBeGreaterThan(site.startMs);
     expect(Date.parse(p.end)).toBeLessThan(site.endMs);
     await settled(page);
-    await expect.poll(caption).toMatch(new RegExp(`^${inside} spans? `)); // what was framed is what is found
+    await expect.poll(caption, { timeout: 30_000 }).toMatch(new RegExp(`^${inside} spans? `)); // what was framed is what is found
     await page.goBack();
     await settled(page);
     await page.getByRole("application").focus();
