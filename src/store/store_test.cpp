@@ -269,8 +269,11 @@ TEST(Store, ScansAnswerAsThePlainEvaluationDoes) {
   }
 }
 
+// Different values, different text: as a person reads them, [""] may be of a string or of bytes.
 std::string describe(const Value& value) {
-  return std::string(to_string(value.type())) + ":" + to_display(value);
+  const bool nested = value.type() == ValueType::kArray || value.type() == ValueType::kKvlist;
+  return std::string(to_string(value.type())) + ":" +
+         (nested ? encode_nested(value) : to_display(value));
 }
 
 TEST(Store, AggregatesCountAsThePlainEvaluationDoes) {
