@@ -65,7 +65,14 @@ Status Block::load() {
   const uint64_t tail_offset = file_bytes_ - sizeof tail;
   WEFT_TRY(file_->pread(tail_offset, {reinterpret_cast<char*>(&tail), sizeof tail}));
   if (tail.magic != kBlockTailMagic) return damage(tail_offset, "the file has no block's tail");
-  if (tail.version > kBlockVersion) {
+  if (tail.version != kBlockVersion) {
+    // The file's beginning has the version, too. A tail that disagrees is damaged: it must not be
+    // taken for a newer block's, for which no store is opened.
+    std::string head(kBlockHead.size(), '\0');
+    WEFT_TRY(file_->pread(0, head));
+    if (head == kBlockHead || tail.version < kBlockVersion) {
+      return damage(tail_offset, "the version is not the one at the file's beginning");
+    }
     return fail(ErrorCode::kUnimplemented,
                 path_ + " was written by a newer version of Weft (format " +
                     std::to_string(tail.version) + "); update to read it");

@@ -74,6 +74,19 @@ Expected<CheckResult> check(
   }
   CheckResult result;
   Cache cache(64u << 20);
+  // Logs of generations that a block stands for are left over from a crash: some may be gone.
+  uint64_t sealed = 0;
+  std::vector<LogId> logs;
+  for (const std::string& name : names) {
+    if (const auto range = parse_block_file_name(name)) {
+      sealed = std::max(sealed, range->last_generation);
+    } else if (const auto id = parse_log_file_name(name)) {
+      logs.push_back(*id);
+    }
+  }
+  std::erase_if(logs, [&](const LogId& id) { return id.generation <= sealed; });
+  std::ranges::sort(logs);
+  result.findings = missing_log_files(dir, logs);
   for (const std::string& name : names) {
     const std::string path = dir + "/" + name;
     if (const auto id = parse_log_file_name(name)) {

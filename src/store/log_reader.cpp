@@ -5,6 +5,8 @@
 namespace weft::store {
 namespace {
 
+constexpr size_t kMaxMissingNamed = 100;
+
 // Reads the header at `offset`; false when there is no good header of this log file there.
 Expected<bool> read_header(File& file, uint64_t size, const LogId& id, uint64_t offset,
                            LogGroupHeader& header) {
@@ -36,6 +38,24 @@ Expected<uint64_t> find_header(File& file, uint64_t size, const LogId& id, uint6
   return size;
 }
 
+// A group of a newer version at the file's beginning: a file is begun by one process, and spares do
+// not outlive theirs, so all of the file is of that version. Not to be taken for an empty one.
+// `first` is what lies there, not a good header.
+Status refuse_newer(LogGroupHeader first, const std::string& path) {
+  constexpr uint32_t kVersionByte = 0xFF000000;
+  const char version = static_cast<char>(first.magic >> 24);
+  if (((first.magic ^ kLogMagic) & ~kVersionByte) != 0 ||
+      version <= static_cast<char>(kLogMagic >> 24) || version > '9') {
+    return {};
+  }
+  // All the rest fits: a bit of the version was flipped.
+  first.magic = kLogMagic;
+  if (first.header_hash == first.compute_hash()) return {};
+  return fail(ErrorCode::kUnimplemented, path +
+                                             " was written by a newer version of Weft (format " +
+                                             version + "); update to read it");
+}
+
 // Splits a payload whose checksum was right.
 bool split_records(std::string_view payload, uint32_t count, uint64_t offset,
                    const std::function<void(const SpanSink::RawRequest&, uint64_t)>& record) {
@@ -59,12 +79,28 @@ bool split_records(std::string_view payload, uint32_t count, uint64_t offset,
 
 }  // namespace
 
+std::vector<Finding> missing_log_files(const std::string& dir, std::span<const LogId> files) {
+  std::vector<Finding> missing;
+  for (size_t i = 0; i < files.size(); ++i) {
+    const bool begins = i == 0 || files[i - 1].generation != files[i].generation;
+    for (uint32_t index = begins ? 0 : files[i - 1].index + 1; index < files[i].index; ++index) {
+      missing.push_back({dir + "/" + log_file_name({files[i].generation, index}), 0,
+                         "this file of the write-ahead log is missing, its spans are lost"});
+      if (missing.size() == kMaxMissingNamed) return missing;
+    }
+  }
+  return missing;
+}
+
 Expected<LogFileSummary> read_log(
     FileSystem& fs, const std::string& path, const LogId& id,
     const std::function<void(const SpanSink::RawRequest&, uint64_t)>& record,
     std::vector<Finding>& findings) {
   WEFT_ASSIGN(auto file, fs.open(path, OpenMode::kRead));
   WEFT_ASSIGN(const uint64_t size, file->size());
+  LogGroupHeader first;
+  WEFT_ASSIGN(const bool begins_well, read_header(*file, size, id, 0, first));
+  if (!begins_well && size >= sizeof first) WEFT_TRY(refuse_newer(first, path));
   LogFileSummary summary;
   uint32_t next_group = 0;
   uint64_t offset = 0;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -29,5 +30,9 @@ Expected<LogFileSummary> read_log(
     FileSystem& fs, const std::string& path, const LogId& id,
     const std::function<void(const SpanSink::RawRequest&, uint64_t offset)>& record,
     std::vector<Finding>& findings);
+
+// Names files that must be there and are not: those of one generation are numbered from 0 without
+// a gap. `files` are those of `dir` that no block stands for, ascending.
+std::vector<Finding> missing_log_files(const std::string& dir, std::span<const LogId> files);
 
 }  // namespace weft::store

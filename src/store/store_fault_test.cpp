@@ -8,6 +8,7 @@
 
 #include "base/fault_file_system.h"
 #include "model/testing/random_spans.h"
+#include "store/block_format.h"
 #include "store/check.h"
 #include "store/log_format.h"
 #include "store/store.h"
@@ -237,6 +238,91 @@ TEST(StoreFault, ADamagedGroupOfTheLogIsNamedAndTheOthersAreReplayed) {
   ASSERT_EQ((*store)->findings().size(), 1u);
   EXPECT_EQ((*store)->findings()[0].offset, 0u);
   EXPECT_EQ(export_spans(**store).size(), spans.size() - 1);
+}
+
+void overwrite(FaultFileSystem& fs, const std::string& path, uint64_t offset,
+               std::string_view with) {
+  auto file = fs.open(path, OpenMode::kReadWrite);
+  ASSERT_TRUE(file) << file.error().message;
+  ASSERT_TRUE((*file)->pwrite(with, offset));
+  ASSERT_TRUE((*file)->sync());
+}
+
+TEST(StoreFault, WhatANewerVersionWroteIsRefusedAndAFlippedVersionIsDamage) {
+  std::mt19937_64 random(test_seed("WhatANewerVersionWrote"));
+  const auto spans = random_spans(random, {.traces = 4});
+  for (const bool sealed : {false, true}) {
+    for (const bool newer : {false, true}) {
+      FaultFileSystem fs(random());
+      {
+        auto store = Store::open(options_on(fs));
+        ASSERT_TRUE(store);
+        ASSERT_TRUE(append_and_wait(**store, to_batch(spans)));
+        if (sealed) {
+          ASSERT_TRUE((*store)->seal());
+        }
+      }
+      std::vector<std::string> files = *fs.list("data");
+      std::erase_if(files, [&](const std::string& name) {
+        return !name.starts_with(sealed ? "block-" : "log-");
+      });
+      ASSERT_EQ(files.size(), 1u);
+      const std::string path = "data/" + files[0];
+      if (sealed) {
+        const uint64_t size = *(*fs.open(path, OpenMode::kRead))->size();
+        overwrite(fs, path, size - sizeof(BlockTail) + offsetof(BlockTail, version), "\x02");
+        if (newer) overwrite(fs, path, kBlockHead.size() - 1, "2");
+      } else {
+        overwrite(fs, path, 3, "2");
+        if (newer) overwrite(fs, path, offsetof(LogGroupHeader, header_hash), "another");
+      }
+      auto store = Store::open(options_on(fs));
+      const auto checked = check("data", fs);
+      if (newer) {
+        ASSERT_FALSE(store);
+        EXPECT_EQ(store.error().code, ErrorCode::kUnimplemented);
+        EXPECT_NE(store.error().message.find(path), std::string::npos) << store.error().message;
+        ASSERT_TRUE(checked);
+        EXPECT_FALSE(checked->findings.empty());
+        auto file = fs.open(path, OpenMode::kRead);
+        EXPECT_TRUE(file) << "it is still there";
+      } else {
+        ASSERT_TRUE(store) << store.error().message;
+        EXPECT_TRUE(export_spans(**store).empty());
+      }
+    }
+  }
+}
+
+TEST(StoreFault, AMissingLogFileIsNamedAndStrayFilesAreLeftOutOrRemoved) {
+  std::mt19937_64 random(test_seed("AMissingLogFile"));
+  const auto spans = random_spans(random, {.traces = 60});
+  FaultFileSystem fs(random());
+  {
+    auto store = Store::open(options_on(fs));
+    ASSERT_TRUE(store);
+    for (const Span& span : spans)
+      ASSERT_TRUE(append_and_wait(**store, to_batch({span})));
+  }
+  ASSERT_TRUE(fs.open("data/" + log_file_name({1, 2}), OpenMode::kRead)) << "too few log files";
+  const std::string missing = "data/" + log_file_name({1, 1});
+  ASSERT_TRUE(fs.remove(missing));
+  for (const char* stray : {"data/block-0001.wfb.tmp", "data/spare-9-1.wal", "data/notes.txt"})
+    ASSERT_TRUE(fs.open(stray, OpenMode::kCreate));
+  const auto checked = check("data", fs);
+  ASSERT_TRUE(checked);
+  ASSERT_EQ(checked->findings.size(), 1u) << to_string(checked->findings.back());
+  EXPECT_EQ(checked->findings[0].file, missing);
+  auto store = Store::open(options_on(fs));
+  ASSERT_TRUE(store) << store.error().message;
+  ASSERT_EQ((*store)->findings().size(), 1u);
+  EXPECT_EQ((*store)->findings()[0].file, missing);
+  const size_t found = export_spans(**store).size();
+  EXPECT_GT(found, 0u);
+  EXPECT_LT(found, spans.size());
+  EXPECT_FALSE(fs.open("data/block-0001.wfb.tmp", OpenMode::kRead));
+  EXPECT_FALSE(fs.open("data/spare-9-1.wal", OpenMode::kRead));
+  EXPECT_TRUE(fs.open("data/notes.txt", OpenMode::kRead));
 }
 
 TEST(StoreFault, TwoProcessesCannotWriteAndReadersChangeNothing) {

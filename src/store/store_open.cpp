@@ -109,6 +109,8 @@ void Store::Impl::start_threads() {
 }
 
 Status Store::Impl::replay(const std::vector<LogId>& files) {
+  for (Finding& missing : missing_log_files(options.dir, files))
+    report(std::move(missing));
   std::map<uint64_t, std::vector<LogId>> generations;
   for (const LogId& id : files)
     generations[id.generation].push_back(id);
