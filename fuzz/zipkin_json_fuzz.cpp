@@ -1,5 +1,5 @@
-// Any bytes as a Zipkin v2 request: no crash, and what is taken can be written as Zipkin, Jaeger and
-// OTLP again.
+// Any bytes as a Zipkin v2 request: no crash, and what is taken can be written as Zipkin, Jaeger
+// and OTLP again.
 #include <cstdint>
 #include <cstdlib>
 #include <string>

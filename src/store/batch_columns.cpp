@@ -4,6 +4,8 @@
 #include <bit>
 #include <numeric>
 
+#include "model/span_id_hash.h"
+
 namespace weft::store {
 namespace {
 
@@ -224,7 +226,7 @@ std::vector<int32_t> find_parents(const std::vector<uint32_t>& trace_begin,
     const size_t mask = std::bit_ceil(size_t{end - begin} * 2) - 1;
     table.assign(mask + 1, {0, UINT32_MAX});
     const auto slot_of = [&](uint64_t id) {
-      size_t slot = (id * 0x9E3779B97F4A7C15u >> 32) & mask;
+      size_t slot = hash_span_id(id) & mask;
       while (table[slot].second != UINT32_MAX && table[slot].first != id)
         slot = (slot + 1) & mask;
       return slot;

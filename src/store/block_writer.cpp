@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "base/hash.h"
+#include "model/span_id_hash.h"
 #include "store/bloom.h"
 #include "store/column_gather.h"
 #include "store/entity_codec.h"
@@ -469,7 +470,7 @@ void BlockWriter::find_parents(uint32_t begin, uint32_t end, std::vector<uint32_
   const size_t mask = std::bit_ceil(size_t{end - begin} * 2) - 1;
   table.assign(mask + 1, {0, kNoRow});
   const auto slot_of = [&](uint64_t id) {
-    size_t slot = (id * 0x9E3779B97F4A7C15u >> 32) & mask;
+    size_t slot = hash_span_id(id) & mask;
     while (table[slot].second != kNoRow && table[slot].first != id)
       slot = (slot + 1) & mask;
     return slot;

@@ -4,6 +4,8 @@
 #include <bit>
 #include <numeric>
 
+#include "model/span_id_hash.h"
+
 namespace weft::store {
 namespace {
 
@@ -74,7 +76,7 @@ class Deduplicator {
  private:
   bool is_new(uint64_t id, size_t mask, bool& has_zero) {
     if (id == 0) return !std::exchange(has_zero, true);
-    size_t slot = (id * 0x9E3779B97F4A7C15u >> 32) & mask;
+    size_t slot = hash_span_id(id) & mask;
     for (; slots_[slot] != 0; slot = (slot + 1) & mask) {
       if (slots_[slot] == id) return false;
     }
