@@ -11,6 +11,15 @@ void write_at(std::string& data, uint64_t offset, std::string_view bytes) {
   std::memcpy(data.data() + offset, bytes.data(), bytes.size());
 }
 
+template <typename Names, typename Change>
+void change_name(Names& names, const Change& change) {
+  if (change.node == nullptr) {
+    names.erase(change.path);
+  } else {
+    names[change.path] = change.node;
+  }
+}
+
 std::string folder_of(const std::string& path) {
   return path.substr(0, path.rfind('/'));
 }
@@ -135,7 +144,14 @@ void FaultFileSystem::restart(bool torn) {
   crash_at_ = fail_at_ = UINT64_MAX;
   capacity_ = UINT64_MAX;
   locks_.clear();
-  // Names that were not synced come back as they were.
+  // Names that were not synced come back as they were, or as they were meant to be up to some
+  // moment.
+  size_t kept_names = torn ? random_() % (unsynced_names_.size() + 1) : 0;
+  while (kept_names > 0 && unsynced_names_[kept_names - 1].with_next)
+    ++kept_names;
+  for (size_t i = 0; i < kept_names; ++i)
+    change_name(durable_names_, unsynced_names_[i]);
+  unsynced_names_.clear();
   for (auto& [path, node] : durable_names_) {
     for (const auto& write : node->unsynced) {
       if (!torn || random_() % 2 == 0) continue;
@@ -206,6 +222,7 @@ Expected<std::unique_ptr<File>> FaultFileSystem::open(const std::string& path, O
     node->truncated_unsynced = true;
   }
   names_[path] = node;
+  unsynced_names_.push_back({path, node, false});
   return std::make_unique<FaultFile>(*this, node, path);
 }
 
@@ -217,6 +234,8 @@ Status FaultFileSystem::rename(const std::string& from, const std::string& to) {
   if (found == names_.end()) return fail(ErrorCode::kNotFound, from + " does not exist");
   auto node = found->second;
   names_.erase(found);
+  unsynced_names_.push_back({from, nullptr, true});
+  unsynced_names_.push_back({to, node, false});
   names_[to] = std::move(node);
   return {};
 }
@@ -226,6 +245,7 @@ Status FaultFileSystem::remove(const std::string& path) {
   bool partial = false;
   WEFT_TRY(step("remove " + path, partial));
   names_.erase(path);
+  unsynced_names_.push_back({path, nullptr, false});
   return {};
 }
 
@@ -237,6 +257,8 @@ Status FaultFileSystem::sync_dir(const std::string& dir) {
   for (const auto& [path, node] : names_) {
     if (folder_of(path) == dir) durable_names_[path] = node;
   }
+  std::erase_if(unsynced_names_,
+                [&](const NameChange& change) { return folder_of(change.path) == dir; });
   return {};
 }
 

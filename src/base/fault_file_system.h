@@ -30,8 +30,9 @@ class FaultFileSystem final : public FileSystem {
   void fail_once_after(uint64_t operations);
   // Total bytes the disk takes; writes beyond fail with kNoSpace after a short write.
   void set_capacity(uint64_t bytes);
-  // The machine comes back: what was not synced is lost, or kept in random pieces (a torn write)
-  // when `torn`. Open files of before the crash stay useless. Faults are cleared.
+  // The machine comes back: what was not synced is lost; when `torn`, data is kept in random
+  // pieces (a torn write), and of the changes of names the first few, as a journal keeps them. Open
+  // files of before the crash stay useless. Faults are cleared.
   void restart(bool torn);
   // Changing operations so far.
   uint64_t operations() const { return operations_.load(); }
@@ -63,6 +64,12 @@ class FaultFileSystem final : public FileSystem {
     bool truncated_unsynced = false;
   };
   using Names = std::map<std::string, std::shared_ptr<Node>>;
+  // One change of a name that was not synced: `node` is put there, or, null, the name is removed.
+  struct NameChange {
+    std::string path;
+    std::shared_ptr<Node> node;
+    bool with_next = false;  // a rename is two changes at once
+  };
 
   // Counts a changing operation and says whether it has to fail. Called with mutex_ held.
   Status step(const std::string& what, bool& partial);
@@ -72,6 +79,7 @@ class FaultFileSystem final : public FileSystem {
   std::mt19937_64 random_;
   Names names_;
   Names durable_names_;
+  std::vector<NameChange> unsynced_names_;  // in the order in which they were made
   std::map<std::string, int> locks_;  // -1 exclusive, n shared
   uint64_t capacity_ = UINT64_MAX;
   std::atomic<uint64_t> operations_{0};
