@@ -83,6 +83,7 @@ async function stop(code) {
 }
 process.on('SIGINT', () => void stop(0));
 process.on('SIGTERM', () => void stop(0));
+process.on('SIGHUP', () => void stop(0));
 
 function describe(act, truth) {
   const all = truth.filter((line) => line.act === act);

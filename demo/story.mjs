@@ -154,7 +154,7 @@ ${PUBLIC_TOKEN} name=product-web browser origin=http://127.0.0.1:${this.ports.we
           ...common,
           PORT: String(this.ports['account-oauth']),
           SERVICE_VERSION: wanted.accountOauth,
-          HANG_MS: ms(7000),
+          HANG_MS: ms(6500),
           OTEL_SERVICE_NAME: 'account-oauth',
           OTEL_RESOURCE_ATTRIBUTES: `service.version=${wanted.accountOauth},service.namespace=Account`,
           OTEL_NODE_ENABLED_INSTRUMENTATIONS: 'http',

@@ -83,7 +83,8 @@ async function issue(body) {
 async function answer(request, body) {
   if (request.url === '/healthz') return { status: 200, body: { status: 'up' } };
   // The demonstration's fault plan, made by the driver: this call hangs, as some do.
-  if (request.headers['x-demo-fault']?.includes('hang')) await pause(hangMs);
+  // Not all for as long: those that are waited for make no ridge of their own.
+  if (request.headers['x-demo-fault']?.includes('hang')) await pause(hangMs * (1 + Math.random() / 3));
   if (request.method === 'POST' && request.url === '/oauth/token') {
     await pause(3 + Math.random() * 9); // its data base
     return issue(body);
