@@ -10,6 +10,7 @@ namespace weft {
 namespace sdk_detail {
 
 constinit thread_local ContextWords ambient_context{};
+constinit thread_local const void* ambient_chain = nullptr;
 
 void report_scope_misuse() noexcept {
   static RateLimit limit;

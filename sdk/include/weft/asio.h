@@ -31,33 +31,32 @@ namespace weft {
 
 namespace sdk_detail {
 
-// The ambient context of one chain of work while it is not running, and where it is running. Only
-// touched by handlers of the chain's strand.
+// The ambient context of one chain of work while it is not running. Only touched by handlers of the
+// chain's strand.
 struct AsioContext {
   explicit AsioContext(Context given) : current(std::move(given)) {}
   Context current;
-  const void* thread = nullptr;
 };
 
 // Puts the context on for the length of one handler.
 class AsioRun {
  public:
-  explicit AsioRun(AsioContext& state) : state_(state), nested_(state.thread == &ambient_context) {
-    if (nested_) return;  // dispatched from within: it is on already
-    state_.thread = &ambient_context;
+  explicit AsioRun(AsioContext& state) : state_(state), before_(ambient_chain) {
+    if (before_ == &state) return;  // dispatched from within: it is on already
+    ambient_chain = &state;
     swap_ambient(state_.current);
   }
   AsioRun(const AsioRun&) = delete;
   AsioRun& operator=(const AsioRun&) = delete;
   ~AsioRun() {
-    if (nested_) return;
+    if (before_ == &state_) return;
     swap_ambient(state_.current);
-    state_.thread = nullptr;
+    ambient_chain = before_;
   }
 
  private:
   AsioContext& state_;
-  const bool nested_;
+  const void* const before_;
 };
 
 }  // namespace sdk_detail

@@ -38,11 +38,20 @@ struct ContextWords {
 
 // The ambient context of the thread. Only Scope and the span functions touch it.
 #if defined(__GNUC__)
-extern constinit thread_local ContextWords ambient_context
-    __attribute__((tls_model("initial-exec")));
+#define WEFT_INITIAL_EXEC __attribute__((tls_model("initial-exec")))
 #else
-extern constinit thread_local ContextWords ambient_context;
+#define WEFT_INITIAL_EXEC
 #endif
+extern constinit thread_local ContextWords ambient_context WEFT_INITIAL_EXEC;
+// The chain of work whose pieces run on changing threads, while one of them runs here: set by
+// executors that carry the ambient context along. Null: the thread itself.
+extern constinit thread_local const void* ambient_chain WEFT_INITIAL_EXEC;
+#undef WEFT_INITIAL_EXEC
+
+// Whose the ambient context of this moment is.
+inline const void* ambient_owner() noexcept {
+  return ambient_chain != nullptr ? ambient_chain : &ambient_context;
+}
 
 void report_scope_misuse() noexcept;
 
@@ -159,7 +168,7 @@ class [[nodiscard]] Scope {
  public:
   explicit Scope(const Context& context) noexcept : Scope(Context(context)) {}
   explicit Scope(Context&& context) noexcept
-      : previous_(sdk_detail::ambient_context), thread_(&sdk_detail::ambient_context) {
+      : previous_(sdk_detail::ambient_context), owner_(sdk_detail::ambient_owner()) {
     sdk_detail::ambient_context = context.words_;
     context.words_ = {};
   }
@@ -167,7 +176,7 @@ class [[nodiscard]] Scope {
   Scope& operator=(const Scope&) = delete;
   ~Scope() {
     Context leaving;
-    if (thread_ == &sdk_detail::ambient_context) [[likely]] {
+    if (owner_ == sdk_detail::ambient_owner()) [[likely]] {
       leaving.words_ = sdk_detail::ambient_context;
       sdk_detail::ambient_context = previous_;
     } else {
@@ -178,7 +187,7 @@ class [[nodiscard]] Scope {
 
  private:
   sdk_detail::ContextWords previous_;
-  const void* thread_;
+  const void* owner_;
 };
 
 // Swaps the ambient context of the calling thread with the given one. The building block of

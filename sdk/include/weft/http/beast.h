@@ -217,8 +217,12 @@ class AsyncBeastRoutes {
     BeastCall call{request, target.path, target.query, match.route, match.parameters, span};
     BeastResponse response;
     try {
-      response =
-          match.found() ? co_await (*match.handler)(call) : beast_detail::refuse(call, match);
+      // Not by ?:, whose temporaries g++ 12 destroys twice around a co_await.
+      if (match.found()) {
+        response = co_await (*match.handler)(call);
+      } else {
+        response = beast_detail::refuse(call, match);
+      }
     } catch (const std::exception& e) {
       response = beast_detail::failed(call, e.what());
     }
