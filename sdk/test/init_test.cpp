@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <map>
+#include <set>
 #include <string>
 
 #include <weft/diagnostics.h>
@@ -131,6 +132,106 @@ TEST(Init, HonoursSamplerLimitsAndBatches) {
     EXPECT_EQ(spans.at(0).dropped_events, 1U);
   }
   EXPECT_EQ(total, 12U);
+}
+
+TEST(Init, HonoursTheLimitsOfTheParts) {
+  Collector collector;
+  const Environment environment({{"OTEL_EXPORTER_OTLP_ENDPOINT", collector.url("")},
+                                 {"OTEL_METRICS_EXPORTER", "none"},
+                                 {"OTEL_LOGS_EXPORTER", "none"},
+                                 {"OTEL_ATTRIBUTE_COUNT_LIMIT", "1"},
+                                 {"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "3"},
+                                 {"OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "2"},
+                                 {"OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "4"},
+                                 {"OTEL_SPAN_LINK_COUNT_LIMIT", "1"},
+                                 {"OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "1"},
+                                 {"OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "0"}});
+  {
+    auto sdk = weft::init_from_env();
+    const weft::SpanContext other({{1}}, {{2}}, 1);
+    auto span = weft::tracer("t").start_span("s");
+    span.set("a", "123456").set("b", 1).set("c", 1).set("d", 1);
+    span.add_event("e", {{"x", 1}, {"y", 2}});
+    span.add_link(other, {{"x", 1}}).add_link(other);
+  }
+  ASSERT_EQ(collector.received().size(), 1U);
+  const auto span = sdk_test::decode_spans(collector.received()[0].body).at(0);
+  EXPECT_EQ(span.attributes.size(), 3U);
+  EXPECT_EQ(span.dropped_attributes, 1U);
+  EXPECT_EQ(span.attribute("a"), "1234");
+  EXPECT_EQ(span.events.at(0).attributes.size(), 1U);
+  EXPECT_EQ(span.events.at(0).dropped_attributes, 1U);
+  EXPECT_EQ(span.links.size(), 1U);
+  EXPECT_EQ(span.dropped_links, 1U);
+  EXPECT_EQ(span.links.at(0).dropped_attributes, 1U);
+}
+
+TEST(Init, ExportsByItselfAtTheDelaysAndIntervalsGiven) {
+  Collector collector;
+  const Environment environment({{"OTEL_EXPORTER_OTLP_ENDPOINT", collector.url("")},
+                                 {"OTEL_BSP_SCHEDULE_DELAY", "10"},
+                                 {"OTEL_BLRP_SCHEDULE_DELAY", "10"},
+                                 {"OTEL_METRIC_EXPORT_INTERVAL", "10"}});
+  auto sdk = weft::init_from_env();
+  (void)weft::tracer("t").start_span("span");
+  weft::meter("m").counter("c").add(1);
+  weft::logger("l").emit({.body = "line"});
+  std::set<std::string> paths;
+  for (int i = 0; i < 6000 && paths.size() < 3; ++i) {
+    usleep(5'000);
+    for (const auto& r : collector.received()) paths.insert(r.path);
+  }
+  EXPECT_THAT(paths, ElementsAre("/v1/logs", "/v1/metrics", "/v1/traces"));
+}
+
+TEST(Init, GivesUpAfterTheTimeGivenForAnExport) {
+  Collector collector({{.kind = sdk_test::Reply::Kind::kHang}});
+  const Environment environment({{"OTEL_EXPORTER_OTLP_ENDPOINT", collector.url("")},
+                                 {"OTEL_METRICS_EXPORTER", "none"},
+                                 {"OTEL_LOGS_EXPORTER", "none"},
+                                 {"OTEL_BSP_EXPORT_TIMEOUT", "50"},
+                                 {"OTEL_BSP_MAX_QUEUE_SIZE", "7"}});
+  auto sdk = weft::init_from_env({.shutdown_timeout_ms = 100});
+  for (int i = 0; i < 7; ++i) (void)weft::tracer("t").start_span("span");
+  EXPECT_FALSE(sdk.force_flush(60'000));
+  EXPECT_EQ(sdk.tracer_provider().stats().at(0).failed, 7U);
+}
+
+TEST(Init, SeveralVendorsAtOnceEachGetEverything) {
+  Collector otlp;
+  Collector zipkin({sdk_test::Reply{.status = 202}});
+  const Environment environment({{"OTEL_TRACES_EXPORTER", "otlp,zipkin"},
+                                 {"OTEL_METRICS_EXPORTER", "none"},
+                                 {"OTEL_LOGS_EXPORTER", "none"},
+                                 {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", otlp.url("/v1/traces")},
+                                 {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json"},
+                                 {"OTEL_EXPORTER_ZIPKIN_ENDPOINT", zipkin.url("/api/v2/spans")}});
+  {
+    auto sdk = weft::init_from_env();
+    (void)weft::tracer("t").start_span("to both");
+  }
+  ASSERT_EQ(otlp.received().size(), 1U);
+  ASSERT_EQ(zipkin.received().size(), 1U);
+  EXPECT_THAT(otlp.received()[0].body, HasSubstr(R"("name":"to both")"));
+  EXPECT_EQ(zipkin.received()[0].path, "/api/v2/spans");
+  EXPECT_THAT(zipkin.received()[0].body, HasSubstr(R"("name":"to both")"));
+}
+
+TEST(Init, ARatioOfNothingRecordsNothing) {
+  Collector collector;
+  const Environment environment({{"OTEL_EXPORTER_OTLP_ENDPOINT", collector.url("")},
+                                 {"OTEL_METRICS_EXPORTER", "none"},
+                                 {"OTEL_LOGS_EXPORTER", "none"},
+                                 {"OTEL_TRACES_SAMPLER", "parentbased_traceidratio"},
+                                 {"OTEL_TRACES_SAMPLER_ARG", "0"}});
+  {
+    auto sdk = weft::init_from_env();
+    for (int i = 0; i < 100; ++i) EXPECT_FALSE(weft::tracer("t").start_span("s").is_recording());
+    const weft::Context sampled(weft::SpanContext({{1}}, {{2}}, 1, true));
+    (void)weft::tracer("t").start_span("child", {.parent = &sampled});
+  }
+  ASSERT_EQ(collector.received().size(), 1U);
+  EXPECT_EQ(sdk_test::decode_spans(collector.received()[0].body).size(), 1U);
 }
 
 TEST(Init, SaysWhatMakesNoSenseAndGoesOn) {

@@ -3,7 +3,9 @@
 #include <weft/http/beast.h>
 #include <weft/http/httplib.h>
 #include <weft/http/semantics.h>
+#include <weft/metrics.h>
 
+#include <initializer_list>
 #include <stdexcept>
 #include <thread>
 
@@ -128,6 +130,48 @@ TEST(BeastRoutes, MiddlewareStandsAroundEveryHandler) {
   EXPECT_EQ(routes.handle(make_request(beast::http::verb::get, "/go"), {}).result_int(), 200u);
   EXPECT_EQ(order, "a(bh)");
   EXPECT_EQ(routes.handle(make_request(beast::http::verb::get, "/stop"), {}).result_int(), 403u);
+}
+
+TEST(ServerMetrics, DurationsAreCountedByRouteAndStatus) {
+  Recorded recorded;
+  weft::MeterProvider meters{weft::MeterProviderConfig{}};
+  meters.set_global();
+  BeastRoutes routes;
+  routes.add("GET", "/users/{id}", [](BeastCall& call) {
+    return call.respond(call.parameter("id") == "0" ? 503 : 200, "text/plain", "");
+  });
+  for (const char* target : {"/users/1", "/users/2", "/users/0", "/nowhere/secret"}) {
+    routes.handle(make_request(beast::http::verb::get, target), {});
+  }
+  const std::string text = meters.prometheus_text("application/openmetrics-text");
+  const auto line = [&text](std::string_view start, std::initializer_list<std::string_view> parts) {
+    std::size_t at = 0;
+    while (at < text.size()) {
+      const std::size_t end = text.find('\n', at);
+      const std::string_view one = std::string_view(text).substr(at, end - at);
+      at = end + 1;
+      bool all = one.starts_with(start);
+      for (const std::string_view part : parts) all = all && one.find(part) != std::string_view::npos;
+      if (all) return std::string(one.substr(one.find("} ") + 2));
+    }
+    return std::string();
+  };
+  const char* count = "http_server_request_duration_seconds_count{";
+  EXPECT_EQ(line(count, {R"(http_route="/users/{id}")", R"(http_request_method="GET")",
+                         R"(url_scheme="http")", R"(http_response_status_code="200")"}),
+            "2");
+  EXPECT_EQ(line(count, {R"(http_response_status_code="503")", R"(error_type="503")"}), "1");
+  EXPECT_EQ(line(count, {R"(http_response_status_code="404")"}), "1");
+  for (const char* bound : {"0.005", "0.075", "7.5", "10", "+Inf"}) {
+    const std::string label = "le=\"" + std::string(bound);
+    EXPECT_NE(line("http_server_request_duration_seconds_bucket{",
+                   {std::string_view(label)}),
+              "")
+        << bound;
+  }
+  EXPECT_EQ(text.find("secret"), std::string::npos);
+  // An exemplar leads from the histogram to a trace.
+  EXPECT_NE(text.find("# {trace_id=\""), std::string::npos) << text;
 }
 
 TEST(ServerSpan, AnAbandonedRequestIsAnError) {
