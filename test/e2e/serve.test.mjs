@@ -1,5 +1,6 @@
 // weft serve from outside: the names that others rely on, and how it starts and ends.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
@@ -52,6 +53,19 @@ test('health, readiness, metrics, and a trace that is not there', async (t) => {
   const missing = await server.get(`/api/v1/traces/${hex(16)}`);
   assert.equal(missing.status, 404);
   assert.equal(missing.body.error.code, 'not_found');
+});
+
+test('promtool accepts the metrics of a server that has spans', async (t) => {
+  if (spawnSync('promtool', ['--version']).status !== 0) {
+    t.skip('promtool is not installed (Debian package prometheus)');
+    return;
+  }
+  const server = await Server.start(t, temporaryDir(t));
+  assert.equal((await server.send(smallTrace().request)).status, 200);
+  const { body } = await server.get('/metrics');
+  assert.match(body, /^weft_ingest_spans_total 5$/m);
+  const check = spawnSync('promtool', ['check', 'metrics'], { input: body, encoding: 'utf8' });
+  assert.equal(check.status, 0, check.stdout + check.stderr);
 });
 
 test('SIGTERM ends with 0 and loses nothing; the same directory goes on', async (t) => {
