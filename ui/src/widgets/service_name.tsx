@@ -9,12 +9,21 @@ import { isDark } from "../base/theme.ts";
 export const config = signal<Config | null>(null);
 
 const squad_of = new Map<string, string>();
+// "payments-*": every service whose name begins so; the longest beginning wins, as in the server.
+let prefixes: { prefix: string; squad: string }[] = [];
 // What resources and answers said, for services that the configuration does not name.
 const heard = new Map<string, string>();
 
 export function useConfig(loaded: Config): void {
   squad_of.clear();
-  for (const squad of loaded.squads ?? []) for (const service of squad.services ?? []) squad_of.set(service, squad.name);
+  prefixes = [];
+  for (const squad of loaded.squads ?? []) {
+    for (const service of squad.services ?? []) {
+      if (service.endsWith("*")) prefixes.push({ prefix: service.slice(0, -1), squad: squad.name });
+      else squad_of.set(service, squad.name);
+    }
+  }
+  prefixes.sort((a, b) => b.prefix.length - a.prefix.length);
   configureSquads((loaded.squads ?? []).map((s) => s.name));
   config.value = loaded;
 }
@@ -24,11 +33,11 @@ export function hearOwner(service: string, squad: string | null | undefined): vo
 }
 
 export function squadOf(service: string, namespace?: string | null): string | null {
-  return squad_of.get(service) ?? namespace ?? heard.get(service) ?? null;
+  void config.value; // whoever names an owner names it again when the squads are known
+  return squad_of.get(service) ?? prefixes.find((p) => service.startsWith(p.prefix))?.squad ?? (namespace || heard.get(service) || null);
 }
 
 export function colourOf(service: string, namespace?: string | null) {
-  void config.value; // who is drawn in these colours is drawn again when the squads are known
   return serviceColour(service, squadOf(service, namespace), isDark.value);
 }
 
