@@ -57,7 +57,7 @@ ScanBatch slice(const ScanBatch& batch, size_t trace) {
 
 Expected<Summarizer> Summarizer::create(SpanSource& source, const Plan& plan,
                                         const SearchOptions& options) {
-  Summarizer out(source, plan, options);
+  Summarizer out(source, options);
   WEFT_ASSIGN(out.program_, PipelineProgram::create(plan.spans.pipeline, out.table_));
   out.name_ = out.table_.add(field_of(FieldKind::kName));
   out.kind_ = out.table_.add(field_of(FieldKind::kKind));

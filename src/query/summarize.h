@@ -22,8 +22,8 @@ class Summarizer {
                                                   BudgetMeter& meter) const;
 
  private:
-  Summarizer(SpanSource& source, const Plan& plan, const SearchOptions& options)
-      : source_(&source), plan_(&plan), options_(&options) {}
+  Summarizer(SpanSource& source, const SearchOptions& options)
+      : source_(&source), options_(&options) {}
 
   Expected<ScanBatch> fetch(const TraceId& id, ScanStats& stats) const;
   Expected<ScanBatch> fetch_by_scan(const TraceId& id, ScanStats& stats) const;
@@ -32,7 +32,6 @@ class Summarizer {
   MatchedSpan describe_span(BatchFields& fields, uint32_t row) const;
 
   SpanSource* source_;
-  const Plan* plan_;
   const SearchOptions* options_;
   // Columns of the query, of what is shown, and the fixed ones.
   FieldTable table_;
