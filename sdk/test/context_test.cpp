@@ -96,7 +96,9 @@ struct HopToAnotherThread {
   std::thread* thread;
   bool await_ready() const { return false; }
   void await_suspend(std::coroutine_handle<> handle) {
-    *thread = std::thread([handle] { handle.resume(); });
+    // The awaiter lies in the coroutine, which may be over before this returns.
+    std::thread* const place = thread;
+    *place = std::thread([handle] { handle.resume(); });
   }
   int await_resume() const { return 7; }
 };
