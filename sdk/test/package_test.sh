@@ -33,7 +33,7 @@ for kind in static shared; do
   mkdir -p "$scratch/consumer-$kind"
   block cpp >"$scratch/consumer-$kind/main.cpp"
   block cmake >"$scratch/consumer-$kind/CMakeLists.txt"
-  cmake -S "$scratch/consumer-$kind" -B "$scratch/consumer-$kind/build" \
+  cmake -S "$scratch/consumer-$kind" -B "$scratch/consumer-$kind/build" -G Ninja \
     -DCMAKE_PREFIX_PATH="$scratch/prefix-$kind" >"$scratch/log" 2>&1 || { cat "$scratch/log"; exit 1; }
   cmake --build "$scratch/consumer-$kind/build" >"$scratch/log" 2>&1 || { cat "$scratch/log"; exit 1; }
   check_run "$scratch/consumer-$kind/build/shop"
