@@ -113,6 +113,21 @@ TEST(TextTemplate, StringsComeBack) {
     ASSERT_TRUE(joiner.join(skeletons[i], text)) << all[i];
     EXPECT_EQ(text, all[i]);
   }
+  // From any string on, with those before it passed over.
+  for (size_t from = 0; from < all.size(); ++from) {
+    TemplateJoiner late(back);
+    for (size_t i = 0; i < from; ++i)
+      ASSERT_TRUE(late.skip(template_needs(skeletons[i]))) << all[i];
+    std::string text;
+    ASSERT_TRUE(late.join(skeletons[from], text)) << all[from];
+    EXPECT_EQ(text, all[from]);
+  }
+  // More than there is: damage.
+  TemplateJoiner greedy(back);
+  EXPECT_FALSE(greedy.skip(
+      {.ints = 0, .binary_bytes = static_cast<uint32_t>(back.binary.size()) + 1, .raws = 0}));
+  EXPECT_FALSE(greedy.skip(
+      {.ints = 0, .binary_bytes = 0, .raws = static_cast<uint32_t>(back.raw_lengths.size()) + 1}));
 }
 
 TEST(TextTemplate, NumbersAndIdsBecomeVariables) {
@@ -128,11 +143,33 @@ TEST(TextTemplate, NumbersAndIdsBecomeVariables) {
 // Short strings are split by words of bits, long ones by characters: the same rules.
 TEST(TextTemplate, ShortAndLongStringsAreSplitAlike) {
   std::mt19937_64 random(test_seed("ShortAndLongStringsAreSplitAlike"));
-  static constexpr std::string_view kPieces[] = {
-      "/",   "-",     "g",        "Z",       "\xC3\xA9",  "0",   "00", "7",
-      "1234", "deadbeef", "0badc0de", "4bf92f3577b34da6a3ce929d0e0e4736", "999999999999999999",
-      "1234567890123456789", "a", "f", "9", ".", "_", " ",
-      "123e4567-e89b-42d3-a456-426614174000", "ABC", "x1", "@", "[", "`", "{"};
+  static constexpr std::string_view kPieces[] = {"/",
+                                                 "-",
+                                                 "g",
+                                                 "Z",
+                                                 "\xC3\xA9",
+                                                 "0",
+                                                 "00",
+                                                 "7",
+                                                 "1234",
+                                                 "deadbeef",
+                                                 "0badc0de",
+                                                 "4bf92f3577b34da6a3ce929d0e0e4736",
+                                                 "999999999999999999",
+                                                 "1234567890123456789",
+                                                 "a",
+                                                 "f",
+                                                 "9",
+                                                 ".",
+                                                 "_",
+                                                 " ",
+                                                 "123e4567-e89b-42d3-a456-426614174000",
+                                                 "ABC",
+                                                 "x1",
+                                                 "@",
+                                                 "[",
+                                                 "`",
+                                                 "{"};
   const std::string rest(300, '~');
   for (int round = 0; round < 20'000; ++round) {
     std::string text;

@@ -1,6 +1,7 @@
 #include "store/page_reader.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "store/stream_codec.h"
 #include "store/text_template.h"
@@ -61,7 +62,7 @@ Expected<const std::vector<uint32_t>*> PageReader::classes(BlockTable table) {
   return &*known;
 }
 
-Expected<PageColumn> PageReader::column(size_t index) {
+Expected<PageColumn> PageReader::column(size_t index, uint32_t begin, uint32_t end) {
   PageColumn out;
   WEFT_ASSIGN(out.column, block_.column(index));
   const LoadedColumn& column = *out.column;
@@ -134,12 +135,22 @@ Expected<PageColumn> PageReader::column(size_t index) {
   TemplateVariables variables;
   if (!get_variables(in, variables, present, kMaxPageTextBytes)) return bad("text");
   auto texts = std::make_shared<StringPool>();
-  texts->reserve(present, present * 32);
+  const size_t last = std::min<size_t>(n, end);
+  const size_t wanted = std::min(present, last - std::min<size_t>(begin, last));
+  texts->reserve(wanted, wanted * 32);
   out.words.assign(n, 0);
   TemplateJoiner joiner(variables);
+  std::vector<std::optional<TemplateNeeds>> needs(begin > 0 ? column.strings->size() : 0);
   std::string text;
-  for (size_t row = 0; row < n; ++row) {
+  for (size_t row = 0; row < last; ++row) {
     if (!out.present(row)) continue;
+    if (row < begin) {
+      const size_t skeleton = size_t{out.codes[row]} + 1;
+      if (!needs[skeleton])
+        needs[skeleton] = template_needs(column.strings->at(out.codes[row] + 1));
+      if (!joiner.skip(*needs[skeleton])) return bad("text");
+      continue;
+    }
     if (!joiner.join(column.strings->at(out.codes[row] + 1), text) ||
         text.size() > StringPool::kMaxBytes - texts->arena_bytes()) {
       return bad("text");

@@ -17,7 +17,7 @@ struct PageColumn {
   LoadedColumnPtr column;
   // One a row: kAbsent, or the code in the dictionary (kText: of the template; kNumber: 0).
   std::vector<uint32_t> codes;
-  // kNumber: one a row. kText: the id in `texts`, one a row.
+  // kNumber: one a row. kText: the id in `texts`, one a row (of those asked for).
   std::vector<uint64_t> words;
   std::shared_ptr<const StringPool> texts;  // kText
 
@@ -47,7 +47,9 @@ class PageReader {
 
   // References stay valid as long as the reader lives.
   Expected<const std::vector<uint32_t>*> classes(BlockTable table);
-  Expected<PageColumn> column(size_t index);
+  // Rows of [begin, end) alone are sure to be filled in: of near-unique strings, which are costly
+  // to put together, no others are.
+  Expected<PageColumn> column(size_t index, uint32_t begin = 0, uint32_t end = UINT32_MAX);
   Expected<const std::vector<TraceId>*> trace_ids();
   // Traces' first rows within the page; one entry more than there are traces.
   Expected<const std::vector<uint32_t>*> trace_begin();

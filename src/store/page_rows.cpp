@@ -211,7 +211,7 @@ Status RowsReader::read_columns(BlockTable table, Window window) {
       continue;  // fenced off: the block has reported it
     }
     if (!wanted(**loaded, *classes, window)) continue;
-    auto column = page_.column(i);
+    auto column = page_.column(i, window.begin, window.end);
     if (!column) {
       if (entity || column.error().code != ErrorCode::kCorrupt) {
         return std::unexpected(column.error());

@@ -527,4 +527,49 @@ bool TemplateJoiner::join(std::string_view skeleton, std::string& text) {
   return true;
 }
 
+TemplateNeeds template_needs(std::string_view skeleton) {
+  TemplateNeeds out;
+  for (size_t at = 0; at < skeleton.size(); ++at) {
+    if (class_of(skeleton[at]) != kMark) continue;
+    switch (static_cast<TemplateMark>(skeleton[at])) {
+      case TemplateMark::kPadded:
+        ++at;
+        [[fallthrough]];
+      case TemplateMark::kInt:
+        ++out.ints;
+        break;
+      case TemplateMark::kHex:
+        if (++at < skeleton.size()) {
+          out.binary_bytes += (uint32_t{static_cast<uint8_t>(skeleton[at])} + 1) / 2;
+        }
+        break;
+      case TemplateMark::kUuid:
+        out.binary_bytes += 16;
+        break;
+      case TemplateMark::kRaw:
+        ++out.raws;
+        break;
+    }
+  }
+  return out;
+}
+
+bool TemplateJoiner::skip(const TemplateNeeds& needs) {
+  if (needs.ints > kMaxTemplateInts ||
+      needs.binary_bytes > variables_.binary.size() - next_binary_) {
+    return false;
+  }
+  // join() looks at the integers' ends itself.
+  for (uint32_t i = 0; i < needs.ints; ++i)
+    ++next_int_[i];
+  next_binary_ += needs.binary_bytes;
+  for (uint32_t i = 0; i < needs.raws; ++i) {
+    if (next_raw_ >= variables_.raw_lengths.size()) return false;
+    const uint64_t length = variables_.raw_lengths[next_raw_++];
+    if (length > variables_.raw.size() - next_raw_byte_) return false;
+    next_raw_byte_ += length;
+  }
+  return true;
+}
+
 }  // namespace weft::store

@@ -48,12 +48,22 @@ void put_variables(std::string& out, const TemplateVariables& variables);
 bool get_variables(ByteReader& in, TemplateVariables& variables, uint64_t strings,
                    uint64_t max_bytes);
 
+// How many variables a template takes.
+struct TemplateNeeds {
+  uint32_t ints = 0;  // more than kMaxTemplateInts: damage
+  uint32_t binary_bytes = 0;
+  uint32_t raws = 0;
+};
+TemplateNeeds template_needs(std::string_view skeleton);
+
 // Puts the strings of a page together again, in the order in which they were split.
 class TemplateJoiner {
  public:
   explicit TemplateJoiner(const TemplateVariables& variables) : variables_(variables) {}
   // False when the variables have run out (damage). `text` is replaced.
   bool join(std::string_view skeleton, std::string& text);
+  // Passes over a string that nobody wants. False as of join.
+  bool skip(const TemplateNeeds& needs);
 
  private:
   const TemplateVariables& variables_;
