@@ -94,8 +94,8 @@ std::string SpanTemplate::parse_pattern(std::string_view pattern,
     const size_t close = pattern.find('}');
     const std::string_view hole = pattern.substr(1, close - 1);
     pattern.remove_prefix(close + 1);
-    const bool sized = hole.size() == 2 && (hole[0] == 'd' || hole[0] == 'x') && hole[1] >= '1' &&
-                       hole[1] <= '9';
+    const bool sized =
+        hole.size() == 2 && (hole[0] == 'd' || hole[0] == 'x') && hole[1] >= '1' && hole[1] <= '9';
     if (hole != "o" && hole != "uuid" && !sized) {
       // A parameter of a route, "{id}", which is text.
       text.append("{").append(hole).append("}");

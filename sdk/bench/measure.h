@@ -56,8 +56,8 @@ Sample measure(int ms, std::uint64_t batch, Body&& body, Between&& between) {
   } while (now_ns() < end || times.size() < 5);
   std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2),
                    times.end());
-  return {times[times.size() / 2], static_cast<double>(allocated) /
-                                       static_cast<double>(times.size() * batch)};
+  return {times[times.size() / 2],
+          static_cast<double>(allocated) / static_cast<double>(times.size() * batch)};
 }
 
 // The same on several threads at once; the mean of their medians.
@@ -74,7 +74,8 @@ Sample measure_threads(int threads, int ms, std::uint64_t batch, MakeBody&& run_
       samples[static_cast<std::size_t>(i)] = run_one(ms, batch);
     });
   }
-  for (auto& worker : workers) worker.join();
+  for (auto& worker : workers)
+    worker.join();
   Sample mean;
   for (const Sample& s : samples) {
     mean.ns += s.ns / threads;
@@ -117,15 +118,16 @@ Sample measure_in_step(int threads, int ms, std::uint64_t batch, Body&& body, Be
     }
     std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2),
                      times.end());
-    return Sample{times[times.size() / 2], static_cast<double>(allocated) /
-                                               static_cast<double>(times.size() * batch)};
+    return Sample{times[times.size() / 2],
+                  static_cast<double>(allocated) / static_cast<double>(times.size() * batch)};
   };
   std::vector<Sample> samples(static_cast<std::size_t>(threads));
   std::vector<std::thread> workers;
   for (int i = 0; i < threads; ++i) {
     workers.emplace_back([&, i] { samples[static_cast<std::size_t>(i)] = run(i == 0); });
   }
-  for (auto& worker : workers) worker.join();
+  for (auto& worker : workers)
+    worker.join();
   Sample mean;
   for (const Sample& s : samples) {
     mean.ns += s.ns / threads;

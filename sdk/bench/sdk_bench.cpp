@@ -26,8 +26,12 @@ void* operator new(std::size_t size) {
   if (void* p = std::malloc(size)) return p;
   throw std::bad_alloc();
 }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+void operator delete(void* p) noexcept {
+  std::free(p);
+}
+void operator delete(void* p, std::size_t) noexcept {
+  std::free(p);
+}
 
 namespace {
 
@@ -73,7 +77,8 @@ inline void one_span(const weft::Tracer& tracer) {
 }
 
 void spans(const weft::Tracer& tracer, std::uint64_t n) {
-  for (std::uint64_t i = 0; i < n; ++i) one_span(tracer);
+  for (std::uint64_t i = 0; i < n; ++i)
+    one_span(tracer);
 }
 
 void bare_spans(const weft::Tracer& tracer, std::uint64_t n) {
@@ -97,7 +102,8 @@ std::vector<Row> rows;
 
 void floors() {
   auto clock = [](std::uint64_t n) {
-    for (std::uint64_t i = 0; i < n; ++i) bench::keep(bench::now_ns());
+    for (std::uint64_t i = 0; i < n; ++i)
+      bench::keep(bench::now_ns());
   };
   rows.push_back({"clock_gettime", measure(100, 10000, clock, nothing), {}, "", "floor"});
   std::mutex mutex;
@@ -115,7 +121,8 @@ void floors() {
                   "", "floor"});
   std::atomic<std::uint64_t> counter{0};
   auto add = [&](std::uint64_t n) {
-    for (std::uint64_t i = 0; i < n; ++i) counter.fetch_add(1);
+    for (std::uint64_t i = 0; i < n; ++i)
+      counter.fetch_add(1);
   };
   rows.push_back({"shared atomic addition", measure(100, 10000, add, nothing),
                   bench::measure_threads(2, 200, 10000,
@@ -127,12 +134,10 @@ void floors() {
 
 template <class Body>
 void row(const char* name, const char* goal, std::uint64_t batch, Body body) {
-  const Sample one = bench::measure_threads(1, kMs, batch, [&](int ms, std::uint64_t n) {
-    return measure(ms, n, body, nothing);
-  });
-  const Sample two = bench::measure_threads(2, kMs, batch, [&](int ms, std::uint64_t n) {
-    return measure(ms, n, body, nothing);
-  });
+  const Sample one = bench::measure_threads(
+      1, kMs, batch, [&](int ms, std::uint64_t n) { return measure(ms, n, body, nothing); });
+  const Sample two = bench::measure_threads(
+      2, kMs, batch, [&](int ms, std::uint64_t n) { return measure(ms, n, body, nothing); });
   char note[64];
   std::snprintf(note, sizeof(note), "2 threads do %.2f times the work", 2 * one.ns / two.ns);
   rows.push_back({name, one, two, goal, note});
@@ -209,20 +214,22 @@ void extract_inject(const weft::Propagator& propagator, const Headers& in, std::
 void propagation() {
   const weft::Propagator propagator({weft::Format::kTraceContext});
   Headers plain;
-  rows.push_back({"W3C extract + inject",
-                  measure(kMs, 10000,
-                          [&](std::uint64_t n) { extract_inject(propagator, plain, n); }, nothing),
-                  {},
-                  "<= 60",
-                  ""});
+  rows.push_back(
+      {"W3C extract + inject",
+       measure(
+           kMs, 10000, [&](std::uint64_t n) { extract_inject(propagator, plain, n); }, nothing),
+       {},
+       "<= 60",
+       ""});
   Headers stated;
   stated.tracestate = "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE";
-  rows.push_back({"W3C extract + inject, tracestate",
-                  measure(kMs, 10000,
-                          [&](std::uint64_t n) { extract_inject(propagator, stated, n); }, nothing),
-                  {},
-                  "<= 150",
-                  ""});
+  rows.push_back(
+      {"W3C extract + inject, tracestate",
+       measure(
+           kMs, 10000, [&](std::uint64_t n) { extract_inject(propagator, stated, n); }, nothing),
+       {},
+       "<= 150",
+       ""});
 }
 
 void print_table() {
@@ -239,10 +246,11 @@ void print_json() {
   std::printf("[");
   const char* comma = "";
   for (const Row& r : rows) {
-    std::printf("%s\n  {\"name\": \"%s\", \"ns\": %.2f, \"ns_2_threads\": %.2f, "
-                "\"allocations\": %.4f, \"goal\": \"%s\", \"note\": \"%s\"}",
-                comma, r.name.c_str(), r.one.ns, r.two.ns, r.one.allocations, r.goal.c_str(),
-                r.note.c_str());
+    std::printf(
+        "%s\n  {\"name\": \"%s\", \"ns\": %.2f, \"ns_2_threads\": %.2f, "
+        "\"allocations\": %.4f, \"goal\": \"%s\", \"note\": \"%s\"}",
+        comma, r.name.c_str(), r.one.ns, r.two.ns, r.one.allocations, r.goal.c_str(),
+        r.note.c_str());
     comma = ",";
   }
   std::printf("\n]\n");
@@ -252,9 +260,9 @@ int run_only(const std::string& name, std::uint64_t count) {
   if (name == "disabled") {
     bare_spans(weft::tracer("bench"), count);
   } else if (name == "unsampled" || name == "recorded") {
-    auto provider = make_provider(
-        name == "recorded" ? weft::Sampler::always_on() : weft::Sampler::always_off(), 1U << 20,
-        1U << 19);
+    auto provider =
+        make_provider(name == "recorded" ? weft::Sampler::always_on() : weft::Sampler::always_off(),
+                      1U << 20, 1U << 19);
     spans(provider.tracer("bench"), count);
   } else if (name == "propagation" || name == "propagation-state") {
     Headers headers;

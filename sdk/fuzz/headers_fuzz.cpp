@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                                       weft::Format::kBaggage});
   // Header values between newlines, in this order.
   static constexpr std::string_view kNames[] = {
-      "traceparent", "tracestate",   "tracestate",    "baggage",   "b3",       "X-B3-TraceId",
+      "traceparent", "tracestate",   "tracestate",    "baggage",   "b3",      "X-B3-TraceId",
       "X-B3-SpanId", "X-B3-Sampled", "uber-trace-id", "uberctx-k", "uberctx-"};
   std::string_view rest(reinterpret_cast<const char*>(data), size);
   std::multimap<std::string, std::string> headers;
@@ -27,10 +27,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::map<std::string, std::string> sent;
   kAll.inject(context, sent);
   const weft::SpanContext again = kAll.extract(sent).span_context();
-  if (span.is_valid() && (!(again.trace_id() == span.trace_id()) ||
-                          !(again.span_id() == span.span_id()) ||
-                          again.is_sampled() != span.is_sampled() ||
-                          again.trace_state().header() != span.trace_state().header())) {
+  if (span.is_valid() &&
+      (!(again.trace_id() == span.trace_id()) || !(again.span_id() == span.span_id()) ||
+       again.is_sampled() != span.is_sampled() ||
+       again.trace_state().header() != span.trace_state().header())) {
     std::abort();
   }
   if (context.baggage().header() != kAll.extract(sent).baggage().header()) std::abort();

@@ -26,7 +26,8 @@ std::size_t array_size(const AttributeValue& value) noexcept {
       }
       return total;
     default:
-      for (const std::string_view v : value.strings()) total += len_size(len_size(v.size()));
+      for (const std::string_view v : value.strings())
+        total += len_size(len_size(v.size()));
       return total;
   }
 }
@@ -43,16 +44,20 @@ char* put_element(char* p, T element) noexcept {
 char* put_array(char* p, const AttributeValue& value) noexcept {
   switch (value.type()) {
     case AttributeValue::Type::kBoolArray:
-      for (const bool v : value.bools()) p = put_element(p, v);
+      for (const bool v : value.bools())
+        p = put_element(p, v);
       return p;
     case AttributeValue::Type::kDoubleArray:
-      for (const double v : value.doubles()) p = put_element(p, v);
+      for (const double v : value.doubles())
+        p = put_element(p, v);
       return p;
     case AttributeValue::Type::kIntArray:
-      for (const std::int64_t v : value.ints()) p = put_element(p, v);
+      for (const std::int64_t v : value.ints())
+        p = put_element(p, v);
       return p;
     default:
-      for (const std::string_view v : value.strings()) p = put_element(p, v);
+      for (const std::string_view v : value.strings())
+        p = put_element(p, v);
       return p;
   }
 }
@@ -110,9 +115,7 @@ char* put_key_value_field(char* p, unsigned tag, std::string_view key, const Att
 }
 
 bool is_fit(const Attribute& attribute, std::size_t limit) noexcept {
-  auto fits = [limit](std::string_view text) {
-    return text.size() <= limit && is_ascii(text);
-  };
+  auto fits = [limit](std::string_view text) { return text.size() <= limit && is_ascii(text); };
   if (!is_ascii(attribute.key)) return false;
   switch (attribute.value.type()) {
     case AttributeValue::Type::kString:

@@ -22,7 +22,9 @@ struct BaggageRep {
   std::vector<Entry> entries;
 };
 
-void retain(BaggageRep* rep) noexcept { rep->refs.fetch_add(1, std::memory_order_relaxed); }
+void retain(BaggageRep* rep) noexcept {
+  rep->refs.fetch_add(1, std::memory_order_relaxed);
+}
 void release(BaggageRep* rep) noexcept {
   if (rep->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete rep;
 }
@@ -43,8 +45,10 @@ bool is_baggage_octet(unsigned char c) noexcept {
 }
 
 std::string_view trim(std::string_view text) noexcept {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t'))
+    text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t'))
+    text.remove_suffix(1);
   return text;
 }
 
@@ -154,7 +158,9 @@ std::string Baggage::header() const {
   return out;
 }
 
-std::size_t Baggage::size() const noexcept { return rep_ == nullptr ? 0 : rep_->entries.size(); }
+std::size_t Baggage::size() const noexcept {
+  return rep_ == nullptr ? 0 : rep_->entries.size();
+}
 
 Baggage::Pair Baggage::at(std::size_t index) const noexcept {
   const auto& entry = rep_->entries[index];

@@ -19,7 +19,9 @@ inline std::int64_t clock_ns(clockid_t clock) noexcept {
   return static_cast<std::int64_t>(t.tv_sec) * kNsPerSecond + t.tv_nsec;
 }
 
-inline std::int64_t monotonic_ns() noexcept { return clock_ns(CLOCK_MONOTONIC); }
+inline std::int64_t monotonic_ns() noexcept {
+  return clock_ns(CLOCK_MONOTONIC);
+}
 
 // Wall clock minus monotonic clock. Refreshed by the workers about once a second, so that a step
 // of the wall clock is followed within that time.
@@ -30,6 +32,8 @@ void refresh_wall_offset() noexcept;
 inline std::uint64_t to_wall_ns(std::int64_t monotonic) noexcept {
   return static_cast<std::uint64_t>(monotonic + wall_offset_ns.load(std::memory_order_relaxed));
 }
-inline std::uint64_t wall_now_ns() noexcept { return to_wall_ns(monotonic_ns()); }
+inline std::uint64_t wall_now_ns() noexcept {
+  return to_wall_ns(monotonic_ns());
+}
 
 }  // namespace weft::sdk_detail

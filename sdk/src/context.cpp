@@ -26,13 +26,17 @@ void report_scope_misuse() noexcept {
 
 inline namespace v1 {
 
-Context::Context(const SpanContext& span) noexcept : words_{} { set_span(SpanContext(span)); }
+Context::Context(const SpanContext& span) noexcept : words_{} {
+  set_span(SpanContext(span));
+}
 
 SpanContext Context::span_context() const noexcept {
   return sdk_detail::BorrowedIdentity(*this).span();
 }
 
-SpanRef Context::span() const noexcept { return SpanRef(*this); }
+SpanRef Context::span() const noexcept {
+  return SpanRef(*this);
+}
 
 Context Context::with_span(const SpanContext& span) const noexcept {
   Context copy(*this);

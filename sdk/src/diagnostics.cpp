@@ -69,8 +69,8 @@ void diagnose(DiagnosticLevel level, std::string_view message) noexcept {
 bool RateLimit::allow() noexcept {
   const std::int64_t now = monotonic_ns();
   std::int64_t next = next_ns_.load(std::memory_order_relaxed);
-  return now >= next && next_ns_.compare_exchange_strong(next, now + 10 * kNsPerSecond,
-                                                         std::memory_order_relaxed);
+  return now >= next &&
+         next_ns_.compare_exchange_strong(next, now + 10 * kNsPerSecond, std::memory_order_relaxed);
 }
 
 }  // namespace sdk_detail

@@ -78,7 +78,9 @@ std::shared_ptr<MemoryExporter::Storage> MemoryExporter::make_storage(std::size_
   return std::make_shared<BoundedStorage>(max_bytes);
 }
 
-void MemoryExporter::after_fork_in_child() noexcept { storage_->after_fork_in_child(); }
+void MemoryExporter::after_fork_in_child() noexcept {
+  storage_->after_fork_in_child();
+}
 
 ExportResult MemoryExporter::send(const ExportRequest& request) noexcept {
   try {

@@ -28,7 +28,8 @@ std::vector<Entry>& participants() {
 
 void before() {
   registry_mutex.lock();
-  for (const Entry& e : participants()) e.participant->before_fork();
+  for (const Entry& e : participants())
+    e.participant->before_fork();
   lock_record_pool();
 }
 

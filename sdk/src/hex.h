@@ -58,12 +58,11 @@ inline void write_hex16(const std::uint8_t* bytes, char* out) noexcept {
 #if defined(__SSE2__)
   const __m128i b = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(bytes));
   const __m128i mask = _mm_set1_epi8(0x0F);
-  const __m128i nibbles = _mm_unpacklo_epi8(_mm_and_si128(_mm_srli_epi16(b, 4), mask),
-                                            _mm_and_si128(b, mask));
+  const __m128i nibbles =
+      _mm_unpacklo_epi8(_mm_and_si128(_mm_srli_epi16(b, 4), mask), _mm_and_si128(b, mask));
   const __m128i above_nine = _mm_cmpgt_epi8(nibbles, _mm_set1_epi8(9));
-  const __m128i text =
-      _mm_add_epi8(_mm_add_epi8(nibbles, _mm_set1_epi8('0')),
-                   _mm_and_si128(above_nine, _mm_set1_epi8('a' - '0' - 10)));
+  const __m128i text = _mm_add_epi8(_mm_add_epi8(nibbles, _mm_set1_epi8('0')),
+                                    _mm_and_si128(above_nine, _mm_set1_epi8('a' - '0' - 10)));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(out), text);
 #else
   for (unsigned i = 0; i < 8; ++i) {

@@ -1,7 +1,7 @@
-// Keeps SIGPIPE from the calling thread for the length of a scope. OpenSSL, below libcurl, writes to
-// connections that the other end may have closed, and the signal would end the program. libcurl's
-// own remedy sets the disposition of the whole process back and forth, which threads do not
-// survive; this one touches the mask of one thread.
+// Keeps SIGPIPE from the calling thread for the length of a scope. OpenSSL, below libcurl, writes
+// to connections that the other end may have closed, and the signal would end the program.
+// libcurl's own remedy sets the disposition of the whole process back and forth, which threads do
+// not survive; this one touches the mask of one thread.
 #pragma once
 
 #include <pthread.h>

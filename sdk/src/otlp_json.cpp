@@ -16,9 +16,9 @@ enum class Kind : std::uint8_t {
   kHex,     // ids
   kBase64,  // other bytes
   kBool,
-  kNumber,       // enums and 32-bit integers
-  kInt64,        // as a string, signed
-  kUint64,       // as a string, unsigned
+  kNumber,  // enums and 32-bit integers
+  kInt64,   // as a string, signed
+  kUint64,  // as a string, unsigned
   kDouble,
   kMessage,
   kPackedUint64,  // fixed64

@@ -62,18 +62,42 @@ bool read_span(std::string_view bytes, SpanView& out) {
   ProtoReader r(bytes);
   while (r.next()) {
     switch (r.field()) {
-      case 1: out.trace_id = r.bytes(); break;
-      case 2: out.span_id = r.bytes(); break;
-      case 4: out.parent_id = r.bytes(); break;
-      case 5: out.name = r.bytes(); break;
-      case 6: out.kind = r.number(); break;
-      case 7: out.start_ns = r.number(); break;
-      case 8: out.end_ns = r.number(); break;
-      case 9: out.attributes.push_back(read_attribute(r.bytes())); break;
-      case 10: out.dropped_attributes = r.number(); break;
-      case 11: out.events.push_back(read_event(r.bytes())); break;
-      case 12: out.dropped_events = r.number(); break;
-      case 14: out.dropped_links = r.number(); break;
+      case 1:
+        out.trace_id = r.bytes();
+        break;
+      case 2:
+        out.span_id = r.bytes();
+        break;
+      case 4:
+        out.parent_id = r.bytes();
+        break;
+      case 5:
+        out.name = r.bytes();
+        break;
+      case 6:
+        out.kind = r.number();
+        break;
+      case 7:
+        out.start_ns = r.number();
+        break;
+      case 8:
+        out.end_ns = r.number();
+        break;
+      case 9:
+        out.attributes.push_back(read_attribute(r.bytes()));
+        break;
+      case 10:
+        out.dropped_attributes = r.number();
+        break;
+      case 11:
+        out.events.push_back(read_event(r.bytes()));
+        break;
+      case 12:
+        out.dropped_events = r.number();
+        break;
+      case 14:
+        out.dropped_links = r.number();
+        break;
       case 15: {
         ProtoReader status(r.bytes());
         while (status.next()) {
@@ -82,7 +106,8 @@ bool read_span(std::string_view bytes, SpanView& out) {
         }
         break;
       }
-      default: break;
+      default:
+        break;
     }
   }
   return r.ok();
@@ -92,13 +117,26 @@ bool read_log(std::string_view bytes, LogView& out) {
   ProtoReader r(bytes);
   while (r.next()) {
     switch (r.field()) {
-      case 1: out.time_ns = r.number(); break;
-      case 3: out.severity = r.bytes(); break;
-      case 5: out.body = any_text(r.bytes(), false); break;
-      case 6: out.attributes.push_back(read_attribute(r.bytes())); break;
-      case 9: out.trace_id = r.bytes(); break;
-      case 10: out.span_id = r.bytes(); break;
-      default: break;
+      case 1:
+        out.time_ns = r.number();
+        break;
+      case 3:
+        out.severity = r.bytes();
+        break;
+      case 5:
+        out.body = any_text(r.bytes(), false);
+        break;
+      case 6:
+        out.attributes.push_back(read_attribute(r.bytes()));
+        break;
+      case 9:
+        out.trace_id = r.bytes();
+        break;
+      case 10:
+        out.span_id = r.bytes();
+        break;
+      default:
+        break;
     }
   }
   return r.ok();

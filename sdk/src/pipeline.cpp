@@ -190,9 +190,8 @@ Chunk* Pipeline::new_chunk(std::size_t bytes) noexcept {
   }
   // An item that is larger than a chunk gets one of its own, if any queue can hold it.
   if (bytes > Chunk::kDataBytes &&
-      std::none_of(lanes_.begin(), lanes_.end(), [bytes](const auto& lane) {
-        return bytes <= lane->options.max_queue_bytes;
-      })) {
+      std::none_of(lanes_.begin(), lanes_.end(),
+                   [bytes](const auto& lane) { return bytes <= lane->options.max_queue_bytes; })) {
     return nullptr;
   }
   const std::size_t data = std::max<std::size_t>(bytes, Chunk::kDataBytes);
@@ -220,11 +219,13 @@ void Pipeline::drain(Chunk* chunk) noexcept {
   const std::uint32_t committed = chunk->committed.load(std::memory_order_acquire);
   if (committed == chunk->drained) return;
   const std::uint32_t begin = std::exchange(chunk->drained, committed);
-  for (const auto& lane : lanes_) offer(*lane, chunk, begin, committed);
+  for (const auto& lane : lanes_)
+    offer(*lane, chunk, begin, committed);
 }
 
 void Pipeline::drain_live() noexcept {
-  for (Chunk* chunk : live_) drain(chunk);
+  for (Chunk* chunk : live_)
+    drain(chunk);
 }
 
 void Pipeline::offer(Lane& lane, Chunk* chunk, std::uint32_t begin, std::uint32_t end) noexcept {
@@ -284,8 +285,8 @@ void Pipeline::work(std::shared_ptr<Lane> lane) noexcept {
       std::uint64_t left = lane->queued_items;
       while (left != 0 && lane->queued_items != 0) {
         const std::uint64_t before = lane->queued_items;
-        left -= std::min<std::uint64_t>(left, std::min<std::uint64_t>(
-                                                  before, lane->options.max_export_batch_size));
+        left -= std::min<std::uint64_t>(
+            left, std::min<std::uint64_t>(before, lane->options.max_export_batch_size));
         export_batch(*lane, lock);
       }
       lane->flush_done = wanted;
@@ -326,13 +327,13 @@ bool Pipeline::take_batch(Lane& lane) noexcept {
   }
   // Scopes are only ever added, and their addresses do not change.
   auto& scopes = lane.scratch->scopes;
-  while (scopes.size() < scopes_.size()) scopes.push_back(&scopes_[scopes.size()]);
+  while (scopes.size() < scopes_.size())
+    scopes.push_back(&scopes_[scopes.size()]);
   return !lane.taken.empty();
 }
 
 // The whole request: a header of the resource, then for each scope its items, copied.
-void Pipeline::build_request(Lane& lane, std::vector<std::uint32_t>& used,
-                             std::string& out) const {
+void Pipeline::build_request(Lane& lane, std::vector<std::uint32_t>& used, std::string& out) const {
   auto& bytes = lane.scratch->scope_bytes;
   const auto& scopes = lane.scratch->scopes;
   bytes.assign(scopes.size(), 0);
@@ -380,7 +381,8 @@ void Pipeline::build_request(Lane& lane, std::vector<std::uint32_t>& used,
 void Pipeline::export_batch(Lane& lane, std::unique_lock<std::mutex>& lock) noexcept {
   if (!take_batch(lane)) return;
   std::uint64_t items = 0;
-  for (const Range& range : lane.taken) items += range.end - range.begin;
+  for (const Range& range : lane.taken)
+    items += range.end - range.begin;
   const bool cancelled = lane.cancelled.load(std::memory_order_relaxed);
   ExportResult result;
   lock.unlock();
@@ -390,15 +392,15 @@ void Pipeline::export_batch(Lane& lane, std::unique_lock<std::mutex>& lock) noex
     try {
       thread_local std::vector<std::uint32_t> used;
       build_request(lane, used, lane.scratch->body);
-      const std::int64_t deadline =
-          monotonic_ns() + lane.options.export_timeout_ms * kNsPerMs;
+      const std::int64_t deadline = monotonic_ns() + lane.options.export_timeout_ms * kNsPerMs;
       result = lane.exporter->send({signal_, lane.scratch->body, items, deadline, lane.cancelled});
     } catch (const std::exception& e) {  // out of memory
       result = {ExportOutcome::kGaveUp, 0, e.what()};
     }
   }
   lock.lock();
-  for (const Range& range : lane.taken) unref(range.chunk);
+  for (const Range& range : lane.taken)
+    unref(range.chunk);
   lane.taken.clear();
   const std::uint64_t lost =
       result.outcome == ExportOutcome::kDelivered ? std::min(result.rejected, items) : items;
@@ -410,8 +412,8 @@ void Pipeline::export_batch(Lane& lane, std::unique_lock<std::mutex>& lock) noex
 }
 
 void Pipeline::report(Lane& lane, const ExportResult& result, std::uint64_t items) noexcept {
-  const std::string what = std::to_string(items) + " " +
-                           (signal_ == Signal::kTraces ? "spans" : "log records");
+  const std::string what =
+      std::to_string(items) + " " + (signal_ == Signal::kTraces ? "spans" : "log records");
   if (result.outcome == ExportOutcome::kDelivered) {
     if (result.rejected != 0 && lane.partial_messages.allow()) {
       diagnose(DiagnosticLevel::kWarn, lane.description + " refused " +
@@ -421,10 +423,10 @@ void Pipeline::report(Lane& lane, const ExportResult& result, std::uint64_t item
       diagnose(DiagnosticLevel::kWarn, lane.description + " says: " + result.message);
     }
   } else if (lane.failure_messages.allow()) {
-    diagnose(DiagnosticLevel::kError,
-             lane.description + ": lost " + what + ": " +
-                 (result.message.empty() ? "shut down before they could be delivered"
-                                         : result.message));
+    diagnose(
+        DiagnosticLevel::kError,
+        lane.description + ": lost " + what + ": " +
+            (result.message.empty() ? "shut down before they could be delivered" : result.message));
   }
   std::uint64_t dropped;
   {
@@ -469,9 +471,8 @@ bool Pipeline::flush(std::int64_t deadline_ns) noexcept {
       return w.lane->flush_done >= w.wanted || w.lane->finished;
     });
   });
-  return done && std::all_of(waiting.begin(), waiting.end(), [](const Waiting& w) {
-           return w.lane->failed == w.failed;
-         });
+  return done && std::all_of(waiting.begin(), waiting.end(),
+                             [](const Waiting& w) { return w.lane->failed == w.failed; });
 }
 
 bool Pipeline::shutdown(std::int64_t deadline_ns) noexcept {
@@ -494,7 +495,8 @@ bool Pipeline::shutdown(std::int64_t deadline_ns) noexcept {
   };
   bool in_time = progress_->wait_until(lock, to_time_point(deadline_ns), all_finished);
   if (!in_time) {
-    for (const auto& lane : lanes_) lane->cancelled.store(true);
+    for (const auto& lane : lanes_)
+      lane->cancelled.store(true);
     // Exporters that heed the sign return within this; a worker that does not is left behind.
     progress_->wait_until(lock, to_time_point(monotonic_ns() + 500 * kNsPerMs), all_finished);
   }
@@ -507,7 +509,8 @@ bool Pipeline::shutdown(std::int64_t deadline_ns) noexcept {
   }
   std::vector<Chunk*> spare = std::exchange(free_, {});
   std::vector<bool> finished;
-  for (const auto& lane : lanes) finished.push_back(lane->finished);
+  for (const auto& lane : lanes)
+    finished.push_back(lane->finished);
   lock.unlock();
   for (Chunk* chunk : spare) {
     chunk->~Chunk();
@@ -518,8 +521,8 @@ bool Pipeline::shutdown(std::int64_t deadline_ns) noexcept {
     if (finished[i]) {
       lanes[i]->thread->join();
     } else {
-      diagnose(DiagnosticLevel::kError, lanes[i]->description +
-                                            ": the exporter hangs; what it holds is lost");
+      diagnose(DiagnosticLevel::kError,
+               lanes[i]->description + ": the exporter hangs; what it holds is lost");
       lanes[i]->thread->detach();
     }
   }
@@ -541,8 +544,12 @@ std::vector<ExporterStats> Pipeline::stats() const {
 
 // ---- fork
 
-void Pipeline::before_fork() noexcept { mutex_.lock(); }
-void Pipeline::after_fork_in_parent() noexcept { mutex_.unlock(); }
+void Pipeline::before_fork() noexcept {
+  mutex_.lock();
+}
+void Pipeline::after_fork_in_parent() noexcept {
+  mutex_.unlock();
+}
 
 void Pipeline::after_fork_in_child() noexcept {
   // The parent delivers what was queued; here it would arrive twice. The other threads are gone,
@@ -553,8 +560,10 @@ void Pipeline::after_fork_in_child() noexcept {
   (void)progress_.release();
   progress_ = std::make_unique<std::condition_variable>();
   for (const auto& lane : lanes_) {
-    for (const Range& range : lane->queue) unref(range.chunk);
-    for (const Range& range : lane->taken) unref(range.chunk);
+    for (const Range& range : lane->queue)
+      unref(range.chunk);
+    for (const Range& range : lane->taken)
+      unref(range.chunk);
     lane->queue.clear();
     lane->taken.clear();
     lane->queued_items = lane->queued_bytes = 0;
@@ -570,7 +579,8 @@ void Pipeline::after_fork_in_child() noexcept {
   for (ThreadBuffer* b = thread_state.buffers; b != nullptr; b = b->next) {
     if (b->pipeline == this) b->chunk = nullptr;
   }
-  for (Chunk* chunk : live_) unref(chunk);
+  for (Chunk* chunk : live_)
+    unref(chunk);
   live_.clear();
   workers_started_ = false;
   mutex_.unlock();

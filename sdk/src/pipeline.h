@@ -94,7 +94,8 @@ class Pipeline final : public ForkParticipant {
     chunk->used += static_cast<std::uint32_t>(bytes);
     chunk->items[n] = {chunk->used, scope};
     chunk->committed.store(n + 1, std::memory_order_release);
-    if (state.phase != ThreadPhase::kLive) [[unlikely]] hand_over_now(*state.buffers, state);
+    if (state.phase != ThreadPhase::kLive) [[unlikely]]
+      hand_over_now(*state.buffers, state);
   }
 
   // Counts an item that could not be recorded at all.

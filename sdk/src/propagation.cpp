@@ -12,8 +12,10 @@ namespace sdk_detail {
 namespace {
 
 std::string_view trim(std::string_view text) noexcept {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t'))
+    text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t'))
+    text.remove_suffix(1);
   return text;
 }
 
@@ -70,8 +72,7 @@ bool read_b3(std::string_view text, SpanContext& out) noexcept {
     }
     SpanIdentifier parent;
     if (third != std::string_view::npos &&
-        (rest.size() - third != 17 ||
-         !read_hex(rest.data() + third + 1, 8, parent.bytes, true))) {
+        (rest.size() - third != 17 || !read_hex(rest.data() + third + 1, 8, parent.bytes, true))) {
       return false;
     }
   }

@@ -14,10 +14,18 @@ namespace weft::sdk_detail {
 static_assert(std::endian::native == std::endian::little, "fixed-size fields are little-endian");
 
 // Tags of length-delimited, varint, 64-bit and 32-bit fields.
-constexpr unsigned len_tag(unsigned field) { return field << 3 | 2; }
-constexpr unsigned varint_tag(unsigned field) { return field << 3; }
-constexpr unsigned fixed64_tag(unsigned field) { return field << 3 | 1; }
-constexpr unsigned fixed32_tag(unsigned field) { return field << 3 | 5; }
+constexpr unsigned len_tag(unsigned field) {
+  return field << 3 | 2;
+}
+constexpr unsigned varint_tag(unsigned field) {
+  return field << 3;
+}
+constexpr unsigned fixed64_tag(unsigned field) {
+  return field << 3 | 1;
+}
+constexpr unsigned fixed32_tag(unsigned field) {
+  return field << 3 | 5;
+}
 
 constexpr unsigned varint_size(std::uint64_t value) {
   return (static_cast<unsigned>(std::bit_width(value | 1)) + 6) / 7;
@@ -54,7 +62,9 @@ inline char* put_len(char* p, unsigned tag, std::string_view bytes) noexcept {
   return put_raw(p, bytes.data(), bytes.size());
 }
 
-constexpr std::size_t len_size(std::size_t bytes) { return 1 + varint_size(bytes) + bytes; }
+constexpr std::size_t len_size(std::size_t bytes) {
+  return 1 + varint_size(bytes) + bytes;
+}
 
 // The same onto the end of a string, for what is not on a hot path.
 inline void append_varint(std::string& out, std::uint64_t value) {

@@ -115,7 +115,9 @@ TracerProvider& TracerProvider::operator=(TracerProvider&& other) noexcept {
   return *this;
 }
 
-TracerProvider::~TracerProvider() { shutdown(shutdown_timeout_ms_); }
+TracerProvider::~TracerProvider() {
+  shutdown(shutdown_timeout_ms_);
+}
 
 Tracer TracerProvider::tracer(std::string_view name, std::string_view version,
                               std::string_view schema_url) const {
@@ -151,15 +153,16 @@ bool TracerProvider::shutdown(std::uint32_t timeout_ms) noexcept {
     const std::lock_guard lock(global.mutex);
     if (global.provider == core_) {
       global.provider = nullptr;
-      for (TracerCore& tracer : global.tracers) sdk_detail::set_binding(tracer, nullptr);
+      for (TracerCore& tracer : global.tracers)
+        sdk_detail::set_binding(tracer, nullptr);
     }
   }
   {
     const std::lock_guard lock(core_->mutex);
-    for (TracerCore& tracer : core_->tracers) sdk_detail::set_binding(tracer, nullptr);
+    for (TracerCore& tracer : core_->tracers)
+      sdk_detail::set_binding(tracer, nullptr);
   }
-  return core_->pipeline->shutdown(sdk_detail::monotonic_ns() +
-                                   timeout_ms * sdk_detail::kNsPerMs);
+  return core_->pipeline->shutdown(sdk_detail::monotonic_ns() + timeout_ms * sdk_detail::kNsPerMs);
 }
 
 std::vector<ExporterStats> TracerProvider::stats() const {

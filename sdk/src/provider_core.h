@@ -37,8 +37,8 @@ struct ProviderCore final : ForkParticipant {
   SpanLimits limits;
   Pipeline* pipeline = nullptr;
   std::mutex mutex;
-  std::deque<TracerCore> tracers;        // under mutex
-  std::deque<TracerBinding> bindings;    // under mutex
+  std::deque<TracerCore> tracers;      // under mutex
+  std::deque<TracerBinding> bindings;  // under mutex
 
   void before_fork() noexcept override { mutex.lock(); }
   void after_fork_in_parent() noexcept override { mutex.unlock(); }

@@ -75,8 +75,8 @@ std::string random_uuid() {
 std::string find_container_id(const std::string& text) {
   std::size_t run = 0;
   for (std::size_t i = 0; i <= text.size(); ++i) {
-    const bool hex = i < text.size() && ((text[i] >= '0' && text[i] <= '9') ||
-                                         (text[i] >= 'a' && text[i] <= 'f'));
+    const bool hex = i < text.size() &&
+                     ((text[i] >= '0' && text[i] <= '9') || (text[i] >= 'a' && text[i] <= 'f'));
     if (hex) {
       ++run;
     } else {
@@ -97,7 +97,8 @@ std::string container_id() {
     std::size_t end = mounts.find('\n', at);
     if (end == std::string::npos) end = mounts.size();
     const std::string line = mounts.substr(at, end - at);
-    if (line.find("/hostname") != std::string::npos && line.find("/containers/") != std::string::npos) {
+    if (line.find("/hostname") != std::string::npos &&
+        line.find("/containers/") != std::string::npos) {
       id = find_container_id(line);
       if (!id.empty()) return id;
     }
@@ -148,8 +149,10 @@ void add_environment(Resource& r) {
   if (const char* text = std::getenv("OTEL_RESOURCE_ATTRIBUTES")) {
     std::string_view rest(text);
     auto trim = [](std::string_view s) {
-      while (!s.empty() && s.front() == ' ') s.remove_prefix(1);
-      while (!s.empty() && s.back() == ' ') s.remove_suffix(1);
+      while (!s.empty() && s.front() == ' ')
+        s.remove_prefix(1);
+      while (!s.empty() && s.back() == ' ')
+        s.remove_suffix(1);
       return s;
     };
     while (!rest.empty()) {
@@ -254,7 +257,8 @@ Resource& Resource::set(std::string_view key, Value value) {
 }
 
 Resource& Resource::merge(const Resource& other) {
-  for (const auto& [key, value] : other.attributes_) set(key, value);
+  for (const auto& [key, value] : other.attributes_)
+    set(key, value);
   if (schema_url_.empty()) {
     schema_url_ = other.schema_url_;
   } else if (!other.schema_url_.empty() && other.schema_url_ != schema_url_) {

@@ -82,8 +82,12 @@ inline namespace v1 {
 using sdk_detail::SamplerState;
 
 Sampler::Sampler() : Sampler(parent_based(always_on())) {}
-Sampler Sampler::always_on() { return Sampler(Kind::kAlwaysOn); }
-Sampler Sampler::always_off() { return Sampler(Kind::kAlwaysOff); }
+Sampler Sampler::always_on() {
+  return Sampler(Kind::kAlwaysOn);
+}
+Sampler Sampler::always_off() {
+  return Sampler(Kind::kAlwaysOff);
+}
 
 Sampler Sampler::trace_id_ratio(double ratio) {
   if (!(ratio > 0)) return always_off();

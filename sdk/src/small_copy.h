@@ -29,13 +29,15 @@ inline std::uint64_t copy_and_check(char* to, const char* from, std::size_t n) n
       _mm_storeu_si128(reinterpret_cast<__m128i*>(to + at), block);
       seen = _mm_or_si128(seen, block);
     };
-    for (std::size_t at = 0; at + 16 < n; at += 16) copy(at);
+    for (std::size_t at = 0; at + 16 < n; at += 16)
+      copy(at);
     copy(n - 16);  // overlaps the one before
     return _mm_movemask_epi8(seen) == 0 ? 0 : 0x80;
 #else
     std::uint64_t seen = 0;
     std::memcpy(to, from, n);
-    for (std::size_t at = 0; at + 8 < n; at += 8) seen |= load_word<std::uint64_t>(from + at);
+    for (std::size_t at = 0; at + 8 < n; at += 8)
+      seen |= load_word<std::uint64_t>(from + at);
     return seen | load_word<std::uint64_t>(from + n - 8);
 #endif
   }

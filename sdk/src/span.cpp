@@ -111,7 +111,8 @@ bool grow_signatures(Record* r) noexcept {
 
 // Makes sure that the key may be added: an earlier value is gone and the limits hold.
 bool admit_key(Record* r, std::string_view key) noexcept {
-  if (key.empty()) [[unlikely]] return false;
+  if (key.empty()) [[unlikely]]
+    return false;
   const std::uint32_t signature = signature_of(key);
   const std::uint32_t count = r->attribute_count;
   const std::uint32_t* signatures = r->signatures;
@@ -124,7 +125,8 @@ bool admit_key(Record* r, std::string_view key) noexcept {
     ++r->dropped_attributes;
     return false;
   }
-  if (count == r->signature_capacity && !grow_signatures(r)) [[unlikely]] return false;
+  if (count == r->signature_capacity && !grow_signatures(r)) [[unlikely]]
+    return false;
   r->signatures[count] = signature;
   r->key_filter |= filter_bit(signature);
   ++r->attribute_count;
@@ -174,7 +176,8 @@ class ShortAttribute {
   char* any() const noexcept { return field_ + 4 + key_size_ + 2; }
   // False, and nothing has happened, when the text was not ASCII.
   bool commit(std::size_t any_size, std::uint64_t seen) noexcept {
-    if (((seen_ | seen) & kHighBits) != 0) [[unlikely]] return false;
+    if (((seen_ | seen) & kHighBits) != 0) [[unlikely]]
+      return false;
     field_[0] = static_cast<char>(kAttributes);
     field_[1] = static_cast<char>(key_size_ + any_size + 4);
     field_[2] = static_cast<char>(len_tag(1));
@@ -203,7 +206,8 @@ inline void append_string(Record* r, std::string_view key, std::string_view valu
       const std::uint64_t seen = copy_and_check(any + 2, value.data(), value.size());
       any[0] = static_cast<char>(len_tag(1));
       any[1] = static_cast<char>(value.size());
-      if (attribute.commit(value.size() + 2, seen)) [[likely]] return;
+      if (attribute.commit(value.size() + 2, seen)) [[likely]]
+        return;
     }
   }
   append_attribute(r, {key, value});
@@ -215,7 +219,8 @@ inline void append_int(Record* r, std::string_view key, std::int64_t value) noex
     char* any = attribute.any();
     any[0] = static_cast<char>(varint_tag(3));
     const char* end = put_varint(any + 1, static_cast<std::uint64_t>(value));
-    if (attribute.commit(static_cast<std::size_t>(end - any), 0)) [[likely]] return;
+    if (attribute.commit(static_cast<std::size_t>(end - any), 0)) [[likely]]
+      return;
   }
   append_attribute(r, {key, value});
 }
@@ -301,7 +306,8 @@ void export_record(Record* r, ThreadState& state, std::uint64_t end_ns) noexcept
   const std::size_t span = span_size(*r);
   const std::size_t field = len_size(span);
   char* p = pipeline.reserve(state, field);
-  if (p == nullptr) [[unlikely]] return;
+  if (p == nullptr) [[unlikely]]
+    return;
   *p++ = static_cast<char>(len_tag(2));  // ScopeSpans.spans
   p = put_varint(p, span);
   put_span(p, *r, end_ns);
@@ -420,8 +426,7 @@ void add_link(Record* r, const SpanContext& context, Attributes attributes,
   append_message(r, kLinks, message);
 }
 
-void set_status(Record* r, StatusCode code, std::string_view description,
-                Access access) noexcept {
+void set_status(Record* r, StatusCode code, std::string_view description, Access access) noexcept {
   const RecordLock lock(r, access);
   if (code == StatusCode::kUnset || r->status == StatusCode::kOk) return;
   r->status = code;
@@ -499,6 +504,8 @@ Record* lock_ref(Record* r, std::uint64_t generation) noexcept {
   return nullptr;
 }
 
-void unlock_ref(Record* r) noexcept { r->locked.store(false, std::memory_order_release); }
+void unlock_ref(Record* r) noexcept {
+  r->locked.store(false, std::memory_order_release);
+}
 
 }  // namespace weft::sdk_detail

@@ -20,7 +20,8 @@ inline bool is_ascii(std::string_view text) noexcept {
     std::memcpy(&word, p, 8);
     seen |= word;
   }
-  for (; n != 0; ++p, --n) seen |= static_cast<unsigned char>(*p);
+  for (; n != 0; ++p, --n)
+    seen |= static_cast<unsigned char>(*p);
   return (seen & kHigh) == 0;
 }
 

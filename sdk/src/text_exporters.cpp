@@ -73,8 +73,8 @@ class ConsoleExporter final : public Exporter {
         good = sdk_detail::for_each_span(
             request.otlp, [&](const auto& scope, const auto& span) { put_span(out, scope, span); });
       } else if (request.signal == Signal::kLogs) {
-        good = sdk_detail::for_each_log(
-            request.otlp, [&](const auto&, const auto& log) { put_log(out, log); });
+        good = sdk_detail::for_each_log(request.otlp,
+                                        [&](const auto&, const auto& log) { put_log(out, log); });
       } else {
         good = otlp_to_json(request.signal, request.otlp, out);
         out += '\n';
@@ -128,9 +128,9 @@ class ConsoleExporter final : public Exporter {
     if (!scope.name.empty()) out.append(" (").append(scope.name).append(")");
     out += '\n';
     for (const auto& event : span.events) {
-      std::snprintf(head, sizeof(head), "  +%.3f ms ",
-                    static_cast<double>(static_cast<std::int64_t>(event.time_ns - span.start_ns)) /
-                        1e6);
+      std::snprintf(
+          head, sizeof(head), "  +%.3f ms ",
+          static_cast<double>(static_cast<std::int64_t>(event.time_ns - span.start_ns)) / 1e6);
       out += head;
       sdk_detail::append_json_string(out, event.name);
       put_attributes(out, event.attributes);

@@ -122,9 +122,15 @@ void release_record_slow(ThreadState& state, Record* record) noexcept {
   }
 }
 
-void lock_record_pool() noexcept { pool.mutex.lock(); }
-void unlock_record_pool() noexcept { pool.mutex.unlock(); }
+void lock_record_pool() noexcept {
+  pool.mutex.lock();
+}
+void unlock_record_pool() noexcept {
+  pool.mutex.unlock();
+}
 
-void reset_thread_after_fork() noexcept { thread_state.seeded = false; }
+void reset_thread_after_fork() noexcept {
+  thread_state.seeded = false;
+}
 
 }  // namespace weft::sdk_detail

@@ -32,8 +32,7 @@ struct ThreadState {
   ThreadPhase phase;
 };
 
-extern constinit thread_local ThreadState thread_state
-    __attribute__((tls_model("initial-exec")));
+extern constinit thread_local ThreadState thread_state __attribute__((tls_model("initial-exec")));
 
 void make_live() noexcept;
 void seed_random(ThreadState& state) noexcept;
@@ -44,7 +43,8 @@ inline std::uint64_t rotate_left(std::uint64_t value, int bits) noexcept {
 
 // xoshiro256** (Blackman and Vigna), seeded from the kernel. Never 0, so that it can be half an id.
 inline std::uint64_t next_random(ThreadState& state) noexcept {
-  if (!state.seeded) [[unlikely]] seed_random(state);
+  if (!state.seeded) [[unlikely]]
+    seed_random(state);
   std::uint64_t* s = state.random;
   std::uint64_t result;
   do {
@@ -69,7 +69,8 @@ inline constexpr std::uint32_t kThreadRecords = 64;
 
 inline Record* acquire_record(ThreadState& state) noexcept {
   Record* record = state.free_records;
-  if (record == nullptr) [[unlikely]] return acquire_record_slow(state);
+  if (record == nullptr) [[unlikely]]
+    return acquire_record_slow(state);
   state.free_records = record->next_free;
   --state.free_count;
   return record;

@@ -30,8 +30,12 @@ constexpr std::array<std::uint8_t, 256> make_classes() {
 }
 constexpr auto kClasses = make_classes();
 
-std::uint8_t class_of(char c) noexcept { return kClasses[static_cast<unsigned char>(c)]; }
-bool is_blank(char c) noexcept { return c == ' ' || c == '\t'; }
+std::uint8_t class_of(char c) noexcept {
+  return kClasses[static_cast<unsigned char>(c)];
+}
+bool is_blank(char c) noexcept {
+  return c == ' ' || c == '\t';
+}
 
 // A key is up to 256 characters and starts with a letter or a digit. Where there is an @, a tenant
 // of at most 241 characters comes before it and a system of at most 14 after it (level 1 of the
@@ -61,8 +65,10 @@ bool is_value(std::string_view value) noexcept {
 }
 
 std::string_view trim(std::string_view text) noexcept {
-  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  while (!text.empty() && is_blank(text.front()))
+    text.remove_prefix(1);
+  while (!text.empty() && is_blank(text.back()))
+    text.remove_suffix(1);
   return text;
 }
 
@@ -113,7 +119,8 @@ TraceStateCheck check_trace_state(std::string_view text) noexcept {
       continue;
     }
     const char* key = p;
-    while (p < end && (class_of(*p) & kKeyRest) != 0) ++p;
+    while (p < end && (class_of(*p) & kKeyRest) != 0)
+      ++p;
     if (p == end || *p != '=' || count == TraceState::kMaxMembers) return TraceStateCheck::kInvalid;
     const auto key_size = static_cast<std::size_t>(p - key);
     if (!is_key({key, key_size})) return TraceStateCheck::kInvalid;
@@ -124,11 +131,14 @@ TraceStateCheck check_trace_state(std::string_view text) noexcept {
     }
     keys[count++] = {key, key_size};
     const char* value = ++p;
-    while (p < end && (class_of(*p) & kValueChar) != 0) ++p;
+    while (p < end && (class_of(*p) & kValueChar) != 0)
+      ++p;
     const char* value_end = p;
     // The first tab ends the value; what follows it up to the comma is blank.
-    while (p < end && is_blank(*p)) ++p;
-    while (value_end > value && value_end[-1] == ' ') --value_end;
+    while (p < end && is_blank(*p))
+      ++p;
+    while (value_end > value && value_end[-1] == ' ')
+      --value_end;
     if (p != value_end) tidy = false;
     if (value_end == value || value_end - value > 256) return TraceStateCheck::kInvalid;
     if (p == end) break;
@@ -139,7 +149,9 @@ TraceStateCheck check_trace_state(std::string_view text) noexcept {
   return tidy ? TraceStateCheck::kValid : TraceStateCheck::kNeedsTidying;
 }
 
-void retain(TraceStateRep* rep) noexcept { rep->refs.fetch_add(1, std::memory_order_relaxed); }
+void retain(TraceStateRep* rep) noexcept {
+  rep->refs.fetch_add(1, std::memory_order_relaxed);
+}
 
 void release(TraceStateRep* rep) noexcept {
   // The last holder sees itself alone: no other thread can raise the count then.
@@ -151,7 +163,8 @@ void release(TraceStateRep* rep) noexcept {
 }
 
 void to_hex(const std::uint8_t* bytes, unsigned count, char* out) noexcept {
-  for (unsigned i = 0; i < count; i += 8) write_hex16(bytes + i, out + std::size_t{2} * i);
+  for (unsigned i = 0; i < count; i += 8)
+    write_hex16(bytes + i, out + std::size_t{2} * i);
 }
 
 }  // namespace sdk_detail
@@ -198,7 +211,8 @@ std::string_view TraceState::get(std::string_view key) const noexcept {
 
 TraceState TraceState::with(std::string_view key, std::string_view value) const {
   if (!sdk_detail::has_key_characters(key) || !sdk_detail::is_key(key) ||
-      (!value.empty() && !sdk_detail::is_value(value))) return *this;
+      (!value.empty() && !sdk_detail::is_value(value)))
+    return *this;
   std::string text;
   unsigned count = 0;
   if (!value.empty()) {
@@ -206,8 +220,7 @@ TraceState TraceState::with(std::string_view key, std::string_view value) const 
     ++count;
   }
   sdk_detail::for_each_member(header(), [&](std::string_view k, std::string_view v) {
-    if (k == key || count == kMaxMembers ||
-        text.size() + k.size() + v.size() + 2 > kMaxBytes) {
+    if (k == key || count == kMaxMembers || text.size() + k.size() + v.size() + 2 > kMaxBytes) {
       return true;
     }
     if (!text.empty()) text += ',';

@@ -79,9 +79,9 @@ Span Tracer::start(std::string_view name, const StartOptions* options) const noe
                                                             : pass_through(*options->parent);
     return span;
   }
-  const sdk_detail::ContextWords& parent_words =
-      options != nullptr && options->parent != nullptr ? options->parent->words_
-                                                       : sdk_detail::ambient_context;
+  const sdk_detail::ContextWords& parent_words = options != nullptr && options->parent != nullptr
+                                                     ? options->parent->words_
+                                                     : sdk_detail::ambient_context;
   sdk_detail::ThreadState& state = sdk_detail::thread_state;
   const sdk_detail::BorrowedIdentity parent_identity(parent_words);
   const SpanContext& parent = parent_identity.span();

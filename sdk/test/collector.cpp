@@ -65,7 +65,8 @@ Collector::Collector(std::vector<Reply> script) : script_(std::move(script)) {
 Collector::~Collector() {
   stop_.store(true);
   acceptor_.join();
-  for (auto& connection : connections_) connection.join();
+  for (auto& connection : connections_)
+    connection.join();
   close(listener_);
 }
 

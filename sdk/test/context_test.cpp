@@ -6,8 +6,8 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <atomic>
@@ -33,7 +33,9 @@ Context numbered(unsigned char n) {
   return Context(weft::SpanContext({{n}}, {{n}}, 1));
 }
 
-int current_number() { return Context::current().span_context().trace_id().bytes[0]; }
+int current_number() {
+  return Context::current().span_context().trace_id().bytes[0];
+}
 
 TEST(Context, ScopesNest) {
   EXPECT_EQ(current_number(), 0);
@@ -181,7 +183,8 @@ TEST(Asio, CoroutinesKeepTheirContextOnAPool) {
   EXPECT_EQ(wrong.load(), 0);
   const auto spans = recording.take();
   EXPECT_EQ(spans.size(), 100U);
-  for (const auto& s : spans) EXPECT_EQ(s.attribute("step"), "4");
+  for (const auto& s : spans)
+    EXPECT_EQ(s.attribute("step"), "4");
 }
 
 }  // namespace

@@ -37,8 +37,8 @@ std::vector<DecodedSpan> decode_spans(std::string_view otlp) {
     d.end_ns = span.end_ns;
     d.attributes = to_map(span.attributes);
     for (const auto& event : span.events) {
-      d.events.push_back({event.name, event.time_ns, to_map(event.attributes),
-                          event.dropped_attributes_count});
+      d.events.push_back(
+          {event.name, event.time_ns, to_map(event.attributes), event.dropped_attributes_count});
     }
     for (const auto& link : span.links) {
       d.links.push_back({link.trace_id.to_hex(), link.span_id.to_hex(), link.trace_state,

@@ -35,7 +35,8 @@ thread_local struct AtThreadEnd {
 } at_thread_end;
 
 void spans(const char* name, int count) {
-  for (int i = 0; i < count; ++i) tracer.start_span(name).set("i", i);
+  for (int i = 0; i < count; ++i)
+    tracer.start_span(name).set("i", i);
 }
 
 }  // namespace

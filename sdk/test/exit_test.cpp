@@ -46,7 +46,8 @@ int run(const std::string& way, const std::string& endpoint, int shutdown_ms) {
 std::map<std::string, std::size_t> names(const Collector& collector) {
   std::map<std::string, std::size_t> out;
   for (const auto& request : collector.received()) {
-    for (const auto& span : sdk_test::decode_spans(request.body)) ++out[span.name];
+    for (const auto& span : sdk_test::decode_spans(request.body))
+      ++out[span.name];
   }
   return out;
 }
@@ -73,8 +74,9 @@ TEST_P(Exit, EndsThoughTheCollectorHangs) {
   EXPECT_EQ(run(GetParam(), collector.url(""), 100), 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Ways, Exit, testing::Values("return", "static", "exit", "threads",
-                                                     "joined", "quick", "shutdown_early"),
+INSTANTIATE_TEST_SUITE_P(Ways, Exit,
+                         testing::Values("return", "static", "exit", "threads", "joined", "quick",
+                                         "shutdown_early"),
                          [](const auto& parameter) { return std::string(parameter.param); });
 
 TEST(ExitAbsent, EndsThoughNobodyListens) {

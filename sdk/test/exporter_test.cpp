@@ -29,7 +29,9 @@ using weft::OtlpConfig;
 using weft::OtlpProtocol;
 using weft::Signal;
 
-std::int64_t now_ns() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
+std::int64_t now_ns() {
+  return std::chrono::steady_clock::now().time_since_epoch().count();
+}
 
 std::string one_request(const std::string& name = "hello") {
   auto storage = weft::MemoryExporter::make_storage();
@@ -40,7 +42,10 @@ std::string one_request(const std::string& name = "hello") {
   weft::TracerProvider provider(std::move(config));
   {
     weft::Span span = provider.tracer("scope", "1").start_span(name, weft::SpanKind::kClient);
-    span.set("peer.service", "db").set("n", 5).set("quote", "a\"b\\c\n").add_event("e", {{"k", 1.5}});
+    span.set("peer.service", "db")
+        .set("n", 5)
+        .set("quote", "a\"b\\c\n")
+        .add_event("e", {{"k", 1.5}});
     span.set_status(weft::StatusCode::kError, "why");
   }
   provider.force_flush();
@@ -91,7 +96,8 @@ TEST(OtlpHttp, Compresses) {
 }
 
 TEST(OtlpHttp, DeliversJson) {
-  Collector collector({{.body = R"({"partialSuccess":{"rejectedSpans":"3","errorMessage":"no \"x\""}})"}});
+  Collector collector(
+      {{.body = R"({"partialSuccess":{"rejectedSpans":"3","errorMessage":"no \"x\""}})"}});
   auto exporter = make(collector, [](OtlpConfig& c) { c.protocol = OtlpProtocol::kHttpJson; });
   const ExportResult result = send(*exporter, one_request());
   EXPECT_EQ(result.rejected, 3U);
@@ -106,7 +112,8 @@ TEST(OtlpHttp, DeliversJson) {
 
 TEST(OtlpHttp, ReadsPartialSuccess) {
   // partial_success{rejected_spans: 2, error_message: "bad"}
-  Collector collector({{.body = std::string("\x0A\x07\x08\x02\x12\x03" "bad")}});
+  Collector collector({{.body = std::string("\x0A\x07\x08\x02\x12\x03"
+                                            "bad")}});
   const ExportResult result = send(*make(collector), one_request());
   EXPECT_EQ(result.outcome, ExportOutcome::kDelivered);
   EXPECT_EQ(result.rejected, 2U);
@@ -114,8 +121,12 @@ TEST(OtlpHttp, ReadsPartialSuccess) {
 }
 
 TEST(OtlpHttp, RepeatsWhatMayBeRepeated) {
-  Collector collector({{.status = 503}, {.status = 502}, {.kind = Reply::Kind::kClose},
-                       {.kind = Reply::Kind::kCloseMidway}, {.status = 429}, {.status = 200}});
+  Collector collector({{.status = 503},
+                       {.status = 502},
+                       {.kind = Reply::Kind::kClose},
+                       {.kind = Reply::Kind::kCloseMidway},
+                       {.status = 429},
+                       {.status = 200}});
   EXPECT_EQ(send(*make(collector), one_request()).outcome, ExportOutcome::kDelivered);
   EXPECT_EQ(collector.received().size(), 6U);
 }
@@ -233,7 +244,8 @@ class GrpcCollector {
     if (pid_ == 0) {
       dup2(out[1], 1);
       dup2(in[0], 0);
-      for (const int fd : {out[0], out[1], in[0], in[1]}) close(fd);
+      for (const int fd : {out[0], out[1], in[0], in[1]})
+        close(fd);
       execlp("node", "node", "-e", kGrpcCollector, script.c_str(), nullptr);
       _exit(127);
     }
@@ -253,7 +265,8 @@ class GrpcCollector {
     char buffer[65536];
     if (lines_ == nullptr || fgets(buffer, sizeof(buffer), lines_) == nullptr) return {};
     std::string line(buffer);
-    while (!line.empty() && line.back() == '\n') line.pop_back();
+    while (!line.empty() && line.back() == '\n')
+      line.pop_back();
     return line;
   }
 
@@ -276,7 +289,8 @@ std::string to_hex(const std::string& bytes) {
 
 TEST(OtlpGrpc, SpeaksGrpcWithoutGrpc) {
   // Unavailable, then a refusal with RetryInfo of 10 ms, then a partial success.
-  // google.rpc.Status{8, details: Any{".../google.rpc.RetryInfo", RetryInfo{Duration{nanos: 10^7}}}}
+  // google.rpc.Status{8, details: Any{".../google.rpc.RetryInfo", RetryInfo{Duration{nanos:
+  // 10^7}}}}
   GrpcCollector collector(R"([
     {"trailers": {"grpc-status": "14", "grpc-message": "come%20again"}, "trailersOnly": true},
     {"trailers": {"grpc-status": "8", "grpc-status-details-bin":
@@ -364,7 +378,8 @@ TEST(TextExporters, WriteLines) {
   EXPECT_EQ(send(*console, one_request()).outcome, ExportOutcome::kDelivered);
   char text[4096];
   const ssize_t n = read(ends[0], text, sizeof(text));
-  EXPECT_THAT(std::string(text, static_cast<std::size_t>(n)), HasSubstr("client \"hello\" ERROR \"why\""));
+  EXPECT_THAT(std::string(text, static_cast<std::size_t>(n)),
+              HasSubstr("client \"hello\" ERROR \"why\""));
   close(ends[0]);
   close(ends[1]);
 }

@@ -29,15 +29,18 @@ using weft::Signal;
 // Sets variables for the length of a test.
 class Environment {
  public:
-  explicit Environment(const std::map<std::string, std::string>& variables) : variables_(variables) {
-    for (const auto& [name, value] : variables_) setenv(name.c_str(), value.c_str(), 1);
+  explicit Environment(const std::map<std::string, std::string>& variables)
+      : variables_(variables) {
+    for (const auto& [name, value] : variables_)
+      setenv(name.c_str(), value.c_str(), 1);
     said().clear();
     weft::set_diagnostic_handler(
         [](weft::DiagnosticLevel, std::string_view m) { said().append(m).append("\n"); });
   }
   ~Environment() {
     weft::set_diagnostic_handler(nullptr);
-    for (const auto& [name, value] : variables_) unsetenv(name.c_str());
+    for (const auto& [name, value] : variables_)
+      unsetenv(name.c_str());
     weft::set_global_propagator(weft::Propagator());
   }
   static std::string& said() {
@@ -55,10 +58,11 @@ std::vector<weft::Format> formats(const weft::Propagator& propagator) {
 
 TEST(Init, ExportsAllSignalsToOneEndpoint) {
   Collector collector;
-  const Environment environment({{"OTEL_EXPORTER_OTLP_ENDPOINT", collector.url("/")},
-                                 {"OTEL_EXPORTER_OTLP_HEADERS", "api-key=a%20b,x=1"},
-                                 {"OTEL_SERVICE_NAME", "from env"},
-                                 {"OTEL_RESOURCE_ATTRIBUTES", "team=login,service.name=loses,a=%2C"}});
+  const Environment environment(
+      {{"OTEL_EXPORTER_OTLP_ENDPOINT", collector.url("/")},
+       {"OTEL_EXPORTER_OTLP_HEADERS", "api-key=a%20b,x=1"},
+       {"OTEL_SERVICE_NAME", "from env"},
+       {"OTEL_RESOURCE_ATTRIBUTES", "team=login,service.name=loses,a=%2C"}});
   {
     auto sdk = weft::init_from_env({.service_name = "from code", .service_version = "7"});
     EXPECT_TRUE(sdk.enabled());
@@ -67,7 +71,8 @@ TEST(Init, ExportsAllSignalsToOneEndpoint) {
     weft::logger("l").emit({.body = "line"});
   }
   std::map<std::string, sdk_test::Received> by_path;
-  for (const auto& r : collector.received()) by_path[r.path] = r;
+  for (const auto& r : collector.received())
+    by_path[r.path] = r;
   ASSERT_EQ(by_path.count("/v1/traces"), 1U);
   EXPECT_EQ(by_path.count("/v1/metrics"), 1U);
   EXPECT_EQ(by_path.count("/v1/logs"), 1U);
@@ -78,9 +83,9 @@ TEST(Init, ExportsAllSignalsToOneEndpoint) {
   EXPECT_EQ(resource.at("service.version"), "7");
   EXPECT_EQ(resource.at("team"), "login");
   EXPECT_EQ(resource.at("a"), ",");
-  for (const char* key : {"telemetry.sdk.name", "telemetry.sdk.language", "telemetry.sdk.version",
-                          "process.pid", "process.executable.name", "host.name", "host.arch",
-                          "os.type", "service.instance.id"}) {
+  for (const char* key :
+       {"telemetry.sdk.name", "telemetry.sdk.language", "telemetry.sdk.version", "process.pid",
+        "process.executable.name", "host.name", "host.arch", "os.type", "service.instance.id"}) {
     EXPECT_EQ(resource.count(key), 1U) << key;
   }
 }
@@ -179,7 +184,8 @@ TEST(Init, ExportsByItselfAtTheDelaysAndIntervalsGiven) {
   std::set<std::string> paths;
   for (int i = 0; i < 6000 && paths.size() < 3; ++i) {
     usleep(5'000);
-    for (const auto& r : collector.received()) paths.insert(r.path);
+    for (const auto& r : collector.received())
+      paths.insert(r.path);
   }
   EXPECT_THAT(paths, ElementsAre("/v1/logs", "/v1/metrics", "/v1/traces"));
 }
@@ -192,7 +198,8 @@ TEST(Init, GivesUpAfterTheTimeGivenForAnExport) {
                                  {"OTEL_BSP_EXPORT_TIMEOUT", "50"},
                                  {"OTEL_BSP_MAX_QUEUE_SIZE", "7"}});
   auto sdk = weft::init_from_env({.shutdown_timeout_ms = 100});
-  for (int i = 0; i < 7; ++i) (void)weft::tracer("t").start_span("span");
+  for (int i = 0; i < 7; ++i)
+    (void)weft::tracer("t").start_span("span");
   EXPECT_FALSE(sdk.force_flush(60'000));
   EXPECT_EQ(sdk.tracer_provider().stats().at(0).failed, 7U);
 }
@@ -226,7 +233,8 @@ TEST(Init, ARatioOfNothingRecordsNothing) {
                                  {"OTEL_TRACES_SAMPLER_ARG", "0"}});
   {
     auto sdk = weft::init_from_env();
-    for (int i = 0; i < 100; ++i) EXPECT_FALSE(weft::tracer("t").start_span("s").is_recording());
+    for (int i = 0; i < 100; ++i)
+      EXPECT_FALSE(weft::tracer("t").start_span("s").is_recording());
     const weft::Context sampled(weft::SpanContext({{1}}, {{2}}, 1, true));
     (void)weft::tracer("t").start_span("child", {.parent = &sampled});
   }
@@ -244,14 +252,16 @@ TEST(Init, SaysWhatMakesNoSenseAndGoesOn) {
                                  {"OTEL_BSP_MAX_QUEUE_SIZE", "many"},
                                  {"OTEL_RESOURCE_ATTRIBUTES", "nonsense"}});
   auto sdk = weft::init_from_env();
-  for (const char* word : {"carrier-pigeon", "no-scheme", "sometimes", "smoke", "many", "nonsense"}) {
+  for (const char* word :
+       {"carrier-pigeon", "no-scheme", "sometimes", "smoke", "many", "nonsense"}) {
     EXPECT_THAT(Environment::said(), HasSubstr(word));
   }
 }
 
 TEST(Init, ReadsAConfigurationFile) {
   Collector collector;
-  const std::string path = testing::TempDir() + "weft_sdk_config_" + std::to_string(getpid()) + ".yaml";
+  const std::string path =
+      testing::TempDir() + "weft_sdk_config_" + std::to_string(getpid()) + ".yaml";
   std::ofstream(path) << R"(
 file_format: "1.0-rc.1"
 resource:
@@ -278,7 +288,8 @@ tracer_provider:
     EXPECT_THAT(formats(weft::global_propagator()),
                 ElementsAre(weft::Format::kB3Multi, weft::Format::kBaggage));
     EXPECT_FALSE(weft::logger("l").enabled());
-    for (int i = 0; i < 4; ++i) weft::tracer("t").start_span("s").set("a", 1).set("b", 2);
+    for (int i = 0; i < 4; ++i)
+      weft::tracer("t").start_span("s").set("a", 1).set("b", 2);
   }
   std::remove(path.c_str());
   const auto received = collector.received();
@@ -293,7 +304,8 @@ tracer_provider:
 
 TEST(OtlpEnvironment, EndpointsFollowTheSpecification) {
   {
-    const std::map<std::string, std::string> base{{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318/base/"}};
+    const std::map<std::string, std::string> base{
+        {"OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318/base/"}};
     const Environment e(base);
     EXPECT_EQ(weft::otlp_config_from_env(Signal::kTraces).endpoint, "http://c:4318/base/v1/traces");
     EXPECT_EQ(weft::otlp_config_from_env(Signal::kLogs).endpoint, "http://c:4318/base/v1/logs");

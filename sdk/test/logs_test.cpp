@@ -38,8 +38,8 @@ class LogRecording {
 };
 
 std::string ids(const weft::Span& span) {
-  return "\"traceId\":\"" + std::string(span.context().trace_id().hex().view()) + "\",\"spanId\":\"" +
-         std::string(span.context().span_id().hex().view()) + "\"";
+  return "\"traceId\":\"" + std::string(span.context().trace_id().hex().view()) +
+         "\",\"spanId\":\"" + std::string(span.context().span_id().hex().view()) + "\"";
 }
 
 TEST(Logs, CarryTheIdsOfTheCurrentSpan) {
@@ -110,7 +110,8 @@ TEST(AccessLog, IsOneStructuredLine) {
   const std::string line = weft::format_request(summary);
   EXPECT_THAT(line, HasSubstr(R"("level":"ERROR","trace_id":")" +
                               std::string(span.context().trace_id().hex().view())));
-  EXPECT_THAT(line, HasSubstr(R"("http.response.status_code":503,"http.server.request.duration":0.0015)"));
+  EXPECT_THAT(
+      line, HasSubstr(R"("http.response.status_code":503,"http.server.request.duration":0.0015)"));
   EXPECT_THAT(line, HasSubstr(R"("customer.kind":"legacy\n"})"));
   EXPECT_EQ(line.find('\n'), std::string::npos);
   weft::log_request(weft::logger("access"), summary);

@@ -50,11 +50,14 @@ TEST(Metrics, CountersGaugesAndUpDownCounters) {
   EXPECT_THAT(text, HasSubstr(R"("asDouble":1.5)"));
   EXPECT_THAT(text, HasSubstr(R"("asDouble":21.5)"));
   const std::string prometheus = provider.prometheus_text();
-  EXPECT_THAT(prometheus, HasSubstr("# HELP orders_total orders taken\n# TYPE orders_total counter\n"));
-  EXPECT_THAT(prometheus, HasSubstr("orders_total{kind=\"card\",vip=\"true\",otel_scope_name=\"shop\","
-                                    "otel_scope_version=\"1.0\"} 5\n"));
+  EXPECT_THAT(prometheus,
+              HasSubstr("# HELP orders_total orders taken\n# TYPE orders_total counter\n"));
+  EXPECT_THAT(prometheus,
+              HasSubstr("orders_total{kind=\"card\",vip=\"true\",otel_scope_name=\"shop\","
+                        "otel_scope_version=\"1.0\"} 5\n"));
   EXPECT_THAT(prometheus, HasSubstr("# TYPE open_bytes gauge\n"));
-  EXPECT_THAT(prometheus, HasSubstr("temperature{otel_scope_name=\"shop\",otel_scope_version=\"1.0\"} 21.5\n"));
+  EXPECT_THAT(prometheus,
+              HasSubstr("temperature{otel_scope_name=\"shop\",otel_scope_version=\"1.0\"} 21.5\n"));
 }
 
 TEST(Metrics, HistogramsHaveBucketsAndExemplars) {
@@ -75,7 +78,9 @@ TEST(Metrics, HistogramsHaveBucketsAndExemplars) {
   duration.record(NAN, {{"http.route", "/a"}});
   const std::string text = json(provider);
   EXPECT_THAT(text, HasSubstr(R"("count":"4")"));
-  EXPECT_THAT(text, HasSubstr(R"("bucketCounts":["2","0","0","0","0","0","1","0","0","0","0","0","0","0","1"])"));
+  EXPECT_THAT(
+      text,
+      HasSubstr(R"("bucketCounts":["2","0","0","0","0","0","1","0","0","0","0","0","0","0","1"])"));
   EXPECT_THAT(text, HasSubstr(R"("explicitBounds":[0.005,0.01,)"));
   EXPECT_THAT(text, HasSubstr("\"traceId\":\"" + trace_id + "\""));
   EXPECT_THAT(text, HasSubstr(R"("min":0.004,"max":99)"));
@@ -85,7 +90,8 @@ TEST(Metrics, HistogramsHaveBucketsAndExemplars) {
   EXPECT_THAT(type, HasSubstr("openmetrics"));
   EXPECT_THAT(open_metrics, HasSubstr("# TYPE http_server_request_duration_seconds histogram\n"));
   EXPECT_THAT(open_metrics, HasSubstr("le=\"0.25\"} 3 # {trace_id=\"" + trace_id + "\""));
-  EXPECT_THAT(open_metrics, HasSubstr("_bucket{http_route=\"/a\",otel_scope_name=\"http\",le=\"+Inf\"} 4\n"));
+  EXPECT_THAT(open_metrics,
+              HasSubstr("_bucket{http_route=\"/a\",otel_scope_name=\"http\",le=\"+Inf\"} 4\n"));
   EXPECT_THAT(open_metrics, HasSubstr("_sum{http_route=\"/a\",otel_scope_name=\"http\"} 99.20"));
   EXPECT_TRUE(open_metrics.ends_with("# EOF\n"));
   EXPECT_THAT(provider.prometheus_text(), Not(HasSubstr("trace_id")));
@@ -96,7 +102,8 @@ TEST(Metrics, LimitsTheNumberOfSets) {
   config.cardinality_limit = 10;
   MeterProvider provider(std::move(config));
   const auto counter = provider.meter("m").counter("c");
-  for (int i = 0; i < 100; ++i) counter.add(1, {{"i", i}});
+  for (int i = 0; i < 100; ++i)
+    counter.add(1, {{"i", i}});
   std::uint64_t points = 0;
   const std::string bytes = provider.collect_otlp(&points);
   EXPECT_EQ(points, 10U);
@@ -122,7 +129,8 @@ TEST(Metrics, ThreadsLoseNothing) {
       }
     });
   }
-  for (auto& thread : threads) thread.join();
+  for (auto& thread : threads)
+    thread.join();
   const std::string text = json(provider);
   EXPECT_THAT(text, HasSubstr(R"("asInt":"4000")"));
   EXPECT_THAT(text, HasSubstr(R"("asInt":"8000")"));
@@ -133,9 +141,8 @@ TEST(Metrics, ThreadsLoseNothing) {
 TEST(Metrics, ObservableInstrumentsAreAskedAtCollection) {
   MeterProvider provider{MeterProviderConfig{}};
   int calls = 0;
-  provider.meter("m").observe(InstrumentKind::kGauge, "queue.length", {}, [&](const auto& observer) {
-    observer(++calls, {{"queue", "a"}});
-  });
+  provider.meter("m").observe(InstrumentKind::kGauge, "queue.length", {},
+                              [&](const auto& observer) { observer(++calls, {{"queue", "a"}}); });
   EXPECT_THAT(json(provider), HasSubstr(R"("asDouble":1)"));
   EXPECT_THAT(json(provider), HasSubstr(R"("asDouble":2)"));
 }
@@ -184,12 +191,15 @@ TEST(PrometheusServer, AnswersScrapes) {
     std::string out;
     char buffer[4096];
     ssize_t n;
-    while ((n = read(fd, buffer, sizeof(buffer))) > 0) out.append(buffer, static_cast<std::size_t>(n));
+    while ((n = read(fd, buffer, sizeof(buffer))) > 0)
+      out.append(buffer, static_cast<std::size_t>(n));
     close(fd);
     return out;
   };
-  EXPECT_THAT(get("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"), HasSubstr("c_total{otel_scope_name=\"m\"} 7\n"));
-  EXPECT_THAT(get("GET /metrics HTTP/1.1\r\nAccept: application/openmetrics-text\r\n\r\n"), HasSubstr("# EOF"));
+  EXPECT_THAT(get("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"),
+              HasSubstr("c_total{otel_scope_name=\"m\"} 7\n"));
+  EXPECT_THAT(get("GET /metrics HTTP/1.1\r\nAccept: application/openmetrics-text\r\n\r\n"),
+              HasSubstr("# EOF"));
   EXPECT_THAT(get("GET /other HTTP/1.1\r\n\r\n"), HasSubstr(" 404 "));
   EXPECT_THAT(get("POST /metrics HTTP/1.1\r\n\r\n"), HasSubstr(" 405 "));
   EXPECT_THAT(get("GET /" + std::string(20'000, 'x')), HasSubstr(" 431 "));

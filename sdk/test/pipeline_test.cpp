@@ -90,7 +90,8 @@ TEST(Pipeline, BatchesNoLargerThanAsked) {
   batch.max_queue_size = 10'000;
   config.exporters.push_back({std::make_unique<CountingExporter>(counts), batch});
   weft::TracerProvider provider(std::move(config));
-  for (int i = 0; i < 1234; ++i) (void)provider.tracer("t").start_span("s");
+  for (int i = 0; i < 1234; ++i)
+    (void)provider.tracer("t").start_span("s");
   EXPECT_TRUE(provider.force_flush());
   std::uint64_t total = 0;
   for (const std::uint64_t items : counts->batches) {
@@ -130,9 +131,11 @@ TEST(Pipeline, DropsAndCountsWhatTheQueueCannotHold) {
   weft::TracerProvider provider(std::move(config));
   const weft::Tracer tracer = provider.tracer("t");
   // The eleventh hands over the ten before it, which are a batch.
-  for (int i = 0; i < 11; ++i) (void)tracer.start_span("first");
+  for (int i = 0; i < 11; ++i)
+    (void)tracer.start_span("first");
   gate->wait_for_somebody();
-  for (int i = 0; i < 999; ++i) (void)tracer.start_span("s");
+  for (int i = 0; i < 999; ++i)
+    (void)tracer.start_span("s");
   gate->open();
   EXPECT_TRUE(provider.force_flush());
   const weft::ExporterStats stats = provider.stats().at(0);
@@ -149,7 +152,8 @@ TEST(Pipeline, OneExporterThatHangsHarmsNoOther) {
   config.exporters.push_back({std::make_unique<GatedExporter>(gate)});
   config.exporters.push_back({std::make_unique<CountingExporter>(counts)});
   weft::TracerProvider provider(std::move(config));
-  for (int i = 0; i < 1500; ++i) (void)provider.tracer("t").start_span("s");
+  for (int i = 0; i < 1500; ++i)
+    (void)provider.tracer("t").start_span("s");
   EXPECT_FALSE(provider.force_flush(50));  // because of the one that hangs
   for (int i = 0; i < 6000 && provider.stats().at(1).exported != 1500; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
@@ -178,10 +182,12 @@ TEST(Pipeline, ThreadsThatEndLoseNothing) {
   std::vector<std::thread> threads;
   for (int t = 0; t < 20; ++t) {
     threads.emplace_back([&] {
-      for (int i = 0; i < 7; ++i) (void)recording.tracer().start_span("s");
+      for (int i = 0; i < 7; ++i)
+        (void)recording.tracer().start_span("s");
     });
   }
-  for (auto& thread : threads) thread.join();
+  for (auto& thread : threads)
+    thread.join();
   EXPECT_EQ(recording.take().size(), 140U);
 }
 
@@ -195,13 +201,16 @@ TEST(Pipeline, FlushesWhileThreadsGoOn) {
   std::vector<std::thread> threads;
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&] {
-      for (int i = 0; i < kEach; ++i) recording.tracer().start_span("s").set("k", "v");
+      for (int i = 0; i < kEach; ++i)
+        recording.tracer().start_span("s").set("k", "v");
       running.fetch_sub(1);
     });
   }
   std::uint64_t seen = 0;
-  while (running.load() != 0) seen += recording.take().size();
-  for (auto& thread : threads) thread.join();
+  while (running.load() != 0)
+    seen += recording.take().size();
+  for (auto& thread : threads)
+    thread.join();
   seen += recording.take().size();
   EXPECT_EQ(seen, std::uint64_t{kThreads} * kEach);
   EXPECT_EQ(recording.provider().stats().at(0).dropped, 0U);
@@ -221,7 +230,8 @@ TEST(Pipeline, ReportsWhatItDrops) {
     batch.max_queue_size = 10;
     config.exporters.push_back({std::make_unique<GatedExporter>(gate), batch});
     weft::TracerProvider provider(std::move(config));
-    for (int i = 0; i < 500; ++i) (void)provider.tracer("t").start_span("s");
+    for (int i = 0; i < 500; ++i)
+      (void)provider.tracer("t").start_span("s");
     gate->open();
     provider.force_flush();
   }
@@ -298,7 +308,8 @@ TEST_F(Fork, WhileOtherThreadsAreBusyTheChildWorks) {
   std::vector<std::thread> threads;
   for (int t = 0; t < 2; ++t) {
     threads.emplace_back([&] {
-      while (!stop.load()) recording.tracer().start_span("busy").set("k", "v");
+      while (!stop.load())
+        recording.tracer().start_span("busy").set("k", "v");
     });
   }
   for (int i = 0; i < 20; ++i) {
@@ -309,7 +320,8 @@ TEST_F(Fork, WhileOtherThreadsAreBusyTheChildWorks) {
     }));
   }
   stop.store(true);
-  for (auto& thread : threads) thread.join();
+  for (auto& thread : threads)
+    thread.join();
 }
 
 TEST_F(Fork, MetricsStartFromZeroInTheChild) {
@@ -326,7 +338,8 @@ TEST_F(Fork, MetricsStartFromZeroInTheChild) {
                std::string::npos &&
            provider.shutdown(30'000);
   }));
-  EXPECT_THAT(provider.prometheus_text(), testing::HasSubstr("requests_total{otel_scope_name=\"m\"} 5\n"));
+  EXPECT_THAT(provider.prometheus_text(),
+              testing::HasSubstr("requests_total{otel_scope_name=\"m\"} 5\n"));
 }
 
 }  // namespace

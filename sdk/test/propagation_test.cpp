@@ -59,9 +59,17 @@ TEST(Traceparent, RefusesWhatIsMalformed) {
     return text;
   };
   std::vector<std::string> bad = {
-      "", "00", "-", good.substr(0, 54), good + "-", good + "-extra", good + "0",
-      "ff" + good.substr(2),                                        // version 255
-      "0x" + good.substr(2), "." + good.substr(1), "0" + good,      //
+      "",
+      "00",
+      "-",
+      good.substr(0, 54),
+      good + "-",
+      good + "-extra",
+      good + "0",
+      "ff" + good.substr(2),  // version 255
+      "0x" + good.substr(2),
+      "." + good.substr(1),
+      "0" + good,                                                   //
       "00-00000000000000000000000000000000-00f067aa0ba902b7-01",    // no trace
       "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",    // no span
       "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",    // upper case
@@ -72,7 +80,8 @@ TEST(Traceparent, RefusesWhatIsMalformed) {
       std::string("00-4bf92f3577b34da6\0a3ce929d0e0e4736-00f067aa0ba902b7-01", 56),
   };
   for (std::size_t i = 0; i < 55; ++i) {
-    for (const char c : {'g', '.', ' ', '/', ':', '`', '\x80', 'A'}) bad.push_back(with(i, c));
+    for (const char c : {'g', '.', ' ', '/', ':', '`', '\x80', 'A'})
+      bad.push_back(with(i, c));
   }
   for (const std::string& text : bad) {
     EXPECT_FALSE(extract({{"traceparent", text}}).is_valid()) << text;
@@ -108,13 +117,18 @@ TEST(Tracestate, IsCarriedWhenTheTraceparentIs) {
 }
 
 TEST(Tracestate, SeveralHeadersAreOneList) {
-  const Lines lines = {{"traceparent", kParent}, {"tracestate", "a=1"}, {"tracestate", "b=2"},
-                       {"tracestate", ""},       {"TraceState", "c=3"}};
+  const Lines lines = {{"traceparent", kParent},
+                       {"tracestate", "a=1"},
+                       {"tracestate", "b=2"},
+                       {"tracestate", ""},
+                       {"TraceState", "c=3"}};
   EXPECT_EQ(Propagator().extract(lines).span_context().trace_state().header(), "a=1,b=2,c=3");
 }
 
 TEST(Tracestate, FollowsTheGrammar) {
-  auto header = [](const std::string& text) { return std::string(TraceState::parse(text).header()); };
+  auto header = [](const std::string& text) {
+    return std::string(TraceState::parse(text).header());
+  };
   EXPECT_EQ(header("foo=1 , bar=2"), "foo=1,bar=2");
   EXPECT_EQ(header("foo=1,,bar=2,"), "foo=1,bar=2");
   EXPECT_EQ(header(" \tfoo=1\t,\tbar=2"), "foo=1,bar=2");
@@ -128,18 +142,36 @@ TEST(Tracestate, FollowsTheGrammar) {
   EXPECT_EQ(header(std::string(256, 'z') + "=1"), std::string(256, 'z') + "=1");
   EXPECT_EQ(header(std::string(241, 't') + "@" + std::string(14, 'v') + "=1").size(), 258U);
   EXPECT_EQ(header("k=" + std::string(256, 'v')).size(), 258U);
-  for (const std::string& bad : std::vector<std::string>{
-           "", "foo", "foo=", "=1", "foo =1", "foo = 1", "FOO=1", "foo.bar=1", "foo=1=2", "foo=\x01",
-           "foo=1,foo=2", "foo@=1", "@foo=1", "foo@@bar=1", "a@b@c=1", "foo=\xC3\xBC", "*a=1",
-           std::string(257, 'z') + "=1", "t@" + std::string(15, 'v') + "=1",
-           std::string(242, 't') + "@v=1", "k=" + std::string(257, 'v'), "foo=1;bar=2=3"}) {
+  for (const std::string& bad : std::vector<std::string>{"",
+                                                         "foo",
+                                                         "foo=",
+                                                         "=1",
+                                                         "foo =1",
+                                                         "foo = 1",
+                                                         "FOO=1",
+                                                         "foo.bar=1",
+                                                         "foo=1=2",
+                                                         "foo=\x01",
+                                                         "foo=1,foo=2",
+                                                         "foo@=1",
+                                                         "@foo=1",
+                                                         "foo@@bar=1",
+                                                         "a@b@c=1",
+                                                         "foo=\xC3\xBC",
+                                                         "*a=1",
+                                                         std::string(257, 'z') + "=1",
+                                                         "t@" + std::string(15, 'v') + "=1",
+                                                         std::string(242, 't') + "@v=1",
+                                                         "k=" + std::string(257, 'v'),
+                                                         "foo=1;bar=2=3"}) {
     EXPECT_EQ(header(bad), "") << bad;
   }
 }
 
 TEST(Tracestate, HoldsThirtyTwoMembers) {
   std::string text;
-  for (int i = 0; i < 32; ++i) text += (i == 0 ? "k" : ",k") + std::to_string(i) + "=v";
+  for (int i = 0; i < 32; ++i)
+    text += (i == 0 ? "k" : ",k") + std::to_string(i) + "=v";
   EXPECT_EQ(TraceState::parse(text).header(), text);
   EXPECT_TRUE(TraceState::parse(text + ",one=more").empty());
   const TraceState pushed = TraceState::parse(text).with("new", "x");
@@ -182,12 +214,14 @@ TEST(Baggage, LeavesOutWhatIsMalformed) {
 
 TEST(Baggage, HasLimits) {
   std::string many;
-  for (int i = 0; i < 200; ++i) many += "k" + std::to_string(i) + "=v,";
+  for (int i = 0; i < 200; ++i)
+    many += "k" + std::to_string(i) + "=v,";
   EXPECT_EQ(Baggage::parse(many).size(), Baggage::kMaxMembers);
   const Baggage cut = Baggage::parse("a=1,b=" + std::string(9000, 'x') + ",c=3");
   EXPECT_EQ(cut.size(), 1U);
   Baggage big;
-  for (int i = 0; i < 100; ++i) big = big.with("k" + std::to_string(i), std::string(500, 'v'));
+  for (int i = 0; i < 100; ++i)
+    big = big.with("k" + std::to_string(i), std::string(500, 'v'));
   EXPECT_EQ(big.size(), Baggage::kMaxMembers);
   EXPECT_LE(big.header().size(), Baggage::kMaxBytes);
 }
@@ -251,8 +285,8 @@ TEST(Jaeger, Header) {
   EXPECT_EQ(read("1:2:0:3").trace_id().hex().view(), "00000000000000000000000000000001");
   EXPECT_TRUE(read("1%3A2%3A0%3A1").is_sampled());
   EXPECT_FALSE(read("1:2:0:0").is_sampled());
-  for (const char* bad : {"", "1", "1:2:0", "1:2:0:1:5", "0:2:0:1", "1:0:0:1", "g:2:0:1",
-                          "1:2:0:", "1:2:0:100"}) {
+  for (const char* bad :
+       {"", "1", "1:2:0", "1:2:0:1:5", "0:2:0:1", "1:0:0:1", "g:2:0:1", "1:2:0:", "1:2:0:100"}) {
     EXPECT_FALSE(read(bad).is_valid()) << bad;
   }
   Headers out;
@@ -267,12 +301,13 @@ TEST(Propagator, TheLastFormatThatFindsASpanWins) {
   const Headers headers{{"b3", "64fe8b2a57d3eff7-e457b5a2e4d86bd1-1"}, {"traceparent", kParent}};
   EXPECT_EQ(both.extract(headers).span_context().span_id().hex().view(), "00f067aa0ba902b7");
   EXPECT_TRUE(both.extract(Headers{{"b3", "64fe8b2a57d3eff7-e457b5a2e4d86bd1-1"}})
-                  .span_context().is_valid());
+                  .span_context()
+                  .is_valid());
 }
 
 TEST(Propagator, KeepsTheBaseWhenThereIsNothing) {
-  const Context base = Context(extract({{"traceparent", kParent}}))
-                           .with_baggage(Baggage().with("k", "v"));
+  const Context base =
+      Context(extract({{"traceparent", kParent}})).with_baggage(Baggage().with("k", "v"));
   const Context same = Propagator().extract(Headers{}, base);
   EXPECT_TRUE(same.span_context().is_valid());
   EXPECT_EQ(same.baggage().get("k"), "v");
@@ -287,20 +322,26 @@ TEST(Propagator, ReadsEveryKindOfCarrier) {
   const std::string stored(kParent);
   auto is_parent = [](std::string_view name) { return name == "traceparent"; };
   EXPECT_TRUE(p.extract([&](std::string_view n) {
-    return is_parent(n) ? std::string_view(stored) : std::string_view();
-  }).span_context().is_valid());
+                 return is_parent(n) ? std::string_view(stored) : std::string_view();
+               })
+                  .span_context()
+                  .is_valid());
   EXPECT_TRUE(p.extract([&](std::string_view n) {
-    return is_parent(n) ? std::optional<std::string>(stored) : std::nullopt;
-  }).span_context().is_valid());
-  EXPECT_TRUE(p.extract([&](std::string_view n) {
-    return is_parent(n) ? stored.c_str() : nullptr;
-  }).span_context().is_valid());
-  EXPECT_TRUE(p.extract([&](std::string_view n) {
-    return is_parent(n) ? stored : std::string();
-  }).span_context().is_valid());
+                 return is_parent(n) ? std::optional<std::string>(stored) : std::nullopt;
+               })
+                  .span_context()
+                  .is_valid());
+  EXPECT_TRUE(p.extract([&](std::string_view n) { return is_parent(n) ? stored.c_str() : nullptr; })
+                  .span_context()
+                  .is_valid());
+  EXPECT_TRUE(p.extract([&](std::string_view n) { return is_parent(n) ? stored : std::string(); })
+                  .span_context()
+                  .is_valid());
   EXPECT_TRUE(p.extract([&](std::string_view n, auto emit) {
-    if (is_parent(n)) emit(std::string_view(stored));
-  }).span_context().is_valid());
+                 if (is_parent(n)) emit(std::string_view(stored));
+               })
+                  .span_context()
+                  .is_valid());
 }
 
 std::vector<Format> formats(const Propagator& propagator) {
@@ -320,8 +361,8 @@ TEST(Propagator, FromNames) {
 
 TEST(Propagator, SurvivesRandomHeaders) {
   std::mt19937_64 random = sdk_test::make_random();
-  const Propagator all({Format::kTraceContext, Format::kBaggage, Format::kB3, Format::kB3Multi,
-                        Format::kJaeger});
+  const Propagator all(
+      {Format::kTraceContext, Format::kBaggage, Format::kB3, Format::kB3Multi, Format::kJaeger});
   const std::string alphabet = "0123456789abcdefxyzABC-:=,;%@ \t\"\\\x80\xFF";
   for (int round = 0; round < 20'000; ++round) {
     Headers headers;

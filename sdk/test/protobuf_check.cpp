@@ -66,26 +66,44 @@ pb::FileDescriptorProto otlp() {
   const auto time = Type::TYPE_FIXED64;
   const Field attributes3 = many(3, "attributes", "KeyValue");
   add(file, "Request", {many(1, "resource_spans", "ResourceSpans")});
-  add(file, "ResourceSpans", {one(1, "resource", "Resource"), many(2, "scope_spans", "ScopeSpans"),
-                              {3, "schema_url", text}});
+  add(file, "ResourceSpans",
+      {one(1, "resource", "Resource"),
+       many(2, "scope_spans", "ScopeSpans"),
+       {3, "schema_url", text}});
   add(file, "Resource", {many(1, "attributes", "KeyValue"), {2, "dropped_attributes_count", u32}});
   add(file, "ScopeSpans",
       {one(1, "scope", "Scope"), many(2, "spans", "Span"), {3, "schema_url", text}});
-  add(file, "Scope", {{1, "name", text}, {2, "version", text}, attributes3,
-                      {4, "dropped_attributes_count", u32}});
+  add(file, "Scope",
+      {{1, "name", text}, {2, "version", text}, attributes3, {4, "dropped_attributes_count", u32}});
   add(file, "Span",
-      {{1, "trace_id", bytes}, {2, "span_id", bytes}, {3, "trace_state", text},
-       {4, "parent_span_id", bytes}, {5, "name", text}, {6, "kind", Type::TYPE_INT32},
-       {7, "start_time_unix_nano", time}, {8, "end_time_unix_nano", time},
-       many(9, "attributes", "KeyValue"), {10, "dropped_attributes_count", u32},
-       many(11, "events", "Event"), {12, "dropped_events_count", u32}, many(13, "links", "Link"),
-       {14, "dropped_links_count", u32}, one(15, "status", "Status"),
+      {{1, "trace_id", bytes},
+       {2, "span_id", bytes},
+       {3, "trace_state", text},
+       {4, "parent_span_id", bytes},
+       {5, "name", text},
+       {6, "kind", Type::TYPE_INT32},
+       {7, "start_time_unix_nano", time},
+       {8, "end_time_unix_nano", time},
+       many(9, "attributes", "KeyValue"),
+       {10, "dropped_attributes_count", u32},
+       many(11, "events", "Event"),
+       {12, "dropped_events_count", u32},
+       many(13, "links", "Link"),
+       {14, "dropped_links_count", u32},
+       one(15, "status", "Status"),
        {16, "flags", Type::TYPE_FIXED32}});
-  add(file, "Event", {{1, "time_unix_nano", time}, {2, "name", text}, attributes3,
-                      {4, "dropped_attributes_count", u32}});
-  add(file, "Link", {{1, "trace_id", bytes}, {2, "span_id", bytes}, {3, "trace_state", text},
-                     many(4, "attributes", "KeyValue"), {5, "dropped_attributes_count", u32},
-                     {6, "flags", Type::TYPE_FIXED32}});
+  add(file, "Event",
+      {{1, "time_unix_nano", time},
+       {2, "name", text},
+       attributes3,
+       {4, "dropped_attributes_count", u32}});
+  add(file, "Link",
+      {{1, "trace_id", bytes},
+       {2, "span_id", bytes},
+       {3, "trace_state", text},
+       many(4, "attributes", "KeyValue"),
+       {5, "dropped_attributes_count", u32},
+       {6, "flags", Type::TYPE_FIXED32}});
   add(file, "Status", {{2, "message", text}, {3, "code", Type::TYPE_INT32}});
   add(file, "KeyValue", {{1, "key", text}, one(2, "value", "AnyValue")});
   add(file, "AnyValue",
@@ -138,7 +156,8 @@ struct Reader {
 void refuse_unknown_fields(const Message& message) {
   const pb::Reflection* reflection = message.GetReflection();
   if (!reflection->GetUnknownFields(message).empty()) {
-    throw std::runtime_error("protobuf: " + message.GetDescriptor()->name() + " has unknown fields");
+    throw std::runtime_error("protobuf: " + message.GetDescriptor()->name() +
+                             " has unknown fields");
   }
   std::vector<const FieldDescriptor*> fields;
   reflection->ListFields(message, &fields);

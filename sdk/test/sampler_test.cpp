@@ -14,7 +14,8 @@ namespace {
 using weft::Sampler;
 using weft::SpanContext;
 
-bool decide(const Sampler& sampler, const weft::TraceIdentifier& id, const SpanContext& parent = {}) {
+bool decide(const Sampler& sampler, const weft::TraceIdentifier& id,
+            const SpanContext& parent = {}) {
   return sampler.decide({parent, id, "name", weft::SpanKind::kInternal, {}, {}});
 }
 
@@ -53,7 +54,8 @@ TEST(Sampler, RatioLooksAtTheLast56BitsOrTheGivenRandomValue) {
 TEST(Sampler, RatioTakesAnyNumber) {
   EXPECT_EQ(Sampler::trace_id_ratio(-1).description(), "AlwaysOff");
   EXPECT_EQ(Sampler::trace_id_ratio(2).description(), "AlwaysOn");
-  EXPECT_EQ(Sampler::trace_id_ratio(std::numeric_limits<double>::quiet_NaN()).description(), "AlwaysOff");
+  EXPECT_EQ(Sampler::trace_id_ratio(std::numeric_limits<double>::quiet_NaN()).description(),
+            "AlwaysOff");
   EXPECT_EQ(Sampler::trace_id_ratio(0.25).description(), "TraceIdRatio{0.25}");
 }
 
@@ -65,9 +67,9 @@ TEST(Sampler, ParentBasedFollowsTheParent) {
     EXPECT_TRUE(decide(sampler, id, SpanContext({{1}}, {{1}}, 1, remote)));
     EXPECT_FALSE(decide(sampler, id, SpanContext({{1}}, {{1}}, 0, remote)));
   }
-  const Sampler odd = Sampler::parent_based(Sampler::always_on(), Sampler::always_off(),
-                                            Sampler::always_on(), Sampler::always_on(),
-                                            Sampler::always_off());
+  const Sampler odd =
+      Sampler::parent_based(Sampler::always_on(), Sampler::always_off(), Sampler::always_on(),
+                            Sampler::always_on(), Sampler::always_off());
   EXPECT_FALSE(decide(odd, id, SpanContext({{1}}, {{1}}, 1, true)));
   EXPECT_TRUE(decide(odd, id, SpanContext({{1}}, {{1}}, 0, true)));
 }
@@ -75,7 +77,8 @@ TEST(Sampler, ParentBasedFollowsTheParent) {
 TEST(Sampler, RateLimitedLetsABurstThroughAndNoMore) {
   const Sampler sampler = Sampler::rate_limited(50);
   int kept = 0;
-  for (int i = 0; i < 10'000; ++i) kept += decide(sampler, {{1}}) ? 1 : 0;
+  for (int i = 0; i < 10'000; ++i)
+    kept += decide(sampler, {{1}}) ? 1 : 0;
   EXPECT_GE(kept, 50);
   EXPECT_LT(kept, 500);  // unless ten thousand decisions took ten seconds
   EXPECT_FALSE(decide(Sampler::rate_limited(0), {{1}}));
@@ -85,7 +88,9 @@ TEST(Sampler, RateLimitedLetsABurstThroughAndNoMore) {
 }
 
 TEST(Sampler, FromNames) {
-  auto name = [](const char* n, const char* a = "") { return Sampler::from_names(n, a).description(); };
+  auto name = [](const char* n, const char* a = "") {
+    return Sampler::from_names(n, a).description();
+  };
   EXPECT_EQ(name("always_off"), "AlwaysOff");
   EXPECT_EQ(name("traceidratio", "0.5"), "TraceIdRatio{0.5}");
   EXPECT_EQ(name("parentbased_traceidratio", "0.5"), "ParentBased{TraceIdRatio{0.5}}");

@@ -40,7 +40,9 @@ TEST(Span, CarriesEveryTypeOfAttribute) {
     span.set("null", static_cast<const char*>(nullptr)).set("empty", "");
     span.set("true", true).set("false", false);
     span.set("int", 42).set("negative", -7).set("min", INT64_MIN).set("max", INT64_MAX);
-    span.set("unsigned", UINT64_MAX).set("short", static_cast<short>(3)).set("size", std::size_t{9});
+    span.set("unsigned", UINT64_MAX)
+        .set("short", static_cast<short>(3))
+        .set("size", std::size_t{9});
     span.set("double", 1.5).set("float", 0.25F);
     span.set("ints", ints).set("doubles", doubles).set("bools", bools).set("strings", strings);
     span.set("bytes", weft::Bytes{bytes});
@@ -128,7 +130,8 @@ TEST(Span, KeepsToItsLimitsAndSaysWhatItDropped) {
     span.set("a", "12345").set("b", "üüüüü").set("c", 1).set("d", 2).set("e", 3).set("a", "xyzuv");
     const std::string_view list[] = {"abcdef", "gh"};
     span.set("c", list);
-    for (int i = 0; i < 5; ++i) span.add_event("e", {{"x", 1}, {"y", 2}, {"x", "last"}});
+    for (int i = 0; i < 5; ++i)
+      span.add_event("e", {{"x", 1}, {"y", 2}, {"x", "last"}});
     span.add_link(other, {{"p", 1}}).add_link(other);
   }
   const DecodedSpan s = recording.take().at(0);
@@ -148,7 +151,9 @@ TEST(Span, MendsTextThatIsNotUtf8SoThatNoReceiverRefusesTheBatch) {
   Recording recording;
   {
     Span span = recording.tracer().start_span("na\xFFme");
-    span.set("k\x80", "v").set("short", "a\xC3").set("long", std::string(200, 'x') + "\xED\xA0\x80");
+    span.set("k\x80", "v")
+        .set("short", "a\xC3")
+        .set("long", std::string(200, 'x') + "\xED\xA0\x80");
     span.add_event("\xFE", {{"k", "\xFF"}}).set_status(StatusCode::kError, "\xC0\xAF");
   }
   const DecodedSpan s = recording.take().at(0);
@@ -164,11 +169,10 @@ TEST(Span, CarriesEventsLinksStatusKindAndTimes) {
   Recording recording;
   const weft::SpanContext cause({{0xAB}}, {{0xCD}}, 1, true, weft::TraceState::parse("v=1"));
   {
-    Span span = recording.tracer().start_span(
-        "first", {.kind = SpanKind::kConsumer,
-                  .start_time_ns = 1'000,
-                  .attributes = {{"at.start", true}},
-                  .links = {{cause, {{"why", "queue"}}}}});
+    Span span = recording.tracer().start_span("first", {.kind = SpanKind::kConsumer,
+                                                        .start_time_ns = 1'000,
+                                                        .attributes = {{"at.start", true}},
+                                                        .links = {{cause, {{"why", "queue"}}}}});
     span.add_event("e1", {{"n", 1}}, 1'500).add_event("e2");
     span.set_status(StatusCode::kError, "broken").update_name("a name longer than the first");
     span.set("after", "rename");
@@ -183,7 +187,8 @@ TEST(Span, CarriesEventsLinksStatusKindAndTimes) {
   EXPECT_EQ(s.kind, 5);
   EXPECT_EQ(s.start_ns, 1'000U);
   EXPECT_EQ(s.end_ns, 5'000U);
-  EXPECT_THAT(s.attributes, UnorderedElementsAre(Pair("at.start", "true"), Pair("after", "rename")));
+  EXPECT_THAT(s.attributes,
+              UnorderedElementsAre(Pair("at.start", "true"), Pair("after", "rename")));
   ASSERT_EQ(s.events.size(), 2U);
   EXPECT_EQ(s.events[0].time_ns, 1'500U);
   EXPECT_GT(s.events[1].time_ns, 1'600'000'000'000'000'000U);
@@ -200,9 +205,13 @@ TEST(Span, StatusFollowsTheRules) {
   Recording recording;
   const auto tracer = recording.tracer();
   tracer.start_span("unset").set_status(StatusCode::kUnset, "ignored");
-  tracer.start_span("ok").set_status(StatusCode::kOk, "no text").set_status(StatusCode::kError, "x");
+  tracer.start_span("ok")
+      .set_status(StatusCode::kOk, "no text")
+      .set_status(StatusCode::kError, "x");
   tracer.start_span("error").set_status(StatusCode::kError, "a").set_status(StatusCode::kUnset);
-  tracer.start_span("again").set_status(StatusCode::kError, "a").set_status(StatusCode::kError, "b");
+  tracer.start_span("again")
+      .set_status(StatusCode::kError, "a")
+      .set_status(StatusCode::kError, "b");
   const auto spans = recording.take();
   ASSERT_EQ(spans.size(), 4U);
   EXPECT_EQ(spans[0].status, 0);
@@ -297,7 +306,8 @@ TEST(Span, ManyOpenAtOnceAreIndependent) {
     for (int i = 0; i < kSpans; ++i) {
       open.push_back(recording.tracer().start_span("s" + std::to_string(i)));
     }
-    for (int i = 0; i < kSpans; ++i) open[static_cast<std::size_t>(kSpans - 1 - i)].set("i", i);
+    for (int i = 0; i < kSpans; ++i)
+      open[static_cast<std::size_t>(kSpans - 1 - i)].set("i", i);
   }
   const auto spans = recording.take();
   ASSERT_EQ(spans.size(), static_cast<std::size_t>(kSpans));
@@ -367,7 +377,8 @@ TEST(SpanRef, DoesNothingAfterTheEnd) {
 }
 
 TEST(SpanRef, ManyThreadsWriteToOneSpan) {
-  Recording recording([](weft::TracerProviderConfig& config) { config.limits.attribute_count = 1000; });
+  Recording recording(
+      [](weft::TracerProviderConfig& config) { config.limits.attribute_count = 1000; });
   constexpr int kThreads = 4;
   constexpr int kEach = 100;
   {
@@ -376,11 +387,14 @@ TEST(SpanRef, ManyThreadsWriteToOneSpan) {
     std::vector<std::thread> threads;
     for (int t = 0; t < kThreads; ++t) {
       threads.emplace_back([t, ref = weft::current_span()]() mutable {
-        for (int i = 0; i < kEach; ++i) ref.set("t" + std::to_string(t) + "." + std::to_string(i), i);
+        for (int i = 0; i < kEach; ++i)
+          ref.set("t" + std::to_string(t) + "." + std::to_string(i), i);
       });
     }
-    for (int i = 0; i < kEach; ++i) span.set("owner." + std::to_string(i), i);
-    for (auto& thread : threads) thread.join();
+    for (int i = 0; i < kEach; ++i)
+      span.set("owner." + std::to_string(i), i);
+    for (auto& thread : threads)
+      thread.join();
   }
   EXPECT_EQ(recording.take().at(0).attributes.size(), (kThreads + 1) * kEach);
 }
@@ -398,7 +412,8 @@ TEST(SpanRef, RacingWithTheEndIsHarmless) {
     std::thread other([&] {
       while (!go.load()) {
       }
-      for (int i = 0; i < 20; ++i) ref.set("k", i);
+      for (int i = 0; i < 20; ++i)
+        ref.set("k", i);
     });
     go.store(true);
     span.end();
@@ -428,9 +443,11 @@ TEST(Tracer, WithoutProviderPassesTheParentOn) {
 TEST(Tracer, MadeBeforeTheProviderRecordsAfterwards) {
   const weft::Tracer tracer = weft::tracer("early", "2.1", "https://example.org/schema");
   {
-    Recording recording([](weft::TracerProviderConfig& config) {
-      config.resource.set("service.name", std::string("svc"));
-    }, true);
+    Recording recording(
+        [](weft::TracerProviderConfig& config) {
+          config.resource.set("service.name", std::string("svc"));
+        },
+        true);
     tracer.start_span("recorded").set("x", 1);
     const DecodedSpan s = recording.take().at(0);
     EXPECT_EQ(s.scope, "early");
@@ -448,7 +465,8 @@ TEST(Tracer, AskedForByTwoThreadsAtOnceRecordsForBoth) {
     for (int round = 0; round < kRounds; ++round) {
       const std::string scope = "scope " + std::to_string(round);
       arrived.fetch_add(1);
-      while (arrived.load() < 2 * (round + 1)) std::this_thread::yield();
+      while (arrived.load() < 2 * (round + 1))
+        std::this_thread::yield();
       (void)recording.provider().tracer(scope).start_span("s");
     }
   };
@@ -471,7 +489,8 @@ TEST(Tracer, SeveralProvidersAndScopesStayApart) {
   }
   const auto first = one.take();
   ASSERT_EQ(first.size(), 200U);
-  for (const auto& s : first) EXPECT_EQ(s.name, "in " + s.scope);
+  for (const auto& s : first)
+    EXPECT_EQ(s.name, "in " + s.scope);
   const auto second = two.take();
   ASSERT_EQ(second.size(), 100U);
   EXPECT_EQ(second[0].scope, "c");
@@ -482,10 +501,12 @@ TEST(Tracer, IdsAreUnique) {
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
-      for (int i = 0; i < 500; ++i) (void)recording.tracer().start_span("x");
+      for (int i = 0; i < 500; ++i)
+        (void)recording.tracer().start_span("x");
     });
   }
-  for (auto& thread : threads) thread.join();
+  for (auto& thread : threads)
+    thread.join();
   std::set<std::string> ids;
   for (const auto& s : recording.take()) {
     ids.insert(s.trace_id);

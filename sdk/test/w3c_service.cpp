@@ -49,8 +49,8 @@ int main(int argc, char** argv) {
   httplib::Server server;
   server.Post("/test", [](const httplib::Request& request, httplib::Response& response) {
     // Each header line by itself: two traceparents are not one.
-    const weft::Context parent = weft::Propagator().extract(
-        [&request](std::string_view name, auto emit) {
+    const weft::Context parent =
+        weft::Propagator().extract([&request](std::string_view name, auto emit) {
           for (const auto& [key, value] : request.headers) {
             if (weft::sdk_detail::equal_ignoring_case(key, name)) emit(std::string_view(value));
           }
@@ -59,7 +59,8 @@ int main(int argc, char** argv) {
     weft::Span span = weft::tracer("w3c").start_span("POST /test", weft::SpanKind::kServer);
     auto active = span.activate();
     try {
-      for (const YAML::Node& call : YAML::Load(request.body)) forward(call);
+      for (const YAML::Node& call : YAML::Load(request.body))
+        forward(call);
     } catch (const YAML::Exception& e) {
       response.status = 400;
       response.set_content(e.what(), "text/plain");

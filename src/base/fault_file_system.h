@@ -80,7 +80,7 @@ class FaultFileSystem final : public FileSystem {
   Names names_;
   Names durable_names_;
   std::vector<NameChange> unsynced_names_;  // in the order in which they were made
-  std::map<std::string, int> locks_;  // -1 exclusive, n shared
+  std::map<std::string, int> locks_;        // -1 exclusive, n shared
   uint64_t capacity_ = UINT64_MAX;
   std::atomic<uint64_t> operations_{0};
   uint64_t crash_at_ = UINT64_MAX;

@@ -51,8 +51,7 @@ Status refuse_newer(LogGroupHeader first, const std::string& path) {
   // All the rest fits: a bit of the version was flipped.
   first.magic = kLogMagic;
   if (first.header_hash == first.compute_hash()) return {};
-  return fail(ErrorCode::kUnimplemented, path +
-                                             " was written by a newer version of Weft (format " +
+  return fail(ErrorCode::kUnimplemented, path + " was written by a newer version of Weft (format " +
                                              version + "); update to read it");
 }
 

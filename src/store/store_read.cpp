@@ -4,8 +4,8 @@
 #include "store/batch_columns.h"
 #include "store/page_reader.h"
 #include "store/scan_cursor.h"
-#include "store/store_impl.h"
 #include "store/split_traces.h"
+#include "store/store_impl.h"
 #include "store/work_units.h"
 
 namespace weft::store {

@@ -115,8 +115,8 @@ class ContextExecutor {
 // The executor for one request: work on it starts with the given context, by default the ambient
 // one.
 template <class Executor>
-ContextExecutor<boost::asio::strand<Executor>> with_context(
-    const Executor& executor, Context context = Context::current()) {
+ContextExecutor<boost::asio::strand<Executor>> with_context(const Executor& executor,
+                                                            Context context = Context::current()) {
   return {boost::asio::strand<Executor>(executor),
           std::make_shared<sdk_detail::AsioContext>(std::move(context))};
 }

@@ -145,7 +145,8 @@ class Attributes {
       std::span<const Attribute> list)
       : data_(list.data()), size_(list.size()) {}
   template <class R>
-    requires(!std::is_same_v<R, Attributes> && std::is_convertible_v<const R&, std::span<const Attribute>>)
+    requires(!std::is_same_v<R, Attributes> &&
+             std::is_convertible_v<const R&, std::span<const Attribute>>)
   constexpr Attributes(const R& range)  // NOLINT(google-explicit-constructor)
       : Attributes(std::span<const Attribute>(range)) {}
 

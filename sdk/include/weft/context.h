@@ -198,8 +198,8 @@ void swap_ambient(Context& context) noexcept;
 // whichever thread it is called. Owns the function and the context.
 template <class F>
 auto bind_context(F&& function, Context context = Context::current()) {
-  return [function = std::forward<F>(function), context = std::move(context)](
-             auto&&... args) mutable -> decltype(auto) {
+  return [function = std::forward<F>(function),
+          context = std::move(context)](auto&&... args) mutable -> decltype(auto) {
     Scope scope(context);
     return function(std::forward<decltype(args)>(args)...);
   };

@@ -18,10 +18,10 @@ std::string_view signal_name(Signal signal) noexcept;
 
 // How an export ended.
 enum class ExportOutcome : std::uint8_t {
-  kDelivered,   // taken, apart from `rejected` items
-  kRejected,    // refused for good; another try would be refused too
-  kGaveUp,      // could not be delivered within the time
-  kCancelled,   // shutdown cut it short
+  kDelivered,  // taken, apart from `rejected` items
+  kRejected,   // refused for good; another try would be refused too
+  kGaveUp,     // could not be delivered within the time
+  kCancelled,  // shutdown cut it short
 };
 
 // What send() answers.

@@ -129,7 +129,9 @@ template <class Carrier>
 void put(Carrier& carrier, std::string_view name, std::string_view value) {
   if constexpr (std::is_invocable_v<Carrier&, std::string_view, std::string_view>) {
     carrier(name, value);
-  } else if constexpr (requires { carrier.insert_or_assign(std::string(name), std::string(value)); }) {
+  } else if constexpr (requires {
+                         carrier.insert_or_assign(std::string(name), std::string(value));
+                       }) {
     carrier.insert_or_assign(std::string(name), std::string(value));
   } else if constexpr (requires { carrier.emplace_back(std::string(name), std::string(value)); }) {
     carrier.emplace_back(std::string(name), std::string(value));
@@ -162,7 +164,8 @@ class Propagator {
   // W3C Trace Context and Baggage.
   Propagator() noexcept : Propagator({Format::kTraceContext, Format::kBaggage}) {}
   Propagator(std::initializer_list<Format> formats) noexcept {
-    for (const Format format : formats) add(format);
+    for (const Format format : formats)
+      add(format);
   }
   // From the names of OTEL_PROPAGATORS: tracecontext, baggage, b3, b3multi, jaeger, none. Unknown
   // names are reported on the diagnostic output and left out.
@@ -278,7 +281,8 @@ class Propagator {
   // can be walked have it.
   template <class Carrier>
   static void extract_jaeger_baggage(const Carrier& carrier, Context& context) {
-    if constexpr (!std::is_invocable_v<const Carrier&, std::string_view, sdk_detail::EmitToNothing> &&
+    if constexpr (!std::is_invocable_v<const Carrier&, std::string_view,
+                                       sdk_detail::EmitToNothing> &&
                   !std::is_invocable_v<const Carrier&, std::string_view>) {
       constexpr std::string_view kPrefix = "uberctx-";
       for (const auto& [key, value] : carrier) {
@@ -287,8 +291,8 @@ class Propagator {
             !sdk_detail::equal_ignoring_case(name.substr(0, kPrefix.size()), kPrefix)) {
           continue;
         }
-        context = context.with_baggage(context.baggage().with(
-            name.substr(kPrefix.size()), sdk_detail::percent_decode(value)));
+        context = context.with_baggage(
+            context.baggage().with(name.substr(kPrefix.size()), sdk_detail::percent_decode(value)));
       }
     }
   }

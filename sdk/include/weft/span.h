@@ -55,8 +55,8 @@ void set_attribute(Record* record, std::string_view key, const AttributeValue& v
                    Access access = Access::kOwner) noexcept;
 void set_string(Record* record, std::string_view key, std::string_view value) noexcept;
 void set_int(Record* record, std::string_view key, std::int64_t value) noexcept;
-void add_event(Record* record, std::string_view name, std::uint64_t time_ns,
-               Attributes attributes, Access access = Access::kOwner) noexcept;
+void add_event(Record* record, std::string_view name, std::uint64_t time_ns, Attributes attributes,
+               Access access = Access::kOwner) noexcept;
 void add_link(Record* record, const SpanContext& context, Attributes attributes,
               Access access = Access::kOwner) noexcept;
 void set_status(Record* record, StatusCode code, std::string_view description,
@@ -131,7 +131,8 @@ class [[nodiscard]] Span {
   }
   Span& set(Attributes attributes) noexcept {
     if (record_ != nullptr) {
-      for (const Attribute& a : attributes) sdk_detail::set_attribute(record_, a.key, a.value);
+      for (const Attribute& a : attributes)
+        sdk_detail::set_attribute(record_, a.key, a.value);
     }
     return *this;
   }
@@ -214,7 +215,8 @@ class SpanRef {
   }
   SpanRef& set(Attributes attributes) noexcept {
     with([&](sdk_detail::Record* r) {
-      for (const Attribute& a : attributes) sdk_detail::set_attribute(r, a.key, a.value, kRef);
+      for (const Attribute& a : attributes)
+        sdk_detail::set_attribute(r, a.key, a.value, kRef);
     });
     return *this;
   }
@@ -264,7 +266,9 @@ class SpanRef {
 
 // The ambient span of the calling thread:
 //   weft::current_span().set("account.state", "suspended");
-inline SpanRef current_span() noexcept { return SpanRef(Context::current()); }
+inline SpanRef current_span() noexcept {
+  return SpanRef(Context::current());
+}
 
 }  // namespace v1
 }  // namespace weft

@@ -55,8 +55,8 @@ class SpdlogSink final : public spdlog::sinks::base_sink<spdlog::details::null_m
     Attribute attributes[4];
     std::size_t count = 0;
     if (message.logger_name.size() != 0) {
-      attributes[count++] = {"logger.name",
-                             std::string_view(message.logger_name.data(), message.logger_name.size())};
+      attributes[count++] = {
+          "logger.name", std::string_view(message.logger_name.data(), message.logger_name.size())};
     }
     if (!message.source.empty()) {
       attributes[count++] = {"code.file.path", message.source.filename};
@@ -82,8 +82,7 @@ class SpdlogSink final : public spdlog::sinks::base_sink<spdlog::details::null_m
 // "trace_id=<32 digits> span_id=<16 digits>", or "-" outside of a span.
 class SpdlogTraceFlag final : public spdlog::custom_flag_formatter {
  public:
-  void format(const spdlog::details::log_msg&, const std::tm&,
-              spdlog::memory_buf_t& out) override {
+  void format(const spdlog::details::log_msg&, const std::tm&, spdlog::memory_buf_t& out) override {
     auto append = [&out](std::string_view text) {
       out.append(text.data(), text.data() + text.size());
     };

@@ -101,7 +101,8 @@ class Tracer {
   static Span pass_through() noexcept {
     Span span;
     const auto& ambient = sdk_detail::ambient_context;
-    if (ambient.span_id != 0) [[unlikely]] span.context_ = Context::current().span_context();
+    if (ambient.span_id != 0) [[unlikely]]
+      span.context_ = Context::current().span_context();
     return span;
   }
   static Span pass_through(const Context& parent) noexcept {

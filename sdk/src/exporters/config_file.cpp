@@ -46,7 +46,8 @@ std::string substitute(const std::string& text) {
 }
 
 void unknown(const std::string& where, const std::string& what) {
-  diagnose(DiagnosticLevel::kWarn, "OTEL_CONFIG_FILE: " + where + what + " is not supported and left out");
+  diagnose(DiagnosticLevel::kWarn,
+           "OTEL_CONFIG_FILE: " + where + what + " is not supported and left out");
 }
 
 // The node's member as text; empty when it is absent or null.
@@ -82,9 +83,9 @@ std::string encode(const std::string& value) {
 
 void read_otlp(Variables& out, const YAML::Node& node, const std::string& signal, bool grpc) {
   const std::string prefix = "OTEL_EXPORTER_OTLP_" + signal;
-  out[prefix + "PROTOCOL"] = grpc                                  ? "grpc"
+  out[prefix + "PROTOCOL"] = grpc                               ? "grpc"
                              : text(node, "encoding") == "json" ? "http/json"
-                                                                   : "http/protobuf";
+                                                                : "http/protobuf";
   copy(out, node, "endpoint", prefix + "ENDPOINT");
   copy(out, node, "compression", prefix + "COMPRESSION");
   copy(out, node, "timeout", prefix + "TIMEOUT");

@@ -14,8 +14,10 @@ namespace weft::sdk_detail {
 namespace {
 
 std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t'))
+    text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t'))
+    text.remove_suffix(1);
   return text;
 }
 
@@ -25,7 +27,9 @@ namespace {
 const std::map<std::string, std::string>* instead = nullptr;
 }
 
-void use_variables(const std::map<std::string, std::string>* variables) { instead = variables; }
+void use_variables(const std::map<std::string, std::string>* variables) {
+  instead = variables;
+}
 
 std::string env_text(const char* name) {
   if (instead != nullptr) {

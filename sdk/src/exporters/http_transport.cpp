@@ -58,10 +58,13 @@ std::size_t take_header(char* data, std::size_t size, std::size_t count, void* u
   if (colon == std::string_view::npos) return size * count;
   const std::string_view name = line.substr(0, colon);
   std::string_view value = line.substr(colon + 1);
-  while (!value.empty() && (value.front() == ' ' || value.front() == '\t')) value.remove_prefix(1);
-  while (!value.empty() && (value.back() == '\r' || value.back() == '\n')) value.remove_suffix(1);
+  while (!value.empty() && (value.front() == ' ' || value.front() == '\t'))
+    value.remove_prefix(1);
+  while (!value.empty() && (value.back() == '\r' || value.back() == '\n'))
+    value.remove_suffix(1);
   auto is = [&](std::string_view wanted) {
-    return name.size() == wanted.size() && strncasecmp(name.data(), wanted.data(), name.size()) == 0;
+    return name.size() == wanted.size() &&
+           strncasecmp(name.data(), wanted.data(), name.size()) == 0;
   };
   try {
     if (is("retry-after")) response->retry_after_ms = read_retry_after(value);
@@ -97,7 +100,9 @@ HttpTransport::HttpTransport(std::string url, std::vector<std::string> headers, 
                              bool http2)
     : url_(std::move(url)), headers_(std::move(headers)), tls_(std::move(tls)), http2_(http2) {}
 
-HttpTransport::~HttpTransport() { close(); }
+HttpTransport::~HttpTransport() {
+  close();
+}
 
 bool HttpTransport::open() noexcept {
   if (easy_ != nullptr) return true;
@@ -105,7 +110,8 @@ bool HttpTransport::open() noexcept {
   CURL* easy = curl_easy_init();
   CURLM* multi = curl_multi_init();
   curl_slist* list = nullptr;
-  for (const std::string& header : headers_) list = curl_slist_append(list, header.c_str());
+  for (const std::string& header : headers_)
+    list = curl_slist_append(list, header.c_str());
   easy_ = easy;
   multi_ = multi;
   list_ = list;
@@ -181,9 +187,9 @@ HttpResponse HttpTransport::post_once(std::string_view body, std::int64_t timeou
   }
   char detail[CURL_ERROR_SIZE] = "";
   if (http2_ && url_.starts_with("http:")) {
-    curl_easy_setopt(easy_, CURLOPT_HTTP_VERSION,
-                     static_cast<long>(fresh ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
-                                             : CURL_HTTP_VERSION_2_0));
+    curl_easy_setopt(
+        easy_, CURLOPT_HTTP_VERSION,
+        static_cast<long>(fresh ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE : CURL_HTTP_VERSION_2_0));
     curl_easy_setopt(easy_, CURLOPT_FRESH_CONNECT, fresh ? 1L : 0L);
   }
   curl_easy_setopt(easy_, CURLOPT_POSTFIELDS, body.data());

@@ -61,8 +61,8 @@ class HttpTransport {
   const bool http2_;
   bool connected_ = false;  // an HTTP/2 connection without TLS is open, as far as is known
   void* multi_ = nullptr;   // CURLM
-  void* easy_ = nullptr;   // CURL
-  void* list_ = nullptr;   // curl_slist
+  void* easy_ = nullptr;    // CURL
+  void* list_ = nullptr;    // curl_slist
 };
 
 // Waits, at most until the deadline. False when cancelled.

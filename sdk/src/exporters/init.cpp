@@ -65,9 +65,8 @@ SpanLimits read_span_limits() {
 
 LogLimits read_log_limits() {
   LogLimits out;
-  out.attribute_count =
-      env_number("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT",
-                 env_number("OTEL_ATTRIBUTE_COUNT_LIMIT", out.attribute_count));
+  out.attribute_count = env_number("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT",
+                                   env_number("OTEL_ATTRIBUTE_COUNT_LIMIT", out.attribute_count));
   out.attribute_value_length =
       env_number("OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT",
                  env_number("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", UINT32_MAX));
@@ -85,8 +84,8 @@ std::unique_ptr<Exporter> make_exporter(Signal signal, const std::string& name,
     out = make_console_exporter();
   } else if (name == "otlp_file") {
     const std::string path = env_text("WEFT_OTLP_FILE");
-    out = make_file_exporter(
-        path.empty() ? std::string(signal_name(signal)) + ".otlp.jsonl" : path, &error);
+    out = make_file_exporter(path.empty() ? std::string(signal_name(signal)) + ".otlp.jsonl" : path,
+                             &error);
   } else if (name == "zipkin" && signal == Signal::kTraces) {
     ZipkinConfig config;
     const std::string endpoint = env_text("OTEL_EXPORTER_ZIPKIN_ENDPOINT");
@@ -102,8 +101,8 @@ std::unique_ptr<Exporter> make_exporter(Signal signal, const std::string& name,
                                                      : "");
   }
   if (out == nullptr) {
-    diagnose(DiagnosticLevel::kError, variable + ": " + name + ": " + error +
-                                          "; nothing is exported there");
+    diagnose(DiagnosticLevel::kError,
+             variable + ": " + name + ": " + error + "; nothing is exported there");
   }
   return out;
 }
@@ -134,8 +133,8 @@ ExemplarFilter read_exemplar_filter() {
   if (text == "always_on") return ExemplarFilter::kAlwaysOn;
   if (text == "always_off") return ExemplarFilter::kAlwaysOff;
   if (!text.empty() && text != "trace_based") {
-    diagnose(DiagnosticLevel::kWarn, "OTEL_METRICS_EXEMPLAR_FILTER=" + text +
-                                         " is unknown; trace_based is used");
+    diagnose(DiagnosticLevel::kWarn,
+             "OTEL_METRICS_EXEMPLAR_FILTER=" + text + " is unknown; trace_based is used");
   }
   return ExemplarFilter::kTraceBased;
 }
@@ -180,10 +179,18 @@ Sdk::~Sdk() {
   if (state_ != nullptr) shutdown(state_->shutdown_timeout_ms);
 }
 
-bool Sdk::enabled() const noexcept { return state_ != nullptr && state_->enabled; }
-TracerProvider& Sdk::tracer_provider() noexcept { return state_->tracers; }
-MeterProvider& Sdk::meter_provider() noexcept { return state_->meters; }
-LoggerProvider& Sdk::logger_provider() noexcept { return state_->loggers; }
+bool Sdk::enabled() const noexcept {
+  return state_ != nullptr && state_->enabled;
+}
+TracerProvider& Sdk::tracer_provider() noexcept {
+  return state_->tracers;
+}
+MeterProvider& Sdk::meter_provider() noexcept {
+  return state_->meters;
+}
+LoggerProvider& Sdk::logger_provider() noexcept {
+  return state_->loggers;
+}
 
 bool Sdk::force_flush(std::uint32_t timeout_ms) noexcept {
   if (state_ == nullptr) return true;
@@ -230,7 +237,8 @@ Sdk init_from_env(const InitOptions& options) {
 
   // Detected, then what the program says, then what the environment says.
   Resource resource = Resource::detect();
-  if (!options.service_name.empty()) resource.set("service.name", std::string(options.service_name));
+  if (!options.service_name.empty())
+    resource.set("service.name", std::string(options.service_name));
   if (!options.service_version.empty()) {
     resource.set("service.version", std::string(options.service_version));
   }
@@ -239,11 +247,11 @@ Sdk init_from_env(const InitOptions& options) {
 
   TracerProviderConfig traces;
   traces.resource = resource;
-  traces.sampler = Sampler::from_names(env_text("OTEL_TRACES_SAMPLER"),
-                                       env_text("OTEL_TRACES_SAMPLER_ARG"));
+  traces.sampler =
+      Sampler::from_names(env_text("OTEL_TRACES_SAMPLER"), env_text("OTEL_TRACES_SAMPLER_ARG"));
   traces.limits = read_span_limits();
-  traces.exporters = make_slots(Signal::kTraces, "OTEL_TRACES_EXPORTER",
-                                read_batch("OTEL_BSP_", 5000));
+  traces.exporters =
+      make_slots(Signal::kTraces, "OTEL_TRACES_EXPORTER", read_batch("OTEL_BSP_", 5000));
   LoggerProviderConfig logs;
   logs.resource = resource;
   logs.limits = read_log_limits();

@@ -22,8 +22,7 @@ std::string for_signal(Signal signal, const char* what, std::string* which = nul
 }
 
 OtlpProtocol read_protocol(Signal signal, std::string_view given) {
-  const std::string text =
-      given.empty() ? for_signal(signal, "PROTOCOL") : std::string(given);
+  const std::string text = given.empty() ? for_signal(signal, "PROTOCOL") : std::string(given);
   if (text == "grpc") return OtlpProtocol::kGrpc;
   if (text == "http/json") return OtlpProtocol::kHttpJson;
   if (!text.empty() && text != "http/protobuf") {
@@ -49,7 +48,8 @@ std::string read_endpoint(Signal signal, OtlpProtocol protocol) {
     return endpoint;
   }
   if (which == "OTEL_EXPORTER_OTLP_ENDPOINT") {
-    while (endpoint.ends_with('/')) endpoint.pop_back();
+    while (endpoint.ends_with('/'))
+      endpoint.pop_back();
     endpoint += "/v1/" + std::string(signal_name(signal));
   } else if (endpoint.find('/', endpoint.find("://") + 3) == std::string::npos) {
     endpoint += '/';

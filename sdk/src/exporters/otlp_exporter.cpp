@@ -54,7 +54,8 @@ ExportResult read_partial_success_json(std::string_view json) {
   const std::size_t rejected = json.find("\"rejected");
   if (rejected != std::string_view::npos) {
     std::size_t at = json.find(':', rejected);
-    while (at < json.size() && (json[at] < '0' || json[at] > '9') && json[at] != ',') ++at;
+    while (at < json.size() && (json[at] < '0' || json[at] > '9') && json[at] != ',')
+      ++at;
     for (; at < json.size() && json[at] >= '0' && json[at] <= '9'; ++at) {
       out.rejected = out.rejected * 10 + static_cast<std::uint64_t>(json[at] - '0');
     }
@@ -155,8 +156,7 @@ Attempt judge_grpc(const HttpResponse& response) {
       out.verdict = Attempt::Verdict::kRetry;
       break;
     case 8:  // resource exhausted: only when the receiver says when
-      out.verdict =
-          out.retry_after_ms >= 0 ? Attempt::Verdict::kRetry : Attempt::Verdict::kFinal;
+      out.verdict = out.retry_after_ms >= 0 ? Attempt::Verdict::kRetry : Attempt::Verdict::kFinal;
       break;
     default:
       out.verdict = Attempt::Verdict::kFinal;

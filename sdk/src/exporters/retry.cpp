@@ -49,15 +49,15 @@ ExportResult post_with_retry(HttpTransport& transport, std::string_view body,
     }
     last = attempt.message;
     // Between a half and one and a half of the back-off, so that senders do not come in step.
-    std::int64_t wait = back_off_ms / 2 +
-                        static_cast<std::int64_t>(next_random(thread_state) %
-                                                  static_cast<std::uint64_t>(back_off_ms + 1));
+    std::int64_t wait =
+        back_off_ms / 2 + static_cast<std::int64_t>(next_random(thread_state) %
+                                                    static_cast<std::uint64_t>(back_off_ms + 1));
     if (attempt.retry_after_ms >= 0) wait = attempt.retry_after_ms;
     back_off_ms = std::min<std::int64_t>(back_off_ms * 2, std::max(options.max_ms, 1U));
     if (monotonic_ns() + wait * kNsPerMs >= request.deadline_ns) {
       return {ExportOutcome::kGaveUp, 0,
-              "gave up after " + std::to_string(attempts) + (attempts == 1 ? " try: " : " tries: ") +
-                  last};
+              "gave up after " + std::to_string(attempts) +
+                  (attempts == 1 ? " try: " : " tries: ") + last};
     }
     if (!wait_ms(wait, request.cancelled)) return {ExportOutcome::kCancelled, 0, last};
   }

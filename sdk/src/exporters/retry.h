@@ -16,8 +16,8 @@ namespace weft::sdk_detail {
 struct Attempt {
   enum class Verdict : std::uint8_t { kDone, kRetry, kFinal };
   Verdict verdict = Verdict::kFinal;
-  ExportResult result;             // of kDone
-  std::string message;             // of the others
+  ExportResult result;               // of kDone
+  std::string message;               // of the others
   std::int64_t retry_after_ms = -1;  // the receiver's wish
 };
 

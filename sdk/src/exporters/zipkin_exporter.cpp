@@ -61,7 +61,8 @@ void append_span(std::string& out, const ScopeView& scope, const SpanView& span)
   out += ",\"name\":";
   append_json_string(out, span.name);
   const std::uint64_t start_us = span.start_ns / 1000;
-  const std::uint64_t duration_us = span.end_ns > span.start_ns ? (span.end_ns - span.start_ns) / 1000 : 0;
+  const std::uint64_t duration_us =
+      span.end_ns > span.start_ns ? (span.end_ns - span.start_ns) / 1000 : 0;
   out += ",\"timestamp\":" + std::to_string(start_us);
   // Zipkin knows no duration of zero.
   out += ",\"duration\":" + std::to_string(duration_us == 0 ? 1 : duration_us);
@@ -70,7 +71,8 @@ void append_span(std::string& out, const ScopeView& scope, const SpanView& span)
   out += '}';
   append_remote(out, span);
   out += ",\"tags\":{";
-  for (const TextAttribute& a : span.attributes) append_tag(out, a.key, a.value);
+  for (const TextAttribute& a : span.attributes)
+    append_tag(out, a.key, a.value);
   if (!scope.name.empty()) append_tag(out, "otel.scope.name", scope.name);
   if (!scope.version.empty()) append_tag(out, "otel.scope.version", scope.version);
   if (span.status == 1) append_tag(out, "otel.status_code", "OK");
@@ -88,7 +90,8 @@ void append_span(std::string& out, const ScopeView& scope, const SpanView& span)
     std::string value(event.name);
     if (!event.attributes.empty()) {
       value = "\"" + value + "\": {";
-      for (const TextAttribute& a : event.attributes) append_tag(value, a.key, a.value);
+      for (const TextAttribute& a : event.attributes)
+        append_tag(value, a.key, a.value);
       value += '}';
     }
     append_json_string(out, value);
@@ -112,16 +115,16 @@ class ZipkinExporter final : public Exporter {
       if (!otlp_to_zipkin_json(request.otlp, *body_)) {
         return {ExportOutcome::kRejected, 0, "the request could not be written as JSON"};
       }
-      return sdk_detail::post_with_retry(
-          transport_, *body_, request, {config_.timeout_ms, 1000, 30000},
-          [](const sdk_detail::HttpResponse& response) {
-            if (response.status < 200 || response.status > 299) {
-              return sdk_detail::judge_http_failure(response);
-            }
-            sdk_detail::Attempt done;
-            done.verdict = sdk_detail::Attempt::Verdict::kDone;
-            return done;
-          });
+      return sdk_detail::post_with_retry(transport_, *body_, request,
+                                         {config_.timeout_ms, 1000, 30000},
+                                         [](const sdk_detail::HttpResponse& response) {
+                                           if (response.status < 200 || response.status > 299) {
+                                             return sdk_detail::judge_http_failure(response);
+                                           }
+                                           sdk_detail::Attempt done;
+                                           done.verdict = sdk_detail::Attempt::Verdict::kDone;
+                                           return done;
+                                         });
     } catch (const std::exception& e) {
       return {ExportOutcome::kGaveUp, 0, e.what()};
     }
@@ -137,7 +140,8 @@ class ZipkinExporter final : public Exporter {
  private:
   static std::vector<std::string> make_headers(const ZipkinConfig& config) {
     std::vector<std::string> out = {"Expect:", "Content-Type: application/json"};
-    for (const auto& [name, value] : config.headers) out.push_back(name + ": " + value);
+    for (const auto& [name, value] : config.headers)
+      out.push_back(name + ": " + value);
     return out;
   }
 
@@ -163,7 +167,8 @@ bool otlp_to_zipkin_json(std::string_view otlp, std::string& json) {
 std::unique_ptr<Exporter> make_zipkin_exporter(ZipkinConfig config, std::string* error) {
   if (!config.endpoint.starts_with("http://") && !config.endpoint.starts_with("https://")) {
     if (error != nullptr) {
-      *error = "the Zipkin endpoint " + config.endpoint + " does not start with http:// or https://";
+      *error =
+          "the Zipkin endpoint " + config.endpoint + " does not start with http:// or https://";
     }
     return nullptr;
   }

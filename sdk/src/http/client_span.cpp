@@ -58,12 +58,11 @@ ClientSpan::ClientSpan(const ClientRequest& request) : url_template_(request.url
                                 {"server.port", url.port},
                                 {"url.full", full}};
   const Context parent = request.parent != nullptr ? *request.parent : Context::current();
-  span_ = client_tracer().start_span(
-      span_name(method, request.url_template),
-      {.kind = SpanKind::kClient,
-       .parent = &parent,
-       .start_time_ns = request.start_time_ns,
-       .attributes = sampling});
+  span_ = client_tracer().start_span(span_name(method, request.url_template),
+                                     {.kind = SpanKind::kClient,
+                                      .parent = &parent,
+                                      .start_time_ns = request.start_time_ns,
+                                      .attributes = sampling});
   context_ = parent.with_span(span_);
   if (!method.original.empty()) span_.set("http.request.method_original", method.original);
   if (!request.url_template.empty()) span_.set("url.template", request.url_template);

@@ -12,7 +12,9 @@
 namespace weft::inline v1 {
 namespace {
 
-bool is_error(const RequestSummary& r) { return r.status >= 500 || !r.error_type.empty(); }
+bool is_error(const RequestSummary& r) {
+  return r.status >= 500 || !r.error_type.empty();
+}
 
 std::vector<Attribute> to_attributes(const RequestSummary& r) {
   std::vector<Attribute> out;

@@ -115,8 +115,8 @@ void encode(const LogRecord& record, const LogLimits& limits, const ContextWords
   append_varint(out, len_tag(5));
   append_varint(out, len_size(body.size()));
   append_len(out, 1, body);
-  const std::uint32_t dropped = append_attributes(
-      out, 6, record.attributes, limits.attribute_count, limits.attribute_value_length);
+  const std::uint32_t dropped = append_attributes(out, 6, record.attributes, limits.attribute_count,
+                                                  limits.attribute_value_length);
   if (dropped != 0) append_uint(out, 7, dropped);
   if (context.span_id != 0) {
     append_fixed32(out, 8, context.flags);
@@ -146,10 +146,9 @@ void Logger::write(const LogRecord& record) const noexcept {
   try {
     std::string message;
     message.reserve(256 + record.body.size());
-    sdk_detail::encode(record, provider.limits,
-                       record.context == nullptr ? sdk_detail::ambient_context
-                                                 : record.context->words_,
-                       message);
+    sdk_detail::encode(
+        record, provider.limits,
+        record.context == nullptr ? sdk_detail::ambient_context : record.context->words_, message);
     sdk_detail::ThreadState& state = sdk_detail::thread_state;
     const std::size_t field = sdk_detail::len_size(message.size());
     char* p = provider.pipeline->reserve(state, field);
@@ -190,7 +189,9 @@ LoggerProvider& LoggerProvider::operator=(LoggerProvider&& other) noexcept {
   return *this;
 }
 
-LoggerProvider::~LoggerProvider() { shutdown(shutdown_timeout_ms_); }
+LoggerProvider::~LoggerProvider() {
+  shutdown(shutdown_timeout_ms_);
+}
 
 Logger LoggerProvider::logger(std::string_view name, std::string_view version,
                               std::string_view schema_url) const {
@@ -209,7 +210,8 @@ void LoggerProvider::set_global() noexcept {
   const std::lock_guard lock(global.mutex);
   global.provider = core_;
   const std::lock_guard provider_lock(core_->mutex);
-  for (LoggerCore& logger : global.loggers) sdk_detail::bind_to(core_, logger);
+  for (LoggerCore& logger : global.loggers)
+    sdk_detail::bind_to(core_, logger);
 }
 
 bool LoggerProvider::force_flush(std::uint32_t timeout_ms) noexcept {
@@ -224,15 +226,16 @@ bool LoggerProvider::shutdown(std::uint32_t timeout_ms) noexcept {
     const std::lock_guard lock(global.mutex);
     if (global.provider == core_) {
       global.provider = nullptr;
-      for (LoggerCore& logger : global.loggers) sdk_detail::bind_to(nullptr, logger);
+      for (LoggerCore& logger : global.loggers)
+        sdk_detail::bind_to(nullptr, logger);
     }
   }
   {
     const std::lock_guard lock(core_->mutex);
-    for (LoggerCore& logger : core_->loggers) sdk_detail::bind_to(nullptr, logger);
+    for (LoggerCore& logger : core_->loggers)
+      sdk_detail::bind_to(nullptr, logger);
   }
-  return core_->pipeline->shutdown(sdk_detail::monotonic_ns() +
-                                   timeout_ms * sdk_detail::kNsPerMs);
+  return core_->pipeline->shutdown(sdk_detail::monotonic_ns() + timeout_ms * sdk_detail::kNsPerMs);
 }
 
 std::vector<ExporterStats> LoggerProvider::stats() const {

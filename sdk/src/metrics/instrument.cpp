@@ -32,13 +32,15 @@ std::string_view canonical(Attributes attributes, unsigned field, char* stack,
   for (const Attribute& a : attributes) {
     if (a.key.empty()) continue;
     std::size_t at = 0;
-    while (at < count && sorted[at]->key < a.key) ++at;
+    while (at < count && sorted[at]->key < a.key)
+      ++at;
     if (at < count && sorted[at]->key == a.key) {
       sorted[at] = &a;
       continue;
     }
     if (count == kMaxAttributes) continue;
-    for (std::size_t i = count; i > at; --i) sorted[i] = sorted[i - 1];
+    for (std::size_t i = count; i > at; --i)
+      sorted[i] = sorted[i - 1];
     sorted[at] = &a;
     ++count;
   }
@@ -67,7 +69,8 @@ std::string label_text(const AttributeValue& value) {
   char text[32];
   std::string out;
   auto number = [&](double d) {
-    return std::string(text, static_cast<std::size_t>(std::snprintf(text, sizeof(text), "%.17g", d)));
+    return std::string(text,
+                       static_cast<std::size_t>(std::snprintf(text, sizeof(text), "%.17g", d)));
   };
   switch (value.type()) {
     case AttributeValue::Type::kString:
@@ -81,16 +84,20 @@ std::string label_text(const AttributeValue& value) {
     case AttributeValue::Type::kBytes:
       return std::string(reinterpret_cast<const char*>(value.bytes().data()), value.size());
     case AttributeValue::Type::kBoolArray:
-      for (const bool v : value.bools()) out += v ? ",true" : ",false";
+      for (const bool v : value.bools())
+        out += v ? ",true" : ",false";
       break;
     case AttributeValue::Type::kIntArray:
-      for (const auto v : value.ints()) out += "," + std::to_string(v);
+      for (const auto v : value.ints())
+        out += "," + std::to_string(v);
       break;
     case AttributeValue::Type::kDoubleArray:
-      for (const auto v : value.doubles()) out += "," + number(v);
+      for (const auto v : value.doubles())
+        out += "," + number(v);
       break;
     case AttributeValue::Type::kStringArray:
-      for (const auto v : value.strings()) out.append(",").append(v);
+      for (const auto v : value.strings())
+        out.append(",").append(v);
       break;
   }
   return out.empty() ? "[]" : "[" + out.substr(1) + "]";
@@ -216,8 +223,8 @@ MetricCell* InstrumentState::find(Attributes attributes) noexcept {
   try {
     char stack[768];
     std::string heap;
-    std::string_view key = canonical(attributes, attributes_field(spec.kind), stack,
-                                     sizeof(stack), heap);
+    std::string_view key =
+        canonical(attributes, attributes_field(spec.kind), stack, sizeof(stack), heap);
     auto look_up = [this](std::string_view encoded) -> Shard& {
       return shards[TextHash()(encoded) >> 8 & (kShards - 1)];
     };
@@ -252,7 +259,9 @@ MetricCell* InstrumentState::find(Attributes attributes) noexcept {
   }
 }
 
-const InstrumentHandle* null_instrument() noexcept { return &kNull; }
+const InstrumentHandle* null_instrument() noexcept {
+  return &kNull;
+}
 
 void record(const InstrumentHandle* handle, double value, Attributes attributes) noexcept {
   record_by_attributes(handle, value, attributes);
@@ -260,8 +269,12 @@ void record(const InstrumentHandle* handle, double value, Attributes attributes)
 void record(const InstrumentHandle* handle, std::int64_t value, Attributes attributes) noexcept {
   record_by_attributes(handle, value, attributes);
 }
-void record(MetricCell* cell, double value) noexcept { record_value(*cell, value); }
-void record(MetricCell* cell, std::int64_t value) noexcept { record_value(*cell, value); }
+void record(MetricCell* cell, double value) noexcept {
+  record_value(*cell, value);
+}
+void record(MetricCell* cell, std::int64_t value) noexcept {
+  record_value(*cell, value);
+}
 
 MetricCell* bind(const InstrumentHandle* handle, Attributes attributes) noexcept {
   InstrumentState* state = state_of(handle);

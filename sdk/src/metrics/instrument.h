@@ -35,10 +35,10 @@ struct ExemplarSlot {
 // Everything under `locked` but the value of counters and gauges, which is one atomic word.
 struct MetricCell {
   InstrumentState* owner = nullptr;
-  std::string attributes;  // encoded fields of the data point
+  std::string attributes;                                   // encoded fields of the data point
   std::vector<std::pair<std::string, std::string>> labels;  // the same as text, for Prometheus
-  std::atomic<std::uint64_t> value{0};  // bits of a double or an int64
-  std::atomic<bool> touched{false};     // something was recorded
+  std::atomic<std::uint64_t> value{0};                      // bits of a double or an int64
+  std::atomic<bool> touched{false};                         // something was recorded
   std::atomic<bool> locked{false};
   double sum = 0;
   double min = 0;
@@ -93,7 +93,8 @@ struct InstrumentState {
   void for_each_cell(F&& visit) {
     for (Shard& shard : shards) {
       const std::lock_guard lock(shard.mutex);
-      for (auto& [key, cell] : shard.cells) visit(*cell);
+      for (auto& [key, cell] : shard.cells)
+        visit(*cell);
     }
   }
 };

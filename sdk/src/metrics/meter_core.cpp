@@ -56,10 +56,12 @@ std::string encode_point(MetricCell& cell, const InstrumentSpec& spec, std::uint
   append_fixed64(out, 3, now_ns);
   append_fixed64(out, 4, cell.count);
   append_double(out, 5, cell.sum);
-  append_len(out, 6, {reinterpret_cast<const char*>(cell.buckets.data()),
-                      cell.buckets.size() * sizeof(std::uint64_t)});
-  append_len(out, 7, {reinterpret_cast<const char*>(spec.boundaries.data()),
-                      spec.boundaries.size() * sizeof(double)});
+  append_len(out, 6,
+             {reinterpret_cast<const char*>(cell.buckets.data()),
+              cell.buckets.size() * sizeof(std::uint64_t)});
+  append_len(out, 7,
+             {reinterpret_cast<const char*>(spec.boundaries.data()),
+              spec.boundaries.size() * sizeof(double)});
   for (const ExemplarSlot& e : cell.exemplars) {
     if (e.used) append_len(out, 8, encode_exemplar(e, true));
   }
@@ -180,7 +182,8 @@ MeterCore::Snapshot MeterCore::snapshot() {
   const std::lock_guard lock(mutex_);
   Snapshot out;
   out.scopes.assign(scopes_.begin(), scopes_.end());
-  for (InstrumentState& i : instruments_) out.instruments.push_back(&i);
+  for (InstrumentState& i : instruments_)
+    out.instruments.push_back(&i);
   out.observed = observed_;
   return out;
 }
@@ -246,7 +249,8 @@ std::string MeterCore::prometheus(bool open_metrics) {
   const Snapshot lists = snapshot();
   PrometheusText text(open_metrics);
   text.add_resource(resource_);
-  for (InstrumentState* i : lists.instruments) text.add(*i, lists.scopes[i->scope]);
+  for (InstrumentState* i : lists.instruments)
+    text.add(*i, lists.scopes[i->scope]);
   for (const ObservedInstrument& o : lists.observed) {
     const auto state = observe(o);
     text.add(*state, lists.scopes[o.scope]);
@@ -336,9 +340,8 @@ bool MeterCore::flush(std::int64_t deadline_ns) noexcept {
       return w.lane->flush_done >= w.wanted || w.lane->finished;
     });
   });
-  return done && std::all_of(waiting.begin(), waiting.end(), [](const Waiting& w) {
-           return w.lane->failures == w.failures;
-         });
+  return done && std::all_of(waiting.begin(), waiting.end(),
+                             [](const Waiting& w) { return w.lane->failures == w.failures; });
 }
 
 bool MeterCore::shutdown(std::int64_t deadline_ns) noexcept {
@@ -357,7 +360,8 @@ bool MeterCore::shutdown(std::int64_t deadline_ns) noexcept {
   };
   const bool in_time = progress_->wait_until(lock, to_time_point(deadline_ns), all_finished);
   if (!in_time) {
-    for (const auto& lane : readers_) lane->cancelled.store(true);
+    for (const auto& lane : readers_)
+      lane->cancelled.store(true);
     progress_->wait_until(lock, to_time_point(monotonic_ns() + 500 * kNsPerMs), all_finished);
   }
   std::uint64_t failures_after = 0;
@@ -385,13 +389,15 @@ void MeterCore::before_fork() noexcept {
   mutex_.lock();
   reader_mutex_.lock();
   for (InstrumentState& i : instruments_) {
-    for (auto& shard : i.shards) shard.mutex.lock();
+    for (auto& shard : i.shards)
+      shard.mutex.lock();
   }
 }
 
 void MeterCore::after_fork_in_parent() noexcept {
   for (InstrumentState& i : instruments_) {
-    for (auto& shard : i.shards) shard.mutex.unlock();
+    for (auto& shard : i.shards)
+      shard.mutex.unlock();
   }
   reader_mutex_.unlock();
   mutex_.unlock();

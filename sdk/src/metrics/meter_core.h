@@ -72,9 +72,7 @@ struct MeterCore final : ForkParticipant {
   bool flush(std::int64_t deadline_ns) noexcept;
   bool shutdown(std::int64_t deadline_ns) noexcept;
 
-  bool restart_wanted() const noexcept {
-    return restart_wanted_.load(std::memory_order_relaxed);
-  }
+  bool restart_wanted() const noexcept { return restart_wanted_.load(std::memory_order_relaxed); }
   void restart_after_fork() noexcept;
 
   void before_fork() noexcept override;

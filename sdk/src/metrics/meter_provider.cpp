@@ -47,16 +47,20 @@ GlobalMeters& global() {
 
 void bind_to(GlobalMeters& g, GlobalMeters::GlobalInstrument& instrument) {
   InstrumentState* state =
-      g.core == nullptr
-          ? nullptr
-          : g.core->find_instrument(g.core->find_scope(g.scopes[instrument.scope]), instrument.spec);
+      g.core == nullptr ? nullptr
+                        : g.core->find_instrument(g.core->find_scope(g.scopes[instrument.scope]),
+                                                  instrument.spec);
   __atomic_store_n(&instrument.handle.state, state, __ATOMIC_RELEASE);
 }
 
 InstrumentSpec make_spec(InstrumentKind kind, bool is_double, std::string_view name,
                          const InstrumentOptions& options) {
-  InstrumentSpec spec{kind, is_double, std::string(name), std::string(options.unit),
-                      std::string(options.description), {}};
+  InstrumentSpec spec{kind,
+                      is_double,
+                      std::string(name),
+                      std::string(options.unit),
+                      std::string(options.description),
+                      {}};
   if (kind != InstrumentKind::kHistogram) return spec;
   std::span<const double> bounds = options.boundaries;
   const bool ascending =
@@ -79,7 +83,8 @@ bool is_instrument_name(std::string_view name) {
   auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
   return !name.empty() && name.size() <= 255 && letter(name[0]) &&
          std::all_of(name.begin(), name.end(), [&](char c) {
-           return letter(c) || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-' || c == '/';
+           return letter(c) || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-' ||
+                  c == '/';
          });
 }
 
@@ -125,9 +130,8 @@ void Meter::observe(InstrumentKind kind, std::string_view name, const Instrument
       !sdk_detail::is_instrument_name(name)) {
     return;
   }
-  sdk_detail::ObservedInstrument made{handle_->scope,
-                                      sdk_detail::make_spec(kind, true, name, options),
-                                      std::move(observe)};
+  sdk_detail::ObservedInstrument made{
+      handle_->scope, sdk_detail::make_spec(kind, true, name, options), std::move(observe)};
   if (handle_->core != nullptr) {
     handle_->core->add_observed(std::move(made));
     return;
@@ -171,13 +175,15 @@ MeterProvider& MeterProvider::operator=(MeterProvider&& other) noexcept {
   return *this;
 }
 
-MeterProvider::~MeterProvider() { shutdown(shutdown_timeout_ms_); }
+MeterProvider::~MeterProvider() {
+  shutdown(shutdown_timeout_ms_);
+}
 
 Meter MeterProvider::meter(std::string_view name, std::string_view version,
                            std::string_view schema_url) const {
   if (core_ == nullptr) return {};
-  return Meter(core_->make_handle(core_->find_scope(
-      {std::string(name), std::string(version), std::string(schema_url)})));
+  return Meter(core_->make_handle(
+      core_->find_scope({std::string(name), std::string(version), std::string(schema_url)})));
 }
 
 void MeterProvider::set_global() noexcept {
@@ -185,7 +191,8 @@ void MeterProvider::set_global() noexcept {
   sdk_detail::GlobalMeters& g = global();
   const std::lock_guard lock(g.mutex);
   g.core = core_;
-  for (auto& instrument : g.instruments) sdk_detail::bind_to(g, instrument);
+  for (auto& instrument : g.instruments)
+    sdk_detail::bind_to(g, instrument);
   for (auto observed : g.observed) {
     observed.scope = core_->find_scope(g.scopes[observed.scope]);
     core_->add_observed(std::move(observed));
@@ -219,7 +226,8 @@ bool MeterProvider::shutdown(std::uint32_t timeout_ms) noexcept {
     const std::lock_guard lock(g.mutex);
     if (g.core == core_) {
       g.core = nullptr;
-      for (auto& instrument : g.instruments) sdk_detail::bind_to(g, instrument);
+      for (auto& instrument : g.instruments)
+        sdk_detail::bind_to(g, instrument);
     }
   }
   return core_->shutdown(sdk_detail::monotonic_ns() + timeout_ms * sdk_detail::kNsPerMs);

@@ -109,7 +109,8 @@ class Server final : public PrometheusServer {
         if (fd >= 0) connections.push_back({fd, now, {}, {}});
       }
     }
-    for (const Connection& c : connections) close(c.fd);
+    for (const Connection& c : connections)
+      close(c.fd);
   }
 
   // False when the connection is done with.
@@ -184,8 +185,8 @@ std::unique_ptr<PrometheusServer> PrometheusServer::start(const MeterProvider& p
   const int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   const int one = 1;
   if (fd >= 0) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-  const bool bound = fd >= 0 && bind(fd, found->ai_addr, found->ai_addrlen) == 0 &&
-                     listen(fd, 64) == 0;
+  const bool bound =
+      fd >= 0 && bind(fd, found->ai_addr, found->ai_addrlen) == 0 && listen(fd, 64) == 0;
   const int bind_error = errno;
   freeaddrinfo(found);
   sockaddr_storage address{};
@@ -194,10 +195,9 @@ std::unique_ptr<PrometheusServer> PrometheusServer::start(const MeterProvider& p
     if (fd >= 0) close(fd);
     return fail(std::strerror(bind_error));
   }
-  const std::uint16_t actual =
-      address.ss_family == AF_INET6
-          ? ntohs(reinterpret_cast<const sockaddr_in6&>(address).sin6_port)
-          : ntohs(reinterpret_cast<const sockaddr_in&>(address).sin_port);
+  const std::uint16_t actual = address.ss_family == AF_INET6
+                                   ? ntohs(reinterpret_cast<const sockaddr_in6&>(address).sin6_port)
+                                   : ntohs(reinterpret_cast<const sockaddr_in&>(address).sin_port);
   const int stop = eventfd(0, EFD_CLOEXEC);
   if (stop < 0) {
     close(fd);

@@ -11,8 +11,12 @@
 namespace weft::sdk_detail {
 namespace {
 
-bool is_alpha(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+bool is_alpha(char c) noexcept {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+bool is_digit(char c) noexcept {
+  return c >= '0' && c <= '9';
+}
 
 // [a-zA-Z_:][a-zA-Z0-9_:]*, runs of underscores as one; labels have no colon.
 std::string sanitize(std::string_view name, bool label) {
@@ -34,12 +38,12 @@ std::string unit_word(std::string_view unit) {
     std::string_view ucum, word;
   };
   static constexpr Pair kWords[] = {
-      {"d", "days"},        {"h", "hours"},         {"min", "minutes"},   {"s", "seconds"},
+      {"d", "days"},          {"h", "hours"},         {"min", "minutes"},    {"s", "seconds"},
       {"ms", "milliseconds"}, {"us", "microseconds"}, {"ns", "nanoseconds"}, {"By", "bytes"},
-      {"KiBy", "kibibytes"}, {"MiBy", "mebibytes"},  {"GiBy", "gibibytes"}, {"KBy", "kilobytes"},
-      {"MBy", "megabytes"},  {"GBy", "gigabytes"},   {"m", "meters"},       {"V", "volts"},
-      {"A", "amperes"},      {"J", "joules"},        {"W", "watts"},        {"g", "grams"},
-      {"Cel", "celsius"},    {"Hz", "hertz"},        {"%", "percent"}};
+      {"KiBy", "kibibytes"},  {"MiBy", "mebibytes"},  {"GiBy", "gibibytes"}, {"KBy", "kilobytes"},
+      {"MBy", "megabytes"},   {"GBy", "gigabytes"},   {"m", "meters"},       {"V", "volts"},
+      {"A", "amperes"},       {"J", "joules"},        {"W", "watts"},        {"g", "grams"},
+      {"Cel", "celsius"},     {"Hz", "hertz"},        {"%", "percent"}};
   if (unit.empty() || unit.front() == '{') return {};
   const std::size_t slash = unit.find('/');
   auto word = [](std::string_view u) {
@@ -51,7 +55,8 @@ std::string unit_word(std::string_view unit) {
   if (slash == std::string_view::npos) return word(unit);
   std::string per = word(unit.substr(slash + 1));
   if (per.size() > 1 && per.back() == 's') per.pop_back();
-  const std::string first = unit.substr(0, slash).starts_with('{') ? "" : word(unit.substr(0, slash));
+  const std::string first =
+      unit.substr(0, slash).starts_with('{') ? "" : word(unit.substr(0, slash));
   return first.empty() ? "per_" + per : first + "_per_" + per;
 }
 
@@ -89,8 +94,8 @@ std::string make_labels(const MetricCell& cell, const ScopeName& scope) {
   std::vector<std::pair<std::string, std::string>> labels;
   for (const auto& [key, value] : cell.labels) {
     const std::string name = sanitize(key, true);
-    const auto same = std::find_if(labels.begin(), labels.end(),
-                                   [&](const auto& l) { return l.first == name; });
+    const auto same =
+        std::find_if(labels.begin(), labels.end(), [&](const auto& l) { return l.first == name; });
     if (same == labels.end()) {
       labels.emplace_back(name, value);
     } else {
@@ -99,13 +104,16 @@ std::string make_labels(const MetricCell& cell, const ScopeName& scope) {
   }
   std::sort(labels.begin(), labels.end());
   std::string out;
-  for (const auto& [name, value] : labels) append_label(out, name, value);
+  for (const auto& [name, value] : labels)
+    append_label(out, name, value);
   if (!scope.name.empty()) append_label(out, "otel_scope_name", scope.name);
   if (!scope.version.empty()) append_label(out, "otel_scope_version", scope.version);
   return out;
 }
 
-std::string braced(const std::string& labels) { return labels.empty() ? "" : "{" + labels + "}"; }
+std::string braced(const std::string& labels) {
+  return labels.empty() ? "" : "{" + labels + "}";
+}
 
 }  // namespace
 
@@ -130,7 +138,8 @@ void PrometheusText::add_resource(const Resource& resource) {
             return v ? "true" : "false";
           } else if constexpr (std::is_same_v<T, std::vector<std::string>>) {
             std::string joined;
-            for (const std::string& s : v) joined += (joined.empty() ? "" : ",") + s;
+            for (const std::string& s : v)
+              joined += (joined.empty() ? "" : ",") + s;
             return joined;
           } else {
             return std::to_string(v);
@@ -158,10 +167,10 @@ std::string PrometheusText::exemplar_suffix(const ExemplarSlot& e) const {
     append_label(labels, "span_id", span_id.hex());
   }
   char seconds[32];
-  const auto end = std::to_chars(seconds, seconds + sizeof(seconds),
-                                 static_cast<double>(e.time_ns / 1'000'000) / 1e3,
-                                 std::chars_format::fixed, 3)
-                       .ptr;
+  const auto end =
+      std::to_chars(seconds, seconds + sizeof(seconds),
+                    static_cast<double>(e.time_ns / 1'000'000) / 1e3, std::chars_format::fixed, 3)
+          .ptr;
   return " # {" + labels + "} " + number(e.value) + " " + std::string(seconds, end);
 }
 
@@ -174,11 +183,12 @@ void PrometheusText::add_histogram(Family& family, MetricCell& cell, const std::
     running += cell.buckets[i];
     std::string with_bound = labels;
     append_label(with_bound, "le", i < bounds.size() ? number(bounds[i]) : "+Inf");
-    family.samples += family.name + "_bucket" + braced(with_bound) + " " +
-                      std::to_string(running) + exemplar_suffix(cell.exemplars[i]) + "\n";
+    family.samples += family.name + "_bucket" + braced(with_bound) + " " + std::to_string(running) +
+                      exemplar_suffix(cell.exemplars[i]) + "\n";
   }
   family.samples += family.name + "_sum" + braced(labels) + " " + number(cell.sum) + "\n";
-  family.samples += family.name + "_count" + braced(labels) + " " + std::to_string(cell.count) + "\n";
+  family.samples +=
+      family.name + "_count" + braced(labels) + " " + std::to_string(cell.count) + "\n";
 }
 
 void PrometheusText::add_number(Family& family, MetricCell& cell, const std::string& labels) {
@@ -192,9 +202,8 @@ void PrometheusText::add_number(Family& family, MetricCell& cell, const std::str
     suffix = exemplar_suffix(cell.exemplars[0]);
   }
   family.samples += name + braced(labels) + " " +
-                    (cell.owner->spec.is_double
-                         ? number(std::bit_cast<double>(bits))
-                         : std::to_string(static_cast<std::int64_t>(bits))) +
+                    (cell.owner->spec.is_double ? number(std::bit_cast<double>(bits))
+                                                : std::to_string(static_cast<std::int64_t>(bits))) +
                     suffix + "\n";
 }
 
@@ -212,9 +221,9 @@ void PrometheusText::add(InstrumentState& state, const ScopeName& scope) {
   if (counter) strip("_total");
   if (!unit.empty() && !name.ends_with("_" + unit)) name += "_" + unit;
   if (counter && !open_metrics_) name += "_total";
-  const char* type = counter                                    ? "counter"
+  const char* type = counter                                   ? "counter"
                      : spec.kind == InstrumentKind::kHistogram ? "histogram"
-                                                                : "gauge";
+                                                               : "gauge";
   Family* family = find_family(name, type, spec.description);
   if (family == nullptr) return;
   state.for_each_cell([&](MetricCell& cell) {
@@ -233,7 +242,8 @@ std::string PrometheusText::finish() {
     if (family.samples.empty()) continue;
     // OpenMetrics: the family of an info metric is named without _info.
     std::string name = family.name;
-    if (open_metrics_ && family.type == "info" && name.ends_with("_info")) name.resize(name.size() - 5);
+    if (open_metrics_ && family.type == "info" && name.ends_with("_info"))
+      name.resize(name.size() - 5);
     if (!family.help.empty()) {
       out += "# HELP " + name + " ";
       append_escaped(out, family.help, open_metrics_);

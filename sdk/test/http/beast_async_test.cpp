@@ -6,8 +6,8 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/read.hpp>
@@ -115,7 +115,8 @@ TEST(AsyncBeastRoutes, EachRequestKeepsItsSpanOverEverySuspension) {
     if (span.name == "step") ++steps_of[span.parent_span_id];
   }
   EXPECT_EQ(server_of.size(), static_cast<std::size_t>(kRequests));
-  for (const auto& [span, id] : server_of) EXPECT_EQ(steps_of[span], 4) << id;
+  for (const auto& [span, id] : server_of)
+    EXPECT_EQ(steps_of[span], 4) << id;
 }
 
 }  // namespace

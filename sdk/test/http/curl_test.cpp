@@ -180,7 +180,8 @@ TEST(CurlClient, AFailedLookupMarksTheLookupAndNamesItsReason) {
   for (const auto& c : cases) {
     Recorded recorded;
     DnsServer dns({c.action});
-    CurlClient client({.resolver = resolver_of(dns, 1, c.action == DnsAction::kDrop ? 100 : 10'000)});
+    CurlClient client(
+        {.resolver = resolver_of(dns, 1, c.action == DnsAction::kDrop ? 100 : 10'000)});
     const HttpResponse response = client.send({.url = "http://api.example:1/"});
     EXPECT_EQ(response.result, CURLE_COULDNT_RESOLVE_HOST);
     EXPECT_EQ(response.error_type, std::string("dns.") + c.type);

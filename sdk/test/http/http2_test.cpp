@@ -40,7 +40,8 @@ process.stdin.on('end', () => process.exit(0)).resume();
 
 class Http2Peer {
  public:
-  Http2Peer() : identity_([](const sdk_test::PeerRequest&) { return sdk_test::PeerReply(); }, true) {
+  Http2Peer()
+      : identity_([](const sdk_test::PeerRequest&) { return sdk_test::PeerReply(); }, true) {
     int out[2];
     int in[2];
     if (pipe(out) != 0 || pipe(in) != 0) return;
@@ -50,7 +51,8 @@ class Http2Peer {
     if (pid_ == 0) {
       dup2(out[1], 1);
       dup2(in[0], 0);
-      for (const int fd : {out[0], out[1], in[0], in[1]}) close(fd);
+      for (const int fd : {out[0], out[1], in[0], in[1]})
+        close(fd);
       execlp("node", "node", "-e", kServer, certificate.c_str(), key.c_str(), nullptr);
       _exit(127);
     }
@@ -95,11 +97,12 @@ TEST(Http2, TransfersThatShareAConnectionHavePhasesOfTheirOwn) {
   CurlMulti multi(config_for(peer));
   for (int i = 0; i < kRequests; ++i) {
     const std::string path = "/item/" + std::to_string(i);
-    multi.add({.url = peer.url(path), .url_template = path}, [&, path](const HttpResponse& response) {
-      EXPECT_EQ(response.body, path) << response.error;
-      sent[path] = response.header("x-traceparent");
-      ++answered;
-    });
+    multi.add({.url = peer.url(path), .url_template = path},
+              [&, path](const HttpResponse& response) {
+                EXPECT_EQ(response.body, path) << response.error;
+                sent[path] = response.header("x-traceparent");
+                ++answered;
+              });
   }
   multi.run();
   EXPECT_EQ(answered, kRequests);

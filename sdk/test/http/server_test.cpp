@@ -151,7 +151,8 @@ TEST(ServerMetrics, DurationsAreCountedByRouteAndStatus) {
       const std::string_view one = std::string_view(text).substr(at, end - at);
       at = end + 1;
       bool all = one.starts_with(start);
-      for (const std::string_view part : parts) all = all && one.find(part) != std::string_view::npos;
+      for (const std::string_view part : parts)
+        all = all && one.find(part) != std::string_view::npos;
       if (all) return std::string(one.substr(one.find("} ") + 2));
     }
     return std::string();
@@ -164,9 +165,7 @@ TEST(ServerMetrics, DurationsAreCountedByRouteAndStatus) {
   EXPECT_EQ(line(count, {R"(http_response_status_code="404")"}), "1");
   for (const char* bound : {"0.005", "0.075", "7.5", "10", "+Inf"}) {
     const std::string label = "le=\"" + std::string(bound);
-    EXPECT_NE(line("http_server_request_duration_seconds_bucket{",
-                   {std::string_view(label)}),
-              "")
+    EXPECT_NE(line("http_server_request_duration_seconds_bucket{", {std::string_view(label)}), "")
         << bound;
   }
   EXPECT_EQ(text.find("secret"), std::string::npos);

@@ -1,6 +1,7 @@
 // The W3C service of this tree (../w3c_service.cpp), driven as the W3C's conformance suite drives
 // it: a harness asks it to make calls back to the harness and looks at the headers that arrive.
-// The rules are those of the suite, a test each; the suite itself can be pointed at the service too.
+// The rules are those of the suite, a test each; the suite itself can be pointed at the service
+// too.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <httplib.h>
@@ -121,7 +122,8 @@ class W3cService : public testing::Test {
               R"(", "arguments": [{"n": 1, "text": "a\"b"}]})";
     }
     httplib::Headers lines;
-    for (const auto& [name, value] : headers) lines.emplace(name, value);
+    for (const auto& [name, value] : headers)
+      lines.emplace(name, value);
     httplib::Client client("127.0.0.1", service->port());
     const auto answer = client.Post("/test", lines, body + "]", "application/json");
     EXPECT_TRUE(answer && answer->status == 200);
@@ -152,7 +154,8 @@ class W3cService : public testing::Test {
     const Call got = call({{"traceparent", traceparent}, {"tracestate", "foo=1"}});
     EXPECT_EQ(got.traceparents.size(), 1U);
     EXPECT_EQ(got.tracestates.size(), 0U) << "a state without its parent";
-    for (const char* id : {"12345678901234567890123456789012", "00000000000000000000000000000000"}) {
+    for (const char* id :
+         {"12345678901234567890123456789012", "00000000000000000000000000000000"}) {
       EXPECT_NE(got.trace_id(), id) << traceparent;
     }
   }
@@ -223,7 +226,9 @@ TEST_F(W3cService, LaterVersionsAreReadByTheirFirstPart) {
   expect_new_trace(later + ".what-the-future-will-be-like");
 }
 
-TEST_F(W3cService, VersionFFIsInvalid) { expect_new_trace("ff-" + kTrace + "-" + kParent + "-01"); }
+TEST_F(W3cService, VersionFFIsInvalid) {
+  expect_new_trace("ff-" + kTrace + "-" + kParent + "-01");
+}
 
 TEST_F(W3cService, TheVersionIsTwoLowerCaseDigits) {
   for (const char* version : {".0", "0.", "CC", "000", "0000", "0", ""}) {
@@ -233,16 +238,16 @@ TEST_F(W3cService, TheVersionIsTwoLowerCaseDigits) {
 
 TEST_F(W3cService, TheTraceIdIsThirtyTwoLowerCaseDigitsAndNotZero) {
   for (const std::string& id :
-       {std::string(32, '0'), "." + kTrace.substr(1), kTrace.substr(1) + ".", "A" + kTrace.substr(1),
-        kTrace + "3", kTrace.substr(1), kTrace.substr(0, 31)}) {
+       {std::string(32, '0'), "." + kTrace.substr(1), kTrace.substr(1) + ".",
+        "A" + kTrace.substr(1), kTrace + "3", kTrace.substr(1), kTrace.substr(0, 31)}) {
     expect_new_trace("00-" + id + "-" + kParent + "-01");
   }
 }
 
 TEST_F(W3cService, TheParentIdIsSixteenLowerCaseDigitsAndNotZero) {
-  for (const std::string& id : {std::string(16, '0'), "." + kParent.substr(1),
-                                kParent.substr(1) + ".", "F" + kParent.substr(1), kParent + "7",
-                                kParent.substr(1)}) {
+  for (const std::string& id :
+       {std::string(16, '0'), "." + kParent.substr(1), kParent.substr(1) + ".",
+        "F" + kParent.substr(1), kParent + "7", kParent.substr(1)}) {
     expect_new_trace("00-" + kTrace + "-" + id + "-01");
   }
 }
@@ -267,8 +272,8 @@ TEST_F(W3cService, TheFlagsOfLevelTwoAreKeptAndTheUnknownOnesAreNot) {
 }
 
 TEST_F(W3cService, BlanksAroundTheParentAreAllowed) {
-  for (const std::string& text : {" " + kGood, "\t" + kGood, kGood + " ", kGood + "\t",
-                                  "\t " + kGood + " \t"}) {
+  for (const std::string& text :
+       {" " + kGood, "\t" + kGood, kGood + " ", kGood + "\t", "\t " + kGood + " \t"}) {
     expect_continued({{"traceparent", text}});
   }
 }
@@ -280,14 +285,17 @@ TEST_F(W3cService, AnEmptyStateIsNoState) {
 }
 
 TEST_F(W3cService, SeveralStateHeadersAreOneListInTheirOrder) {
-  EXPECT_EQ(call({{"traceparent", kGood}, {"tracestate", "foo=1,bar=2"},
-                  {"tracestate", "rojo=1,congo=2"}, {"tracestate", "baz=3"}})
+  EXPECT_EQ(call({{"traceparent", kGood},
+                  {"tracestate", "foo=1,bar=2"},
+                  {"tracestate", "rojo=1,congo=2"},
+                  {"tracestate", "baz=3"}})
                 .state(),
             "foo=1,bar=2,rojo=1,congo=2,baz=3");
 }
 
 TEST_F(W3cService, AKeyOccursOnce) {
-  for (const char* text : {"foo=1,foo=1", "foo=1,foo=2", "foo=1,bar=2,foo=3"}) expect_no_state(text);
+  for (const char* text : {"foo=1,foo=1", "foo=1,foo=2", "foo=1,bar=2,foo=3"})
+    expect_no_state(text);
 }
 
 TEST_F(W3cService, EveryAllowedCharacterGetsThrough) {
@@ -329,7 +337,8 @@ TEST_F(W3cService, KeysAndValuesHaveTheirLengths) {
 }
 
 TEST_F(W3cService, ValuesHaveTheirAlphabet) {
-  for (const char* text : {"foo=bar=baz", "foo=", "foo=\x7F", "foo=\xC3\xA9"}) expect_no_state(text);
+  for (const char* text : {"foo=bar=baz", "foo=", "foo=\x7F", "foo=\xC3\xA9"})
+    expect_no_state(text);
 }
 
 TEST_F(W3cService, ThirtyTwoMembersAreAllowedAndNoMore) {
