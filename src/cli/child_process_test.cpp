@@ -25,7 +25,7 @@ TEST(ChildProcessTest, SilenceEndsAtTheDeadline) {
 }
 
 TEST(ChildProcessTest, UsageOfARunningChild) {
-  auto child = ChildProcess::start({"/bin/sh", "-c", "echo up; read x; sleep 60"}, "");
+  auto child = ChildProcess::start({"/bin/sh", "-c", "echo up; read x; exec sleep 60"}, "");
   ASSERT_TRUE(child);
   ASSERT_TRUE((*child)->read_line(10'000));
   const auto usage = (*child)->usage();
