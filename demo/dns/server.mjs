@@ -78,7 +78,7 @@ function listenUdp(replica, port) {
     socket.on('message', (query, from) => {
       handle(replica, query, false, (bytes) => socket.send(bytes, from.port, from.address));
     });
-    socket.bind(port, '127.0.0.1', () => resolve(socket.address().port));
+    socket.bind(port, '127.0.0.1', () => resolve(socket));
   });
 }
 
@@ -124,12 +124,24 @@ const control = http.createServer((request, response) => {
   });
 });
 
-const bound = [];
-for (const [index, port] of ports.entries()) {
-  const got = await listenUdp(index, port);
-  await listenTcp(index, got);
-  bound.push(got);
+// Listens on one port over UDP and TCP. A port that the kernel gave for UDP (0) may be in use over TCP,
+// by any connection of the machine: then another is asked for.
+async function listen(replica, port) {
+  for (let attempt = 1; ; ++attempt) {
+    const socket = await listenUdp(replica, port);
+    const got = socket.address().port;
+    try {
+      await listenTcp(replica, got);
+      return got;
+    } catch (error) {
+      socket.close();
+      if (port !== 0 || error.code !== 'EADDRINUSE' || attempt === 50) throw error;
+    }
+  }
 }
+
+const bound = [];
+for (const [index, port] of ports.entries()) bound.push(await listen(index, port));
 control.listen(controlPort, '127.0.0.1', () => {
   console.log(`dns ready replicas=${bound.join(',')} control=${control.address().port}`);
 });

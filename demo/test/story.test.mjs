@@ -11,6 +11,7 @@ import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { failingCauses } from '../driver/plan.mjs';
+import { claim } from '../lib/ports.mjs';
 import { Story } from '../story.mjs';
 import { Tap } from './tap.mjs';
 import { orphansOf, spansOf } from './spans.mjs';
@@ -260,9 +261,7 @@ scrape_configs:
   - job_name: session-api
     static_configs: [{targets: ['127.0.0.1:${story.ports['session-api']}']}]
 `);
-    const port = await new Promise((done) => {
-      const probe = createServer().listen(0, '127.0.0.1', () => { const { port: got } = probe.address(); probe.close(() => done(got)); });
-    });
+    const port = await claim(0, 'prometheus');
     await story.children.start('prometheus', 'prometheus', [`--config.file=${config}`, `--storage.tsdb.path=${join(work, 'prometheus')}`,
       `--web.listen-address=127.0.0.1:${port}`], { log: join(work, 'prometheus.log') });
     t.after(() => story.children.stop('prometheus'));
