@@ -110,28 +110,85 @@ class Aggregation {
     PageReader page(*snapshot_.blocks->blocks[unit.block], unit.page);
     WEFT_ASSIGN(const auto mask, page_candidates(snapshot_, unit, *filter, request_.range, page));
     stats_.spans.fetch_add(page.rows(), std::memory_order_relaxed);
-    std::vector<uint32_t> rows;
+    std::vector<uint32_t> rows(mask.size());
+    size_t matching = 0;
     for (uint32_t row = 0; row < mask.size(); ++row) {
-      if (mask[row] != 0) rows.push_back(row);
+      rows[matching] = row;
+      matching += static_cast<size_t>(mask[row] != 0);
     }
+    rows.resize(matching);
     if (rows.empty()) return {};
-    std::vector<uint64_t> starts(rows.size());
-    if (request_.step_ns != 0) {
+    AggregateRows counted;
+    counted.rows = rows.size();
+    std::vector<uint64_t> starts;
+    if (const auto bucket = only_bucket(page.info())) {
+      counted.bucket = *bucket;
+    } else {
       WEFT_ASSIGN(const auto* all, page.starts());
-      for (size_t i = 0; i < rows.size(); ++i)
-        starts[i] = (*all)[rows[i]];
+      counted.starts = take(*all, rows, starts);
     }
     ValueColumn value;
-    if (request_.value) {
+    std::vector<uint64_t> integers;
+    if (request_.value == ColumnRef::of(Intrinsic::kDurationNs)) {
+      WEFT_ASSIGN(counted.integers, read_durations(page, rows, integers));
+    } else if (request_.value) {
       WEFT_ASSIGN(value, extract_column(page, *request_.value, rows));
+      counted.values = &value;
     }
-    std::vector<ValueColumn> keys;
     for (const ColumnRef& column : request_.group_by) {
+      WEFT_ASSIGN(auto codes, extract_codes(page, column, rows));
+      if (codes) {
+        counted.keys.emplace_back(std::move(*codes));
+        continue;
+      }
       WEFT_ASSIGN(auto key, extract_column(page, column, rows));
-      keys.push_back(std::move(key));
+      counted.keys.emplace_back(std::move(key));
     }
     stats_.bytes.fetch_add(page.bytes_read(), std::memory_order_relaxed);
-    return state.add(starts, request_.value ? &value : nullptr, keys);
+    return state.add(counted);
+  }
+
+  // The rows of a page's column: itself when they are all, else copied into `room`.
+  static std::span<const uint64_t> take(std::span<const uint64_t> all,
+                                        const std::vector<uint32_t>& rows,
+                                        std::vector<uint64_t>& room) {
+    if (rows.size() == all.size()) return all;
+    room.resize(rows.size());
+    for (size_t i = 0; i < rows.size(); ++i)
+      room[i] = all[rows[i]];
+    return room;
+  }
+
+  // As SpanBatch::duration_ns: 0 when the end is not after the start. `room` as in take().
+  static Expected<std::span<const uint64_t>> read_durations(PageReader& page,
+                                                            const std::vector<uint32_t>& rows,
+                                                            std::vector<uint64_t>& room) {
+    WEFT_ASSIGN(const auto* durations, page.durations());
+    int64_t signs = 0;
+    for (int64_t duration : *durations)
+      signs |= duration;
+    const bool wraps = signs < 0 || page.info().max_start_ns > INT64_MAX;
+    const std::span all(reinterpret_cast<const uint64_t*>(durations->data()), durations->size());
+    if (!wraps) return take(all, rows, room);
+    WEFT_ASSIGN(const auto* starts, page.starts());
+    room.resize(rows.size());
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const uint64_t start = (*starts)[rows[i]];
+      const uint64_t end = start + all[rows[i]];
+      room[i] = end > start ? end - start : 0;
+    }
+    return room;
+  }
+
+  // The time bucket of all spans of the page that are in the range, when there is just one.
+  std::optional<uint64_t> only_bucket(const PageInfo& page) const {
+    if (request_.step_ns == 0) return 0;
+    const auto bucket_of = [&](uint64_t start_ns) {
+      const uint64_t begin = request_.range.from_ns;
+      return (std::clamp(start_ns, begin, request_.range.to_ns - 1) - begin) / request_.step_ns;
+    };
+    const uint64_t first = bucket_of(page.min_start_ns);
+    return first == bucket_of(page.max_start_ns) ? std::optional(first) : std::nullopt;
   }
 
   Status count_rows(const SpanBatchPtr& batch, const std::vector<uint32_t>& rows,
@@ -142,11 +199,14 @@ class Aggregation {
       starts.push_back(batch->start_ns[row]);
     ValueColumn value;
     if (request_.value) value = take_rows(extract_column(batch, *request_.value), rows);
-    std::vector<ValueColumn> keys;
+    AggregateRows counted;
+    counted.rows = rows.size();
+    if (request_.step_ns != 0) counted.starts = starts;
+    if (request_.value) counted.values = &value;
     for (const ColumnRef& column : request_.group_by) {
-      keys.push_back(take_rows(extract_column(batch, column), rows));
+      counted.keys.emplace_back(take_rows(extract_column(batch, column), rows));
     }
-    return state.add(starts, request_.value ? &value : nullptr, keys);
+    return state.add(counted);
   }
 
   Status count_split(const WorkUnit& unit, AggregateState& state) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <optional>
 
 namespace weft::store {
 namespace {
@@ -54,34 +55,47 @@ uint32_t KeyInterner::word_id(ValueType type, uint64_t word) {
   return last_id_ = at->second;
 }
 
+KeyInterner::Memo& KeyInterner::memo(const std::shared_ptr<const void>& of, size_t ids) {
+  for (Memo& known : memos_) {
+    if (known.of == of) return known;
+  }
+  if (memos_.size() == kMaxMemos) memos_.erase(memos_.begin());
+  return memos_.emplace_back(Memo{of, std::vector<uint32_t>(ids, kUnknown)});
+}
+
+uint32_t KeyInterner::id(const CodedColumn& column, uint32_t code) {
+  const StoredValue value = column.value(code);
+  return is_text(value.type) ? text_id(value.type, value.text) : word_id(value.type, value.word);
+}
+
+void KeyInterner::ids(const CodedColumn& column, std::vector<uint32_t>& out) {
+  // The last one is of kAbsent.
+  std::vector<uint32_t>& known = memo(column.identity, size_t{column.distinct} + 1).ids;
+  out.resize(column.codes.size());
+  for (size_t i = 0; i < out.size(); ++i) {
+    uint32_t& found = known[std::min(column.codes[i], column.distinct)];
+    if (found == kUnknown) found = id(column, column.codes[i]);
+    out[i] = found;
+  }
+}
+
 void KeyInterner::ids(const ValueColumn& column, std::vector<uint32_t>& out) {
   out.resize(column.types.size());
-  Memo* memo = nullptr;
-  if (column.strings != nullptr) {
-    for (Memo& known : memos_) {
-      if (known.pool == column.strings) memo = &known;
-    }
-    if (memo == nullptr) {
-      if (memos_.size() == kMaxMemos) memos_.erase(memos_.begin());
-      memo = &memos_.emplace_back(
-          Memo{column.strings, std::vector<uint32_t>(column.strings->size(), kUnknown)});
-    }
-  }
-  // An id of the pool may stand for a string and for bytes; the memo is for the first type.
-  ValueType memo_type = ValueType::kNone;
+  Memo* known_texts =
+      column.strings != nullptr ? &memo(column.strings, column.strings->size()) : nullptr;
   for (size_t i = 0; i < out.size(); ++i) {
     const ValueType type = column.types[i];
     if (!is_text(type)) {
       out[i] = word_id(type, column.words[i]);
       continue;
     }
+    // An id of the pool may stand for a string and for bytes; the memo is for strings.
     if (type != ValueType::kString) {
       out[i] = text_id(type, column.text(i));
       continue;
     }
-    memo_type = type;
-    uint32_t& known = memo->ids[column.words[i]];
-    if (known == kUnknown) known = text_id(memo_type, column.text(i));
+    uint32_t& known = known_texts->ids[column.words[i]];
+    if (known == kUnknown) known = text_id(type, column.text(i));
     out[i] = known;
   }
 }
@@ -116,9 +130,6 @@ AggregateState::AggregateState(const AggregateRequest& request, uint64_t buckets
       key_ids_(request.group_by.size()) {}
 
 Expected<uint32_t> AggregateState::group(const std::vector<uint32_t>& keys) {
-  if (keys.size() == 1 && keys[0] < dense_.size() && dense_[keys[0]] != 0) {
-    return dense_[keys[0]] - 1;
-  }
   const std::string bytes(reinterpret_cast<const char*>(keys.data()),
                           keys.size() * sizeof(uint32_t));
   const auto [at, is_new] = group_ids_.try_emplace(bytes, static_cast<uint32_t>(groups_.size()));
@@ -137,70 +148,159 @@ Expected<uint32_t> AggregateState::group(const std::vector<uint32_t>& keys) {
   return at->second;
 }
 
-uint32_t AggregateState::bucket_of(ValueType type, uint64_t word, double value) const {
-  const auto integer = static_cast<int64_t>(word);
-  // histogram_bucket() for integers that a double holds exactly, without floating point.
-  if (type == ValueType::kInt && integer >= 1 && integer < (int64_t{1} << 53)) {
-    const auto octave = static_cast<uint32_t>(std::bit_width(word) - 1);
-    const uint64_t rest = word - (uint64_t{1} << octave);
-    const uint64_t linear =
-        octave >= linear_bits_ ? rest >> (octave - linear_bits_) : rest << (linear_bits_ - octave);
-    return (octave << linear_bits_) + static_cast<uint32_t>(linear);
+// histogram_bucket() for integers that a double holds exactly, without floating point.
+inline uint32_t AggregateState::bucket_of(int64_t value) const {
+  if (value < 1 || value >= (int64_t{1} << 53)) {
+    return histogram_bucket(static_cast<double>(value), request_.buckets_per_octave);
   }
-  return histogram_bucket(value, request_.buckets_per_octave);
+  const auto word = static_cast<uint64_t>(value);
+  const auto octave = static_cast<uint32_t>(std::bit_width(word) - 1);
+  const uint64_t rest = word - (uint64_t{1} << octave);
+  const uint64_t linear =
+      octave >= linear_bits_ ? rest >> (octave - linear_bits_) : rest << (linear_bits_ - octave);
+  return (octave << linear_bits_) + static_cast<uint32_t>(linear);
 }
 
-void AggregateState::count(Cell& cell, double value, uint32_t bucket) const {
-  cell.sum += value;
-  if (cell.count == 0 || value < cell.min) cell.min = value;
-  if (cell.count == 0 || value > cell.max) cell.max = value;
-  ++cell.count;
-  if (!request_.want_histogram) return;
-  if (bucket >= cell.histogram.size()) cell.histogram.resize(bucket + 1);
-  ++cell.histogram[bucket];
-}
-
-Status AggregateState::add(const std::vector<uint64_t>& starts, const ValueColumn* value,
-                           const std::vector<ValueColumn>& keys) {
-  for (size_t k = 0; k < keys.size(); ++k)
-    interners_[k].ids(keys[k], key_ids_[k]);
-  std::vector<uint32_t> row_keys(keys.size());
-  Group* current = nullptr;
-  if (keys.empty()) {
+Status AggregateState::find_groups(const AggregateRows& rows) {
+  std::vector<uint32_t> row_keys(rows.keys.size());
+  row_groups_.resize(rows.rows);
+  if (rows.keys.empty()) {
     WEFT_ASSIGN(const uint32_t only, group(row_keys));
-    current = &groups_[only];
+    std::ranges::fill(row_groups_, only);
+    return {};
   }
-  bool first = true;
-  for (size_t row = 0; row < starts.size(); ++row) {
-    double number = 0;
-    uint32_t bucket = 0;
-    if (value != nullptr) {
-      const ValueType type = value->types[row];
-      if (type == ValueType::kInt) {
-        number = static_cast<double>(static_cast<int64_t>(value->words[row]));
-      } else if (type == ValueType::kDouble) {
-        number = std::bit_cast<double>(value->words[row]);
-      } else {
-        continue;
-      }
-      if (request_.want_histogram) bucket = bucket_of(type, value->words[row], number);
-    }
-    if (!keys.empty()) {
-      bool same = !first;
-      for (size_t k = 0; k < keys.size(); ++k) {
-        same = same && row_keys[k] == key_ids_[k][row];
-        row_keys[k] = key_ids_[k][row];
-      }
-      if (!same) {
-        WEFT_ASSIGN(const uint32_t found, group(row_keys));
-        current = &groups_[found];
-      }
-      first = false;
-    }
-    const uint64_t step =
-        request_.step_ns == 0 ? 0 : (starts[row] - request_.range.from_ns) / request_.step_ns;
-    count(current->cells[step], number, bucket);
+  if (rows.keys.size() == 1) {
+    const auto* coded = std::get_if<CodedColumn>(&rows.keys.front());
+    if (coded != nullptr && coded->distinct < rows.rows) return find_groups_of(*coded);
   }
+  for (size_t k = 0; k < rows.keys.size(); ++k) {
+    std::visit([&](const auto& column) { interners_[k].ids(column, key_ids_[k]); }, rows.keys[k]);
+  }
+  if (rows.keys.size() == 1) {
+    for (size_t row = 0; row < rows.rows; ++row) {
+      row_keys[0] = key_ids_[0][row];
+      const bool known = row_keys[0] < dense_.size() && dense_[row_keys[0]] != 0;
+      if (!known) WEFT_TRY(group(row_keys));
+      row_groups_[row] = dense_[row_keys[0]] - 1;
+    }
+    return {};
+  }
+  uint32_t current = 0;
+  for (size_t row = 0; row < rows.rows; ++row) {
+    bool same = row > 0;
+    for (size_t k = 0; k < row_keys.size(); ++k) {
+      same = same && row_keys[k] == key_ids_[k][row];
+      row_keys[k] = key_ids_[k][row];
+    }
+    if (!same) {
+      WEFT_ASSIGN(current, group(row_keys));
+    }
+    row_groups_[row] = current;
+  }
+  return {};
+}
+
+// The only key, of few values: each value's group is looked up once a page.
+Status AggregateState::find_groups_of(const CodedColumn& key) {
+  group_of_code_.assign(size_t{key.distinct} + 1, kUnknown);
+  std::vector<uint32_t> id(1);
+  for (size_t row = 0; row < key.codes.size(); ++row) {
+    const uint32_t code = key.codes[row];
+    uint32_t& known = group_of_code_[std::min(code, key.distinct)];
+    if (known == kUnknown) {
+      id[0] = interners_[0].id(key, code);
+      WEFT_ASSIGN(known, group(id));
+    }
+    row_groups_[row] = known;
+  }
+  return {};
+}
+
+// value_of(row): the row's number and, with kHistogram, its bucket; nullopt leaves the row out.
+template <bool kHistogram, typename ValueOf>
+void AggregateState::count(const AggregateRows& rows, ValueOf&& value_of) {
+  // Rows lie in about the order of time: the step is worked out when one falls out of the last.
+  uint64_t step = rows.bucket;
+  uint64_t step_begin_ns = 0;
+  uint64_t step_end_ns = 0;
+  // Neighbours often fall into one cell, whose totals then stay in registers.
+  uint32_t run_group = 0;
+  uint64_t run_step = 0;
+  Totals run;
+  Totals* cell = nullptr;
+  std::vector<uint64_t>* histogram = nullptr;
+  for (size_t row = 0; row < rows.rows; ++row) {
+    const auto value = value_of(row);
+    if (!value) continue;
+    if (!rows.starts.empty()) {
+      const uint64_t start_ns = rows.starts[row];
+      if (start_ns < step_begin_ns || start_ns >= step_end_ns) {
+        step = (start_ns - request_.range.from_ns) / request_.step_ns;
+        step_begin_ns = request_.range.from_ns + step * request_.step_ns;
+        step_end_ns = step_begin_ns + request_.step_ns;
+      }
+    }
+    const uint32_t group = row_groups_[row];
+    if (cell == nullptr || group != run_group || step != run_step) {
+      if (cell != nullptr) *cell = run;
+      run_group = group;
+      run_step = step;
+      cell = &groups_[group].cells[step].totals;
+      histogram = &groups_[group].cells[step].histogram;
+      run = *cell;
+    }
+    const double number = value->number;
+    run.sum += number;
+    if (run.count == 0) run.min = run.max = number;
+    if (number < run.min) run.min = number;
+    if (number > run.max) run.max = number;
+    ++run.count;
+    if constexpr (kHistogram) {
+      if (value->bucket >= histogram->size()) histogram->resize(value->bucket + 1);
+      ++(*histogram)[value->bucket];
+    }
+  }
+  if (cell != nullptr) *cell = run;
+}
+
+template <typename ValueOf>
+void AggregateState::count_all(const AggregateRows& rows, ValueOf&& value_of) {
+  if (request_.want_histogram) {
+    count<true>(rows, value_of);
+  } else {
+    count<false>(rows, value_of);
+  }
+}
+
+Status AggregateState::add(const AggregateRows& rows) {
+  WEFT_TRY(find_groups(rows));
+  if (!request_.value) {
+    count<false>(rows, [](size_t) { return std::optional<Counted>(Counted{}); });
+    return {};
+  }
+  if (rows.values == nullptr) {
+    count_all(rows, [&](size_t row) -> std::optional<Counted> {
+      const auto integer = static_cast<int64_t>(rows.integers[row]);
+      return Counted{static_cast<double>(integer),
+                     request_.want_histogram ? bucket_of(integer) : 0};
+    });
+    return {};
+  }
+  count_all(rows, [&](size_t row) -> std::optional<Counted> {
+    const uint64_t word = rows.values->words[row];
+    switch (rows.values->types[row]) {
+      case ValueType::kInt: {
+        const auto integer = static_cast<int64_t>(word);
+        return Counted{static_cast<double>(integer), bucket_of(integer)};
+      }
+      case ValueType::kDouble: {
+        const auto number = std::bit_cast<double>(word);
+        return Counted{number, histogram_bucket(number, request_.buckets_per_octave)};
+      }
+      default:
+        return std::nullopt;
+    }
+  });
   return {};
 }
 
@@ -213,19 +313,18 @@ Status AggregateState::merge(const AggregateState& other) {
     }
     WEFT_ASSIGN(const uint32_t to, group(keys));
     for (size_t b = 0; b < buckets_; ++b) {
-      const Cell& source = from.cells[b];
-      Cell& target = groups_[to].cells[b];
+      const Totals& source = from.cells[b].totals;
+      Totals& target = groups_[to].cells[b].totals;
       if (source.count == 0) continue;
       if (target.count == 0 || source.min < target.min) target.min = source.min;
       if (target.count == 0 || source.max > target.max) target.max = source.max;
       target.count += source.count;
       target.sum += source.sum;
-      if (source.histogram.size() > target.histogram.size()) {
-        target.histogram.resize(source.histogram.size());
-      }
-      for (size_t h = 0; h < source.histogram.size(); ++h) {
-        target.histogram[h] += source.histogram[h];
-      }
+      const auto& counts = from.cells[b].histogram;
+      auto& sums = groups_[to].cells[b].histogram;
+      if (counts.size() > sums.size()) sums.resize(counts.size());
+      for (size_t h = 0; h < counts.size(); ++h)
+        sums[h] += counts[h];
     }
   }
   return {};
@@ -241,11 +340,11 @@ GroupTable AggregateState::finish() const {
     }
     for (const Cell& cell : group.cells) {
       AggregateCell& to = out.cells.emplace_back();
-      any = any || cell.count > 0;
-      to.count = cell.count;
-      to.sum = cell.sum;
-      to.min = cell.min;
-      to.max = cell.max;
+      any = any || cell.totals.count > 0;
+      to.count = cell.totals.count;
+      to.sum = cell.totals.sum;
+      to.min = cell.totals.min;
+      to.max = cell.totals.max;
       for (uint32_t h = 0; h < cell.histogram.size(); ++h) {
         if (cell.histogram[h] != 0) to.histogram.emplace_back(h, cell.histogram[h]);
       }

@@ -144,15 +144,25 @@ Status BlockFilter::make_condition(const CompiledPredicate& predicate, Node& nod
   }
 }
 
-Mask BlockFilter::truth_of(const LoadedColumn& column, const CompiledCondition& condition) {
-  Mask truth;
-  if (column.meta.encoding != ColumnEncoding::kDictionary) return truth;
+BlockFilter::CodeColumn BlockFilter::judge_column(size_t index, const LoadedColumn& column,
+                                                  const CompiledCondition& condition) {
+  CodeColumn out{.index = index, .truth = {}, .probe = nullptr};
   const ValueType type = column.meta.type;
-  for (uint32_t code = 0; code < column.meta.dictionary_size; ++code) {
-    truth.push_back(column.strings ? condition.matches_text(type, column.strings->at(code + 1))
-                                   : condition.matches_word(type, column.numbers[code]));
+  if (column.meta.encoding == ColumnEncoding::kDictionary) {
+    for (uint32_t code = 0; code < column.meta.dictionary_size; ++code) {
+      out.truth.push_back(column.strings
+                              ? condition.matches_text(type, column.strings->at(code + 1))
+                              : condition.matches_word(type, column.numbers[code]));
+    }
+  } else if (column.meta.encoding == ColumnEncoding::kText && type == ValueType::kString) {
+    const auto* wanted = std::get_if<std::string>(&condition.operand().data);
+    const bool equal = condition.op() == CompareOp::kEqual;
+    if (wanted != nullptr && (equal || condition.op() == CompareOp::kNotEqual)) {
+      out.probe = std::make_shared<const TextProbe>(column.strings, *wanted);
+      out.found_is = equal;
+    }
   }
-  return truth;
+  return out;
 }
 
 Status BlockFilter::add_field(Field field, const CompiledCondition& condition, Node& node) const {
@@ -162,7 +172,7 @@ Status BlockFilter::add_field(Field field, const CompiledCondition& condition, N
   WEFT_ASSIGN(const auto index, block_->find_field(BlockTable::kSpans, field));
   if (!index) return {};
   WEFT_ASSIGN(const LoadedColumnPtr column, block_->column(*index));
-  node.columns.push_back({*index, truth_of(*column, condition)});
+  node.columns.push_back(judge_column(*index, *column, condition));
   return {};
 }
 
@@ -188,7 +198,7 @@ Status BlockFilter::add_entity(Field field, const CompiledPredicate& predicate, 
     truth = evaluate_attribute(entities.scopes.attributes, entities.scopes.size(), entities.strings,
                                predicate.column.key, condition);
   }
-  node.columns.push_back({*index, std::move(truth)});
+  node.columns.push_back({.index = *index, .truth = std::move(truth), .probe = nullptr});
   return {};
 }
 
@@ -205,7 +215,7 @@ Status BlockFilter::add_attribute(const CompiledPredicate& predicate, Node& node
   for (size_t index : indexes) {
     if (all->columns[index].type == ValueType::kNone) continue;  // no value: as if absent
     WEFT_ASSIGN(const LoadedColumnPtr column, block_->column(index));
-    node.columns.push_back({index, truth_of(*column, condition)});
+    node.columns.push_back(judge_column(index, *column, condition));
   }
   if (predicate.column.scope == AttributeScope::kAny) {
     Node resource;
@@ -222,6 +232,11 @@ Status BlockFilter::judge_classes(Node& node, size_t classes) const {
     return {};
   }
   const auto judge = [](const CodeColumn& column, const ClassValue& value) {
+    if (column.probe) {
+      const bool may_be = value.code == ClassValue::kVaries ? column.probe->possible()
+                                                            : column.probe->may_be(value.code);
+      return may_be ? Verdict::kDepends : verdict(!column.found_is);
+    }
     if (value.code == ClassValue::kVaries || column.truth.empty()) {
       // All entries may have one truth.
       if (!column.truth.empty() && std::ranges::all_of(column.truth, is_set)) return Verdict::kYes;
@@ -293,32 +308,46 @@ Expected<Mask> BlockFilter::evaluate_node(const Node& node, PageReader& page) co
 
 Expected<Mask> BlockFilter::evaluate_codes(const Node& node, PageReader& page) const {
   Mask mask(page.rows(), node.absent);
-  if (node.has_base) {
-    WEFT_ASSIGN(const PageColumn base, page.column(node.base.index));
-    for (size_t row = 0; row < mask.size(); ++row) {
-      if (base.present(row)) mask[row] = node.base.truth[base.codes[row]];
-    }
-  }
-  for (const CodeColumn& column : node.columns) {
-    WEFT_ASSIGN(const PageColumn values, page.column(column.index));
-    const ColumnMeta& meta = values.column->meta;
-    const CompiledCondition& condition = *node.source->condition;
-    for (size_t row = 0; row < mask.size(); ++row) {
-      if (!values.present(row)) continue;
-      switch (meta.encoding) {
-        case ColumnEncoding::kDictionary:
-          mask[row] = column.truth[values.codes[row]];
-          break;
-        case ColumnEncoding::kNumber:
-          mask[row] = condition.matches_word(meta.type, values.words[row]);
-          break;
-        default:
-          mask[row] = condition.matches_text(
-              meta.type, values.texts->at(static_cast<StringPool::Id>(values.words[row])));
-      }
-    }
-  }
+  const CompiledCondition& condition = *node.source->condition;
+  if (node.has_base) WEFT_TRY(apply_column(node.base, condition, page, mask));
+  for (const CodeColumn& column : node.columns)
+    WEFT_TRY(apply_column(column, condition, page, mask));
   return mask;
+}
+
+// Overwrites the rows that have a value in the column.
+Status BlockFilter::apply_column(const CodeColumn& column, const CompiledCondition& condition,
+                                 PageReader& page, Mask& mask) {
+  if (column.probe) {
+    WEFT_ASSIGN(const auto matches, page.match_text(column.index, *column.probe));
+    for (size_t row = 0; row < mask.size(); ++row) {
+      if (matches[row] == PageReader::TextMatch::kAbsent) continue;
+      mask[row] = (matches[row] == PageReader::TextMatch::kSame) == column.found_is;
+    }
+    return {};
+  }
+  WEFT_ASSIGN(const PageColumn values, page.column(column.index));
+  const ValueType type = values.column->meta.type;
+  switch (values.column->meta.encoding) {
+    case ColumnEncoding::kNumber:
+      for (size_t row = 0; row < mask.size(); ++row) {
+        if (values.present(row)) mask[row] = condition.matches_word(type, values.word(row));
+      }
+      return {};
+    case ColumnEncoding::kText:
+      for (size_t row = 0; row < mask.size(); ++row) {
+        if (!values.present(row)) continue;
+        const auto id = static_cast<StringPool::Id>(values.word(row));
+        mask[row] = condition.matches_text(type, values.texts->at(id));
+      }
+      return {};
+    default:
+      break;
+  }
+  for (size_t row = 0; row < mask.size(); ++row) {
+    if (values.present(row)) mask[row] = column.truth[values.code(row)];
+  }
+  return {};
 }
 
 Expected<Mask> BlockFilter::evaluate_duration(const Node& node, PageReader& page) const {

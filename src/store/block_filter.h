@@ -31,6 +31,10 @@ class BlockFilter {
   struct CodeColumn {
     size_t index = 0;
     std::vector<uint8_t> truth;  // kDictionary: by code
+    // kText, when the condition is (un)equality: says which rows have the string; those have the
+    // truth `found_is`, the others with a value the opposite.
+    std::shared_ptr<const TextProbe> probe;
+    bool found_is = true;
   };
   struct Node {
     enum class Method : uint8_t { kConstant, kBranch, kCodes, kDuration, kGeneric };
@@ -52,11 +56,13 @@ class BlockFilter {
   Status add_attribute(const CompiledPredicate& predicate, Node& node) const;
   Status add_entity(Field field, const CompiledPredicate& predicate, Node& node) const;
   Status judge_classes(Node& node, size_t classes) const;
-  static std::vector<uint8_t> truth_of(const LoadedColumn& column,
-                                       const CompiledCondition& condition);
+  static CodeColumn judge_column(size_t index, const LoadedColumn& column,
+                                 const CompiledCondition& condition);
 
   Expected<std::vector<uint8_t>> evaluate_node(const Node& node, PageReader& page) const;
   Expected<std::vector<uint8_t>> evaluate_codes(const Node& node, PageReader& page) const;
+  static Status apply_column(const CodeColumn& column, const CompiledCondition& condition,
+                             PageReader& page, std::vector<uint8_t>& mask);
   Expected<std::vector<uint8_t>> evaluate_duration(const Node& node, PageReader& page) const;
   Expected<std::vector<uint8_t>> evaluate_generic(const Node& node, PageReader& page) const;
 

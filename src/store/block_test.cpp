@@ -2,8 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdio>
+
 #include "base/fault_file_system.h"
 #include "model/testing/random_spans.h"
+#include "store/block_filter.h"
 #include "store/block_writer.h"
 #include "store/page_reader.h"
 
@@ -25,6 +29,12 @@ std::vector<SpanBatchPtr> split_randomly(std::mt19937_64& random, const std::vec
     at += count;
   }
   return batches;
+}
+
+std::string hex_of(uint64_t number) {
+  char digits[17];
+  std::snprintf(digits, sizeof digits, "%016lx", static_cast<unsigned long>(number));
+  return digits;
 }
 
 struct OpenedBlock {
@@ -107,6 +117,96 @@ TEST(Block, ThousandsOfKeysShareTheOverflowColumn) {
   opened.write_and_open({std::make_shared<SpanBatch>(to_batch(spans))});
   EXPECT_EQ(canonical(opened.read_all()), canonical(spans));
   EXPECT_LT((*opened.block->columns())->columns.size(), 1100u);
+}
+
+TEST(Block, AnyWindowOfRowsReadsAsThePageDoes) {
+  std::mt19937_64 random(test_seed("AnyWindowOfRowsReadsAsThePageDoes"));
+  for (int round = 0; round < 6; ++round) {
+    const auto spans =
+        random_spans(random, {.traces = 1 + random() % 200, .hostile = round % 2 == 0});
+    OpenedBlock opened;
+    opened.write_and_open(split_randomly(random, spans));
+    ASSERT_NE(opened.block, nullptr);
+    PageReader page(*opened.block, random() % opened.block->page_count());
+    const auto n = static_cast<uint32_t>(page.rows());
+    const auto whole = page.read_rows(0, n);
+    ASSERT_TRUE(whole) << whole.error().message;
+    const auto all = to_spans(*whole);
+    for (int window = 0; window < 20; ++window) {
+      uint32_t begin = static_cast<uint32_t>(random() % (n + 1));
+      uint32_t end = static_cast<uint32_t>(random() % (n + 1));
+      if (begin > end) std::swap(begin, end);
+      const auto part = page.read_rows(begin, end);
+      ASSERT_TRUE(part) << part.error().message;
+      EXPECT_EQ(canonical(to_spans(*part)), canonical({all.begin() + begin, all.begin() + end}));
+    }
+  }
+}
+
+// Values of one shape, of many, with marks in them and long ones; some spans have none, some take
+// the resource's.
+std::string near_unique(std::mt19937_64& random) {
+  const std::string number = std::to_string(random() % 3000);
+  switch (random() % 40) {
+    case 0:
+      return "order " + number + "/" + std::to_string(random() % 50);
+    case 1:
+      return "id-" + hex_of(random());
+    case 2:
+      return number + "\x05\x01" + number;
+    case 3:
+      return std::string(300, 'x') + number;
+    case 4:
+      return "00" + number;
+    case 5:
+      return std::string(1 + random() % 5, static_cast<char>('a' + random() % 26)) + number + "z";
+    default:
+      return "u-" + number;
+  }
+}
+
+TEST(Block, NearUniqueStringsAreFoundWithoutPuttingThemTogether) {
+  std::mt19937_64 random(test_seed("NearUniqueStringsAreFound"));
+  auto spans = random_spans(random, {.traces = 1'500});
+  for (Span& span : spans) {
+    std::erase_if(span.attributes, [](const KeyValue& a) { return a.key == "user"; });
+    std::erase_if(span.resource.attributes, [](const KeyValue& a) { return a.key == "user"; });
+    if (random() % 10 == 0) continue;
+    span.attributes.push_back({"user", Value(near_unique(random))});
+  }
+  for (Span& span : spans) {
+    if (random() % 20 == 0) span.resource.attributes.push_back({"user", Value("u-17")});
+  }
+  OpenedBlock opened;
+  opened.write_and_open(split_randomly(random, spans));
+  ASSERT_NE(opened.block, nullptr);
+  const auto columns = opened.block->find_attribute(BlockTable::kSpans, "user");
+  ASSERT_TRUE(columns && columns->size() == 1);
+  const auto loaded = opened.block->column(columns->front());
+  ASSERT_TRUE(loaded);
+  ASSERT_EQ((*loaded)->meta.encoding, ColumnEncoding::kText);
+
+  for (int round = 0; round < 300; ++round) {
+    const Condition condition{
+        .column = ColumnRef::attribute(
+            round % 2 == 0 ? AttributeScope::kSpan : AttributeScope::kAny, "user"),
+        .op = random() % 3 == 0 ? CompareOp::kNotEqual : CompareOp::kEqual,
+        .operand = Value(near_unique(random))};
+    const auto predicate = CompiledPredicate::create(Predicate::of(condition));
+    ASSERT_TRUE(predicate);
+    const auto filter = BlockFilter::create(*opened.block, *predicate);
+    ASSERT_TRUE(filter);
+    for (size_t p = 0; p < opened.block->page_count(); ++p) {
+      PageReader page(*opened.block, p);
+      const auto mask = filter->evaluate(page);
+      ASSERT_TRUE(mask) << mask.error().message;
+      const auto rows = page.read_rows(0, static_cast<uint32_t>(page.rows()));
+      ASSERT_TRUE(rows);
+      const auto expected = evaluate(*predicate, *rows);
+      ASSERT_EQ(*mask, expected) << to_display(condition.operand);
+      EXPECT_TRUE(!filter->none() || std::ranges::count(expected, 1) == 0);
+    }
+  }
 }
 
 }  // namespace

@@ -64,6 +64,36 @@ TEST(StreamCodec, CodesBitsAndStreamsComeBack) {
   }
 }
 
+TEST(StreamCodec, SlicesAreWhatTheWholeHasThere) {
+  std::mt19937_64 random(test_seed("SlicesAreWhatTheWholeHasThere"));
+  for (int round = 0; round < 200; ++round) {
+    const size_t n = random() % 600;
+    const int bits = 1 + static_cast<int>(random() % 64);
+    std::vector<uint64_t> values(n);
+    for (auto& value : values)
+      value = random() % 7 == 0 ? random() >> (64 - bits) : random() % 5;
+    const auto max_code = static_cast<uint32_t>(random() >> (32 + random() % 32));
+    std::vector<uint32_t> codes(n);
+    for (auto& code : codes)
+      code = static_cast<uint32_t>(random() % (uint64_t{max_code} + 1));
+    std::string bytes;
+    put_ints(bytes, values);
+    put_codes(bytes, codes, max_code);
+    StreamSlice slice{random() % (n + 1), random() % (n + 1)};
+    if (slice.begin > slice.end) std::swap(slice.begin, slice.end);
+    const auto begin = static_cast<std::ptrdiff_t>(slice.begin);
+    const auto end = static_cast<std::ptrdiff_t>(slice.end);
+    ByteReader in(bytes);
+    std::vector<uint64_t> some_values;
+    std::vector<uint32_t> some_codes;
+    ASSERT_TRUE(get_ints(in, some_values, n, slice));
+    ASSERT_TRUE(get_codes(in, some_codes, n, max_code, slice));
+    EXPECT_EQ(some_values, std::vector(values.begin() + begin, values.begin() + end));
+    EXPECT_EQ(some_codes, std::vector(codes.begin() + begin, codes.begin() + end));
+    EXPECT_EQ(in.remaining(), 0u);
+  }
+}
+
 TEST(TextTemplate, StringsComeBack) {
   const std::vector<std::string> texts = {"",
                                           "plain",

@@ -71,6 +71,13 @@ void fill_values(ColumnFiller& filler, const PageColumn& column,
   }
 }
 
+// The column from the first of the rows to the last.
+Expected<PageColumn> read_column(PageReader& page, size_t index,
+                                 const std::vector<uint32_t>& rows) {
+  if (rows.empty()) return page.column(index, 0, 0);
+  return page.column(index, rows.front(), rows.back() + 1);
+}
+
 // The key's value in each resource or scope of the block.
 ValueColumn entity_values(const std::shared_ptr<const SpanBatch>& entities,
                           const AttributeTable& table, size_t count, std::string_view key) {
@@ -90,7 +97,7 @@ Status fill_entity(ColumnFiller& filler, PageReader& page, Field field, const Co
                    const std::vector<uint32_t>& rows) {
   WEFT_ASSIGN(const auto index, page.block().find_field(BlockTable::kSpans, field));
   if (!index) return fail(ErrorCode::kCorrupt, page.block().path() + ": a field is missing");
-  WEFT_ASSIGN(const PageColumn codes, page.column(*index));
+  WEFT_ASSIGN(const PageColumn codes, read_column(page, *index, rows));
   const auto& entities = codes.column->entities;
   ValueColumn values;
   if (column.is_attribute()) {
@@ -107,7 +114,7 @@ Status fill_entity(ColumnFiller& filler, PageReader& page, Field field, const Co
     values.strings = {entities, &entities->strings};
   }
   for (size_t i = 0; i < rows.size(); ++i) {
-    const uint32_t code = codes.codes[rows[i]];
+    const uint32_t code = codes.code(rows[i]);
     if (code == PageColumn::kAbsent || values.types[code] == ValueType::kNone) continue;
     const ValueType type = values.types[code];
     if (type == ValueType::kString || type >= ValueType::kBytes) {
@@ -148,7 +155,7 @@ Expected<ValueColumn> extract_attribute(PageReader& page, const ColumnRef& colum
   WEFT_ASSIGN(const auto indexes, page.block().find_attribute(BlockTable::kSpans, column.key));
   for (size_t index : indexes) {
     if (all->columns[index].type == ValueType::kNone) continue;
-    WEFT_ASSIGN(const PageColumn values, page.column(index));
+    WEFT_ASSIGN(const PageColumn values, read_column(page, index, rows));
     fill_values(filler, values, rows);
   }
   return filler.take();
@@ -162,7 +169,7 @@ Expected<ValueColumn> extract_field(PageReader& page, Field field, ValueType typ
   WEFT_ASSIGN(const auto index, page.block().find_field(BlockTable::kSpans, field));
   std::optional<PageColumn> values;
   if (index) {
-    WEFT_ASSIGN(values, page.column(*index));
+    WEFT_ASSIGN(values, read_column(page, *index, rows));
     fill_values(filler, *values, rows);
   }
   for (size_t i = 0; i < rows.size(); ++i) {
@@ -236,6 +243,117 @@ Expected<ValueColumn> extract_column(PageReader& page, const ColumnRef& column,
     }
     default:
       return extract_slowly(page, column, rows);
+  }
+}
+
+namespace {
+
+std::vector<uint32_t> take_codes(PageColumn& column, const std::vector<uint32_t>& rows) {
+  if (rows.size() == column.codes.size()) return std::move(column.codes);
+  std::vector<uint32_t> out(rows.size());
+  for (size_t i = 0; i < rows.size(); ++i)
+    out[i] = column.code(rows[i]);
+  return out;
+}
+
+// `absent`: what rows without a value in the column have.
+CodedColumn coded(PageColumn column, const std::vector<uint32_t>& rows, StoredValue absent) {
+  CodedColumn out;
+  out.codes = take_codes(column, rows);
+  out.distinct = column.column->meta.dictionary_size;
+  out.value = [loaded = column.column.get(), absent](uint32_t code) {
+    if (code == CodedColumn::kAbsent) return absent;
+    if (!loaded->strings) return StoredValue{loaded->meta.type, loaded->numbers[code], {}};
+    return StoredValue{loaded->meta.type, 0, loaded->strings->at(code + 1)};
+  };
+  out.identity = std::move(column.column);
+  return out;
+}
+
+using MaybeCoded = std::optional<CodedColumn>;
+
+Expected<MaybeCoded> code_field(PageReader& page, Field field, StoredValue absent,
+                                const std::vector<uint32_t>& rows) {
+  WEFT_ASSIGN(const auto index, page.block().find_field(BlockTable::kSpans, field));
+  if (!index) return std::nullopt;
+  WEFT_ASSIGN(const LoadedColumnPtr loaded, page.block().column(*index));
+  if (loaded->meta.encoding != ColumnEncoding::kDictionary) return std::nullopt;
+  WEFT_ASSIGN(PageColumn column, read_column(page, *index, rows));
+  return coded(std::move(column), rows, absent);
+}
+
+Expected<MaybeCoded> code_entity(PageReader& page, Field field, const ColumnRef& column,
+                                 const std::vector<uint32_t>& rows) {
+  WEFT_ASSIGN(const auto index, page.block().find_field(BlockTable::kSpans, field));
+  if (!index) return std::nullopt;
+  WEFT_ASSIGN(PageColumn codes, read_column(page, *index, rows));
+  const auto& entities = codes.column->entities;
+  const ValueColumn values = field == Field::kResource
+                                 ? entity_values(entities, entities->resources.attributes,
+                                                 entities->resources.size(), column.key)
+                                 : entity_values(entities, entities->scopes.attributes,
+                                                 entities->scopes.size(), column.key);
+  CodedColumn out;
+  out.codes = take_codes(codes, rows);
+  out.distinct = static_cast<uint32_t>(values.types.size());
+  out.value = [values](uint32_t code) {
+    if (code == CodedColumn::kAbsent) return StoredValue{};
+    const ValueType type = values.types[code];
+    const bool text = type == ValueType::kString || type >= ValueType::kBytes;
+    return StoredValue{type, values.words[code], text ? values.text(code) : std::string_view()};
+  };
+  out.identity = std::move(codes.column);
+  return out;
+}
+
+Expected<MaybeCoded> code_attribute(PageReader& page, const ColumnRef& column,
+                                    const std::vector<uint32_t>& rows) {
+  WEFT_ASSIGN(const BlockColumns* all, page.block().columns());
+  for (const ColumnMeta& meta : all->columns) {
+    if (meta.table == BlockTable::kSpans && meta.domain == ColumnDomain::kOverflow) {
+      return std::nullopt;
+    }
+  }
+  WEFT_ASSIGN(const auto indexes, page.block().find_attribute(BlockTable::kSpans, column.key));
+  if (indexes.size() != 1) return std::nullopt;
+  const ColumnMeta& meta = all->columns[indexes.front()];
+  if (meta.encoding != ColumnEncoding::kDictionary || meta.type == ValueType::kNone) {
+    return std::nullopt;
+  }
+  WEFT_ASSIGN(PageColumn values, read_column(page, indexes.front(), rows));
+  return coded(std::move(values), rows, {});
+}
+
+}  // namespace
+
+Expected<MaybeCoded> extract_codes(PageReader& page, const ColumnRef& column,
+                                   const std::vector<uint32_t>& rows) {
+  if (column.is_attribute()) {
+    switch (column.scope) {
+      case AttributeScope::kSpan:
+        return code_attribute(page, column, rows);
+      case AttributeScope::kResource:
+        return code_entity(page, Field::kResource, column, rows);
+      case AttributeScope::kInstrumentation:
+        return code_entity(page, Field::kScope, column, rows);
+      default:
+        return std::nullopt;
+    }
+  }
+  // Absent strings are empty, absent numbers 0.
+  constexpr StoredValue kNoText{ValueType::kString, 0, {}};
+  constexpr StoredValue kZero{ValueType::kInt, 0, {}};
+  switch (column.intrinsic) {
+    case Intrinsic::kName:
+      return code_field(page, Field::kName, kNoText, rows);
+    case Intrinsic::kStatusMessage:
+      return code_field(page, Field::kStatusMessage, kNoText, rows);
+    case Intrinsic::kKind:
+      return code_field(page, Field::kKind, kZero, rows);
+    case Intrinsic::kStatusCode:
+      return code_field(page, Field::kStatusCode, kZero, rows);
+    default:
+      return std::nullopt;
   }
 }
 

@@ -62,103 +62,230 @@ Expected<const std::vector<uint32_t>*> PageReader::classes(BlockTable table) {
   return &*known;
 }
 
+Expected<const std::vector<uint32_t>*> PageReader::class_counts(BlockTable table) {
+  auto& known = class_counts_[static_cast<size_t>(table)];
+  if (known.empty()) {
+    WEFT_ASSIGN(const BlockColumns* columns, block_.columns());
+    WEFT_ASSIGN(const auto* class_of, classes(table));
+    known.assign(columns->classes[static_cast<size_t>(table)], 0);
+    for (uint32_t c : *class_of)
+      ++known[c];
+  }
+  return &known;
+}
+
+// What the classes and the chunk say of which rows have a value.
+struct PageReader::ColumnRows {
+  std::vector<uint32_t> codes;  // of the window, as PageColumn has them
+  uint64_t present_before = 0;  // rows with a value before the window
+  uint64_t present_within = 0;  // and in it
+  uint64_t present = 0;         // in the whole page
+};
+
+// Reads presence bits and codes. Only the window's rows are written; those before it are counted,
+// since bits and codes lie there for all rows of the page.
+Expected<PageReader::ColumnRows> PageReader::find_rows(const LoadedColumn& column, ByteReader& in,
+                                                       const std::vector<uint32_t>& class_of,
+                                                       uint32_t begin, uint32_t end) {
+  using Presence = ClassValue::Presence;
+  constexpr uint32_t kPending = PageColumn::kAbsent - 1;
+  ColumnRows out;
+  const bool number = column.meta.encoding == ColumnEncoding::kNumber;
+  // What follows from the operation has no bytes here.
+  const bool follows = !number && std::ranges::all_of(column.classes, [](const ClassValue& value) {
+    return value.presence == Presence::kAlways && value.code != ClassValue::kVaries;
+  });
+  if (follows) {
+    out.codes.resize(end - begin);
+    for (size_t row = begin; row < end; ++row)
+      out.codes[row - begin] = column.classes[class_of[row]].code;
+    out.present_before = begin;
+    out.present_within = end - begin;
+    out.present = class_of.size();
+    return out;
+  }
+  WEFT_ASSIGN(const auto* counts, class_counts(column.meta.table));
+  uint64_t always = 0;
+  uint64_t always_varying = 0;
+  uint64_t maybe = 0;
+  uint64_t maybe_varying = 0;
+  for (size_t c = 0; c < counts->size(); ++c) {
+    const ClassValue& value = column.classes[c];
+    const uint64_t varying = !number && value.code == ClassValue::kVaries ? (*counts)[c] : 0;
+    if (value.presence == Presence::kAlways) {
+      always += (*counts)[c];
+      always_varying += varying;
+    } else if (value.presence == Presence::kMaybe) {
+      maybe += (*counts)[c];
+      maybe_varying += varying;
+    }
+  }
+  std::vector<uint8_t> bits;
+  if (!get_bits(in, bits, maybe)) return bad("presence");
+  uint64_t set = 0;
+  for (uint8_t bit : bits)
+    set += bit;
+  bits.push_back(0);  // the row behind the last maybe may look at it
+  out.present = always + set;
+
+  size_t next_bit = 0;
+  // Calls each(row, whether it has a value, its class's value).
+  const auto walk = [&](size_t first, size_t last, auto&& each) {
+    for (size_t row = first; row < last; ++row) {
+      const ClassValue& value = column.classes[class_of[row]];
+      const auto is_maybe = static_cast<uint8_t>(value.presence == Presence::kMaybe);
+      const auto is_always = static_cast<uint8_t>(value.presence == Presence::kAlways);
+      const uint8_t present = is_always | (is_maybe & bits[next_bit]);
+      next_bit += is_maybe;
+      each(row, present, value);
+    }
+  };
+  const auto varies = [number](uint8_t present, const ClassValue& value) {
+    return static_cast<uint64_t>(present & static_cast<uint8_t>(!number) &
+                                 static_cast<uint8_t>(value.code == ClassValue::kVaries));
+  };
+  uint64_t varying_before = 0;
+  if (always == class_of.size() && (always_varying == 0 || always_varying == always)) {
+    out.present_before = begin;
+    varying_before = always_varying == 0 ? 0 : begin;
+  } else {
+    walk(0, begin, [&](size_t, uint8_t present, const ClassValue& value) {
+      out.present_before += present;
+      varying_before += varies(present, value);
+    });
+  }
+  uint64_t varying_within = 0;
+  out.codes.resize(end - begin);
+  walk(begin, end, [&](size_t row, uint8_t present, const ClassValue& value) {
+    const uint32_t code = number ? 0 : value.code == ClassValue::kVaries ? kPending : value.code;
+    out.codes[row - begin] = present != 0 ? code : PageColumn::kAbsent;
+    out.present_within += present;
+    varying_within += varies(present, value);
+  });
+  if (varying_within == 0) return out;
+  uint64_t varying = always_varying;
+  if (maybe_varying == maybe) {
+    varying += set;
+  } else if (maybe_varying > 0) {
+    varying = varying_before + varying_within;
+    walk(end, class_of.size(), [&](size_t, uint8_t present, const ClassValue& value) {
+      varying += varies(present, value);
+    });
+  }
+  std::vector<uint32_t> codes;
+  if (!get_codes(in, codes, varying, column.meta.dictionary_size - 1,
+                 {varying_before, varying_before + varying_within})) {
+    return bad("codes");
+  }
+  codes.push_back(0);
+  size_t next = 0;
+  for (uint32_t& code : out.codes) {
+    const bool pending = code == kPending;
+    code = pending ? codes[next] : code;
+    next += static_cast<size_t>(pending);
+  }
+  return out;
+}
+
 Expected<PageColumn> PageReader::column(size_t index, uint32_t begin, uint32_t end) {
   PageColumn out;
   WEFT_ASSIGN(out.column, block_.column(index));
   const LoadedColumn& column = *out.column;
   WEFT_ASSIGN(const auto* class_of, classes(column.meta.table));
-  const size_t n = class_of->size();
-  out.codes.assign(n, PageColumn::kAbsent);
-  size_t maybe = 0;
-  size_t always = 0;
-  for (uint32_t c : *class_of) {
-    maybe += column.classes[c].presence == ClassValue::Presence::kMaybe;
-    always += column.classes[c].presence == ClassValue::Presence::kAlways;
-  }
-  if (maybe + always == 0) {
-    if (column.meta.encoding != ColumnEncoding::kDictionary) out.words.assign(n, 0);
-    out.texts = std::make_shared<StringPool>();
-    return out;
-  }
+  end = std::min(end, static_cast<uint32_t>(class_of->size()));
+  begin = std::min(begin, end);
+  const bool text = column.meta.encoding == ColumnEncoding::kText;
   WEFT_ASSIGN(const std::string bytes, block_.chunk(column, page_));
   bytes_read_ += bytes.size();
   ByteReader in(bytes);
-  std::vector<uint8_t> bits;
-  if (!get_bits(in, bits, maybe)) return bad("presence");
-  // Codes by class; those that vary are filled in below.
-  size_t next_bit = 0;
-  size_t varying = 0;
-  size_t present = 0;
-  constexpr uint32_t kPending = PageColumn::kAbsent - 1;
-  const bool number = column.meta.encoding == ColumnEncoding::kNumber;
-  for (size_t row = 0; row < n; ++row) {
-    const ClassValue& value = column.classes[(*class_of)[row]];
-    if (value.presence == ClassValue::Presence::kNever) continue;
-    if (value.presence == ClassValue::Presence::kMaybe && bits[next_bit++] == 0) continue;
-    ++present;
-    if (number) {
-      out.codes[row] = 0;
-    } else if (value.code == ClassValue::kVaries) {
-      out.codes[row] = kPending;
-      ++varying;
-    } else {
-      out.codes[row] = value.code;
-    }
-  }
-  if (number) {
+  // Variables lie one behind the other: strings before the window have to be stepped over.
+  WEFT_ASSIGN(ColumnRows rows, find_rows(column, in, *class_of, text ? 0 : begin, end));
+  out.first_row = begin;
+  if (column.meta.encoding == ColumnEncoding::kNumber) {
     std::vector<uint64_t> numbers;
-    if (!get_ints(in, numbers, present)) return bad("numbers");
-    out.words.assign(n, 0);
-    size_t next = 0;
-    for (size_t row = 0; row < n; ++row) {
-      if (out.present(row)) out.words[row] = numbers[next++];
+    const uint64_t first = rows.present_before;
+    if (!get_ints(in, numbers, rows.present, {first, first + rows.present_within})) {
+      return bad("numbers");
     }
+    if (rows.present_within == rows.codes.size()) {
+      out.words = std::move(numbers);
+    } else {
+      numbers.push_back(0);
+      out.words.resize(rows.codes.size());
+      size_t next = 0;
+      for (size_t i = 0; i < rows.codes.size(); ++i) {
+        const bool present = rows.codes[i] != PageColumn::kAbsent;
+        out.words[i] = present ? numbers[next] : 0;
+        next += static_cast<size_t>(present);
+      }
+    }
+    out.codes = std::move(rows.codes);
     return out;
   }
-  std::vector<uint32_t> codes;
-  if (present == 0) {
-    if (column.meta.encoding == ColumnEncoding::kText) out.words.assign(n, 0);
-    out.texts = std::make_shared<StringPool>();
+  if (!text) {
+    out.codes = std::move(rows.codes);
     return out;
   }
-  if (varying > 0 && !get_codes(in, codes, varying, column.meta.dictionary_size - 1)) {
-    return bad("codes");
-  }
-  if (varying > 0) {
-    size_t next = 0;
-    for (uint32_t& code : out.codes) {
-      if (code == kPending) code = codes[next++];
-    }
-  }
-  if (column.meta.encoding != ColumnEncoding::kText) return out;
 
-  TemplateVariables variables;
-  if (!get_variables(in, variables, present, kMaxPageTextBytes)) return bad("text");
   auto texts = std::make_shared<StringPool>();
-  const size_t last = std::min<size_t>(n, end);
-  const size_t wanted = std::min(present, last - std::min<size_t>(begin, last));
+  out.codes.assign(rows.codes.begin() + begin, rows.codes.end());
+  out.words.assign(end - begin, 0);
+  if (rows.present_within == 0) {
+    out.texts = std::move(texts);
+    return out;
+  }
+  TemplateVariables variables;
+  if (!get_variables(in, variables, rows.present, kMaxPageTextBytes)) return bad("text");
+  const auto wanted = std::min<size_t>(rows.present_within, end - begin);
   texts->reserve(wanted, wanted * 32);
-  out.words.assign(n, 0);
   TemplateJoiner joiner(variables);
   std::vector<std::optional<TemplateNeeds>> needs(begin > 0 ? column.strings->size() : 0);
-  std::string text;
-  for (size_t row = 0; row < last; ++row) {
-    if (!out.present(row)) continue;
+  std::string string;
+  for (size_t row = 0; row < end; ++row) {
+    const uint32_t code = rows.codes[row];
+    if (code == PageColumn::kAbsent) continue;
+    const std::string_view skeleton = column.strings->at(code + 1);
     if (row < begin) {
-      const size_t skeleton = size_t{out.codes[row]} + 1;
-      if (!needs[skeleton])
-        needs[skeleton] = template_needs(column.strings->at(out.codes[row] + 1));
-      if (!joiner.skip(*needs[skeleton])) return bad("text");
+      auto& passed = needs[size_t{code} + 1];
+      if (!passed) passed = template_needs(skeleton);
+      if (!joiner.skip(*passed)) return bad("text");
       continue;
     }
-    if (!joiner.join(column.strings->at(out.codes[row] + 1), text) ||
-        text.size() > StringPool::kMaxBytes - texts->arena_bytes()) {
+    if (!joiner.join(skeleton, string) ||
+        string.size() > StringPool::kMaxBytes - texts->arena_bytes()) {
       return bad("text");
     }
-    out.words[row] = texts->add(text);
+    out.words[row - begin] = texts->add(string);
   }
   out.texts = std::move(texts);
   return out;
+}
+
+Expected<std::vector<PageReader::TextMatch>> PageReader::match_text(size_t index,
+                                                                    const TextProbe& text) {
+  WEFT_ASSIGN(const LoadedColumnPtr column, block_.column(index));
+  WEFT_ASSIGN(const auto* class_of, classes(column->meta.table));
+  const auto n = static_cast<uint32_t>(class_of->size());
+  WEFT_ASSIGN(const std::string bytes, block_.chunk(*column, page_));
+  bytes_read_ += bytes.size();
+  ByteReader in(bytes);
+  WEFT_ASSIGN(const ColumnRows rows, find_rows(*column, in, *class_of, 0, n));
+  std::vector<TextMatch> matches(n);
+  bool possible = false;
+  for (size_t row = 0; row < n; ++row) {
+    const uint32_t code = rows.codes[row];
+    matches[row] = code == PageColumn::kAbsent ? TextMatch::kAbsent : TextMatch::kOther;
+    possible |= text.may_be(code);
+  }
+  if (!possible) return matches;
+  TemplateVariables variables;
+  if (!get_variables(in, variables, rows.present, kMaxPageTextBytes)) return bad("text");
+  if (text.may_be_among(variables) &&
+      !text.find(rows.codes, PageColumn::kAbsent, variables,
+                 [&](size_t row) { matches[row] = TextMatch::kSame; })) {
+    return bad("text");
+  }
+  return matches;
 }
 
 template <typename Id>

@@ -8,24 +8,29 @@
 #include <vector>
 
 #include "store/block.h"
+#include "store/bytes.h"
+#include "store/text_probe.h"
 
 namespace weft::store {
 
-// The values of one column for all rows of a page's table.
+// The values of one column for a run of rows of a page's table. Rows are counted from the page's
+// first one.
 struct PageColumn {
   static constexpr uint32_t kAbsent = UINT32_MAX;
   LoadedColumnPtr column;
+  uint32_t first_row = 0;
   // One a row: kAbsent, or the code in the dictionary (kText: of the template; kNumber: 0).
   std::vector<uint32_t> codes;
-  // kNumber: one a row. kText: the id in `texts`, one a row (of those asked for).
+  // kNumber: one a row. kText: the id in `texts`, one a row.
   std::vector<uint64_t> words;
   std::shared_ptr<const StringPool> texts;  // kText
 
-  bool present(size_t row) const { return codes[row] != kAbsent; }
+  uint32_t code(size_t row) const { return codes[row - first_row]; }
+  bool present(size_t row) const { return code(row) != kAbsent; }
   // As columns of a SpanBatch keep it; for string-like types an id in strings().
   uint64_t word(size_t row) const {
-    if (column->meta.encoding != ColumnEncoding::kDictionary) return words[row];
-    return column->strings ? uint64_t{codes[row]} + 1 : column->numbers[codes[row]];
+    if (column->meta.encoding != ColumnEncoding::kDictionary) return words[row - first_row];
+    return column->strings ? uint64_t{code(row)} + 1 : column->numbers[code(row)];
   }
   const std::shared_ptr<const StringPool>& strings() const {
     return column->meta.encoding == ColumnEncoding::kText ? texts : column->strings;
@@ -47,9 +52,12 @@ class PageReader {
 
   // References stay valid as long as the reader lives.
   Expected<const std::vector<uint32_t>*> classes(BlockTable table);
-  // Rows of [begin, end) alone are sure to be filled in: of near-unique strings, which are costly
-  // to put together, no others are.
+  // The rows [begin, end), as far as the table has them.
   Expected<PageColumn> column(size_t index, uint32_t begin = 0, uint32_t end = UINT32_MAX);
+  // What each row has in a column of near-unique strings (kText): no value, another one, or the
+  // probe's. The strings are not put together.
+  enum class TextMatch : uint8_t { kAbsent, kOther, kSame };
+  Expected<std::vector<TextMatch>> match_text(size_t index, const TextProbe& text);
   Expected<const std::vector<TraceId>*> trace_ids();
   // Traces' first rows within the page; one entry more than there are traces.
   Expected<const std::vector<uint32_t>*> trace_begin();
@@ -77,6 +85,11 @@ class PageReader {
   Expected<SpanBatch> read_rows(uint32_t begin, uint32_t end, const Wanted& wanted = nullptr);
 
  private:
+  struct ColumnRows;
+  Expected<ColumnRows> find_rows(const LoadedColumn& column, ByteReader& in,
+                                 const std::vector<uint32_t>& class_of, uint32_t begin,
+                                 uint32_t end);
+  Expected<const std::vector<uint32_t>*> class_counts(BlockTable table);
   Expected<std::string> special(BlockTable table, Field field);
   Status load_shape();
   std::unexpected<Error> bad(const char* what) const;
@@ -87,6 +100,7 @@ class PageReader {
   size_t page_;
   uint64_t bytes_read_ = 0;
   std::optional<std::vector<uint32_t>> classes_[kBlockTables];
+  std::vector<uint32_t> class_counts_[kBlockTables];  // rows of each class
   std::optional<std::vector<TraceId>> trace_ids_;
   std::optional<std::vector<uint32_t>> trace_begin_;
   std::vector<uint64_t> trace_starts_;

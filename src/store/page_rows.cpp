@@ -295,7 +295,7 @@ Status RowsReader::read_entities(const PageColumn& column, Window window) {
   std::vector<uint32_t>& out = resource ? batch_.resource : batch_.scope;
   for (uint32_t row = window.begin; row < window.end; ++row) {
     if (!column.present(row)) return fail(ErrorCode::kCorrupt, "a span has no resource or scope");
-    const uint32_t code = column.codes[row];
+    const uint32_t code = column.code(row);
     const size_t next = resource ? batch_.resources.size() : batch_.scopes.size();
     const auto [at, is_new] = rows.try_emplace(code, static_cast<uint32_t>(next));
     if (is_new) {

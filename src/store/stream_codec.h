@@ -23,10 +23,19 @@ bool get_stream(ByteReader& in, std::string& data, uint64_t max_bytes);
 void put_ints(std::string& out, std::span<const uint64_t> values);
 // Exactly `count` numbers, or false.
 bool get_ints(ByteReader& in, std::vector<uint64_t>& values, uint64_t count);
+// Which of a stream's numbers are wanted: [begin, end).
+struct StreamSlice {
+  uint64_t begin = 0;
+  uint64_t end = 0;
+};
+// Those of the slice alone, of `count` that there are.
+bool get_ints(ByteReader& in, std::vector<uint64_t>& values, uint64_t count, StreamSlice slice);
 
 // Dictionary codes: planes of the bytes that max_code needs.
 void put_codes(std::string& out, std::span<const uint32_t> codes, uint32_t max_code);
 bool get_codes(ByteReader& in, std::vector<uint32_t>& codes, uint64_t count, uint32_t max_code);
+bool get_codes(ByteReader& in, std::vector<uint32_t>& codes, uint64_t count, uint32_t max_code,
+               StreamSlice slice);
 
 // Bits, one byte each (0 or 1) in memory.
 void put_bits(std::string& out, std::span<const uint8_t> bits);

@@ -572,4 +572,19 @@ bool TemplateJoiner::skip(const TemplateNeeds& needs) {
   return true;
 }
 
+bool TemplateJoiner::next_is(const TemplateNeeds& needs, const TemplateVariables& wanted) const {
+  if (needs.raws > 0) return next_raw_is(wanted.raw);
+  for (uint32_t i = 0; i < needs.ints; ++i) {
+    const auto& ints = variables_.ints[i];
+    if (next_int_[i] >= ints.size() || ints[next_int_[i]] != wanted.ints[i].front()) return false;
+  }
+  return variables_.binary.compare(next_binary_, needs.binary_bytes, wanted.binary) == 0;
+}
+
+bool TemplateJoiner::next_raw_is(std::string_view text) const {
+  return next_raw_ < variables_.raw_lengths.size() &&
+         variables_.raw_lengths[next_raw_] == text.size() &&
+         variables_.raw.compare(next_raw_byte_, text.size(), text) == 0;
+}
+
 }  // namespace weft::store

@@ -36,7 +36,8 @@ struct TemplateVariables {
   void clear();
 };
 
-// Splits `text`: the template into `skeleton`, its variables appended to `variables`.
+// Splits `text`: the template into `skeleton`, its variables appended to `variables`. How a string
+// is split belongs to the format: readers look for a string by its template and variables.
 void split_template(std::string_view text, std::string& skeleton, TemplateVariables& variables);
 // The template of all strings that have no other.
 inline constexpr std::string_view kRawTemplate = "\x05";
@@ -64,6 +65,11 @@ class TemplateJoiner {
   bool join(std::string_view skeleton, std::string& text);
   // Passes over a string that nobody wants. False as of join.
   bool skip(const TemplateNeeds& needs);
+  // Whether the next string, whose template has these needs, has the variables of `wanted` (of one
+  // string). Nothing is passed over.
+  bool next_is(const TemplateNeeds& needs, const TemplateVariables& wanted) const;
+  // Whether the next string, which is kept whole, is `text`.
+  bool next_raw_is(std::string_view text) const;
 
  private:
   const TemplateVariables& variables_;

@@ -28,6 +28,9 @@ constexpr std::array kQuestions = {
              "{ span.http.response.status_code = 500 }", 50, false},
     Question{"search by attribute, value not there", "/api/v1/search",
              "{ span.user.id = \"u-nobody\" }", 50},
+    // Of the shape of those that are there: no dictionary rules it out.
+    Question{"search by attribute, near-unique, not there", "/api/v1/search",
+             "{ span.user.id = \"u-1234567\" }", 50},
     Question{"search by attribute, rare (whole store)", "/api/v1/search",
              "{ span.http.response.status_code = 500 && duration > 1h }", 50},
     Question{"search, two attributes, none together (all)", "/api/v1/search",
