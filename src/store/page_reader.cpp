@@ -62,16 +62,22 @@ Expected<const std::vector<uint32_t>*> PageReader::classes(BlockTable table) {
   return &*known;
 }
 
-Expected<const std::vector<uint32_t>*> PageReader::class_counts(BlockTable table) {
+Expected<const PageReader::ClassCounts*> PageReader::class_counts(BlockTable table, uint32_t end) {
   auto& known = class_counts_[static_cast<size_t>(table)];
-  if (known.empty()) {
-    WEFT_ASSIGN(const BlockColumns* columns, block_.columns());
-    WEFT_ASSIGN(const auto* class_of, classes(table));
-    known.assign(columns->classes[static_cast<size_t>(table)], 0);
-    for (uint32_t c : *class_of)
-      ++known[c];
+  for (const ClassCounts& counts : known) {
+    if (counts.end == end) return &counts;
   }
-  return &known;
+  WEFT_ASSIGN(const BlockColumns* columns, block_.columns());
+  WEFT_ASSIGN(const auto* class_of, classes(table));
+  std::vector<uint32_t> rows(columns->classes[static_cast<size_t>(table)], 0);
+  for (size_t row = 0; row < end; ++row)
+    ++rows[(*class_of)[row]];
+  ClassCounts counts{.end = end, .rows = {}};
+  for (uint32_t c = 0; c < rows.size(); ++c) {
+    if (rows[c] != 0) counts.rows.emplace_back(c, rows[c]);
+  }
+  known.push_front(std::move(counts));
+  return &known.front();
 }
 
 // What the classes and the chunk say of which rows have a value.
@@ -80,6 +86,8 @@ struct PageReader::ColumnRows {
   uint64_t present_before = 0;  // rows with a value before the window
   uint64_t present_within = 0;  // and in it
   uint64_t present = 0;         // in the whole page
+  // kText: how many strings of each template lie before the window.
+  std::vector<uint64_t> templates_before;
 };
 
 // Reads presence bits and codes. Only the window's rows are written; those before it are counted,
@@ -91,10 +99,12 @@ Expected<PageReader::ColumnRows> PageReader::find_rows(const LoadedColumn& colum
   constexpr uint32_t kPending = PageColumn::kAbsent - 1;
   ColumnRows out;
   const bool number = column.meta.encoding == ColumnEncoding::kNumber;
+  const bool text = column.meta.encoding == ColumnEncoding::kText;
   // What follows from the operation has no bytes here.
-  const bool follows = !number && std::ranges::all_of(column.classes, [](const ClassValue& value) {
-    return value.presence == Presence::kAlways && value.code != ClassValue::kVaries;
-  });
+  const bool follows =
+      !number && !text && std::ranges::all_of(column.classes, [](const ClassValue& value) {
+        return value.presence == Presence::kAlways && value.code != ClassValue::kVaries;
+      });
   if (follows) {
     out.codes.resize(end - begin);
     for (size_t row = begin; row < end; ++row)
@@ -104,29 +114,45 @@ Expected<PageReader::ColumnRows> PageReader::find_rows(const LoadedColumn& colum
     out.present = class_of.size();
     return out;
   }
-  WEFT_ASSIGN(const auto* counts, class_counts(column.meta.table));
-  uint64_t always = 0;
-  uint64_t always_varying = 0;
-  uint64_t maybe = 0;
-  uint64_t maybe_varying = 0;
-  for (size_t c = 0; c < counts->size(); ++c) {
-    const ClassValue& value = column.classes[c];
-    const uint64_t varying = !number && value.code == ClassValue::kVaries ? (*counts)[c] : 0;
-    if (value.presence == Presence::kAlways) {
-      always += (*counts)[c];
-      always_varying += varying;
-    } else if (value.presence == Presence::kMaybe) {
-      maybe += (*counts)[c];
-      maybe_varying += varying;
+  // What the classes alone say of the rows before `last`.
+  struct Sums {
+    uint64_t always = 0;
+    uint64_t always_varying = 0;
+    uint64_t maybe = 0;
+    uint64_t maybe_varying = 0;
+  };
+  const auto sum_classes = [&](uint32_t last) -> Expected<Sums> {
+    WEFT_ASSIGN(const ClassCounts* counts, class_counts(column.meta.table, last));
+    Sums sums;
+    for (const auto& [c, rows] : counts->rows) {
+      const ClassValue& value = column.classes[c];
+      const uint64_t varying = !number && value.code == ClassValue::kVaries ? rows : 0;
+      if (value.presence == Presence::kAlways) {
+        sums.always += rows;
+        sums.always_varying += varying;
+      } else if (value.presence == Presence::kMaybe) {
+        sums.maybe += rows;
+        sums.maybe_varying += varying;
+      }
     }
-  }
+    return sums;
+  };
+  const auto n = static_cast<uint32_t>(class_of.size());
+  WEFT_ASSIGN(const Sums all, sum_classes(n));
+  WEFT_ASSIGN(const Sums before, sum_classes(begin));
   std::vector<uint8_t> bits;
-  if (!get_bits(in, bits, maybe)) return bad("presence");
-  uint64_t set = 0;
-  for (uint8_t bit : bits)
-    set += bit;
+  if (!get_bits(in, bits, all.maybe)) return bad("presence");
+  const auto count_bits = [&](uint64_t last) {
+    uint64_t set = 0;
+    for (size_t i = 0; i < last; ++i)
+      set += bits[i];
+    return set;
+  };
+  const uint64_t set = count_bits(all.maybe);
+  const uint64_t set_before = count_bits(before.maybe);
   bits.push_back(0);  // the row behind the last maybe may look at it
-  out.present = always + set;
+  out.present = all.always + set;
+  out.present_before = before.always + set_before;
 
   size_t next_bit = 0;
   // Calls each(row, whether it has a value, its class's value).
@@ -144,16 +170,20 @@ Expected<PageReader::ColumnRows> PageReader::find_rows(const LoadedColumn& colum
     return static_cast<uint64_t>(present & static_cast<uint8_t>(!number) &
                                  static_cast<uint8_t>(value.code == ClassValue::kVaries));
   };
-  uint64_t varying_before = 0;
-  if (always == class_of.size() && (always_varying == 0 || always_varying == always)) {
-    out.present_before = begin;
-    varying_before = always_varying == 0 ? 0 : begin;
-  } else {
-    walk(0, begin, [&](size_t, uint8_t present, const ClassValue& value) {
-      out.present_before += present;
-      varying_before += varies(present, value);
+  // Rows with a code: the bits alone say how many when all maybe rows vary, or none.
+  const auto count_varying = [&](const Sums& sums, uint64_t set_bits, size_t last) {
+    if (sums.maybe_varying == 0) return sums.always_varying;
+    if (sums.maybe_varying == sums.maybe) return sums.always_varying + set_bits;
+    uint64_t varying = 0;
+    next_bit = 0;
+    walk(0, last, [&](size_t, uint8_t present, const ClassValue& value) {
+      varying += varies(present, value);
     });
-  }
+    return varying;
+  };
+  const uint64_t varying = count_varying(all, set, n);
+  const uint64_t varying_before = count_varying(before, set_before, begin);
+  next_bit = before.maybe;
   uint64_t varying_within = 0;
   out.codes.resize(end - begin);
   walk(begin, end, [&](size_t row, uint8_t present, const ClassValue& value) {
@@ -162,23 +192,35 @@ Expected<PageReader::ColumnRows> PageReader::find_rows(const LoadedColumn& colum
     out.present_within += present;
     varying_within += varies(present, value);
   });
-  if (varying_within == 0) return out;
-  uint64_t varying = always_varying;
-  if (maybe_varying == maybe) {
-    varying += set;
-  } else if (maybe_varying > 0) {
-    varying = varying_before + varying_within;
-    walk(end, class_of.size(), [&](size_t, uint8_t present, const ClassValue& value) {
-      varying += varies(present, value);
-    });
-  }
+  if (varying_within == 0 && !text) return out;
+  // Variables lie behind all codes, so those of a column of texts are stepped over in any case.
   std::vector<uint32_t> codes;
-  if (!get_codes(in, codes, varying, column.meta.dictionary_size - 1,
-                 {varying_before, varying_before + varying_within})) {
+  const uint64_t first = text ? 0 : varying_before;
+  if (varying > 0 && !get_codes(in, codes, varying, column.meta.dictionary_size - 1,
+                                {first, varying_before + varying_within})) {
     return bad("codes");
   }
+  size_t next = text ? varying_before : 0;
+  if (text && begin > 0) {
+    WEFT_ASSIGN(const ClassCounts* counts, class_counts(column.meta.table, begin));
+    out.templates_before.assign(column.meta.dictionary_size, 0);
+    for (size_t i = 0; i < next; ++i)
+      ++out.templates_before[codes[i]];
+    bool some_maybe = false;
+    for (const auto& [c, rows] : counts->rows) {
+      const ClassValue& value = column.classes[c];
+      if (value.code == ClassValue::kVaries) continue;
+      if (value.presence == Presence::kAlways) out.templates_before[value.code] += rows;
+      some_maybe |= value.presence == Presence::kMaybe;
+    }
+    next_bit = 0;
+    walk(0, some_maybe ? begin : 0, [&](size_t, uint8_t present, const ClassValue& value) {
+      const bool counted =
+          value.presence == Presence::kMaybe && value.code != ClassValue::kVaries && present != 0;
+      if (counted) ++out.templates_before[value.code];
+    });
+  }
   codes.push_back(0);
-  size_t next = 0;
   for (uint32_t& code : out.codes) {
     const bool pending = code == kPending;
     code = pending ? codes[next] : code;
@@ -198,8 +240,7 @@ Expected<PageColumn> PageReader::column(size_t index, uint32_t begin, uint32_t e
   WEFT_ASSIGN(const std::string bytes, block_.chunk(column, page_));
   bytes_read_ += bytes.size();
   ByteReader in(bytes);
-  // Variables lie one behind the other: strings before the window have to be stepped over.
-  WEFT_ASSIGN(ColumnRows rows, find_rows(column, in, *class_of, text ? 0 : begin, end));
+  WEFT_ASSIGN(ColumnRows rows, find_rows(column, in, *class_of, begin, end));
   out.first_row = begin;
   if (column.meta.encoding == ColumnEncoding::kNumber) {
     std::vector<uint64_t> numbers;
@@ -228,34 +269,29 @@ Expected<PageColumn> PageReader::column(size_t index, uint32_t begin, uint32_t e
   }
 
   auto texts = std::make_shared<StringPool>();
-  out.codes.assign(rows.codes.begin() + begin, rows.codes.end());
   out.words.assign(end - begin, 0);
+  out.codes = std::move(rows.codes);
   if (rows.present_within == 0) {
     out.texts = std::move(texts);
     return out;
   }
   TemplateVariables variables;
   if (!get_variables(in, variables, rows.present, kMaxPageTextBytes)) return bad("text");
-  const auto wanted = std::min<size_t>(rows.present_within, end - begin);
-  texts->reserve(wanted, wanted * 32);
+  texts->reserve(rows.present_within, rows.present_within * 32);
   TemplateJoiner joiner(variables);
-  std::vector<std::optional<TemplateNeeds>> needs(begin > 0 ? column.strings->size() : 0);
+  for (uint32_t code = 0; code < rows.templates_before.size(); ++code) {
+    const uint64_t strings = rows.templates_before[code];
+    if (strings == 0) continue;
+    if (!joiner.skip(template_needs(column.strings->at(code + 1)), strings)) return bad("text");
+  }
   std::string string;
-  for (size_t row = 0; row < end; ++row) {
-    const uint32_t code = rows.codes[row];
-    if (code == PageColumn::kAbsent) continue;
-    const std::string_view skeleton = column.strings->at(code + 1);
-    if (row < begin) {
-      auto& passed = needs[size_t{code} + 1];
-      if (!passed) passed = template_needs(skeleton);
-      if (!joiner.skip(*passed)) return bad("text");
-      continue;
-    }
-    if (!joiner.join(skeleton, string) ||
+  for (size_t i = 0; i < out.codes.size(); ++i) {
+    if (out.codes[i] == PageColumn::kAbsent) continue;
+    if (!joiner.join(column.strings->at(out.codes[i] + 1), string) ||
         string.size() > StringPool::kMaxBytes - texts->arena_bytes()) {
       return bad("text");
     }
-    out.words[row - begin] = texts->add(string);
+    out.words[i] = texts->add(string);
   }
   out.texts = std::move(texts);
   return out;

@@ -2,9 +2,11 @@
 // trace look-ups, export and merging use it. One thread each.
 #pragma once
 
+#include <forward_list>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "store/block.h"
@@ -89,7 +91,12 @@ class PageReader {
   Expected<ColumnRows> find_rows(const LoadedColumn& column, ByteReader& in,
                                  const std::vector<uint32_t>& class_of, uint32_t begin,
                                  uint32_t end);
-  Expected<const std::vector<uint32_t>*> class_counts(BlockTable table);
+  // How many of the rows before `end` are of each class that occurs.
+  struct ClassCounts {
+    uint32_t end = 0;
+    std::vector<std::pair<uint32_t, uint32_t>> rows;
+  };
+  Expected<const ClassCounts*> class_counts(BlockTable table, uint32_t end);
   Expected<std::string> special(BlockTable table, Field field);
   Status load_shape();
   std::unexpected<Error> bad(const char* what) const;
@@ -100,7 +107,7 @@ class PageReader {
   size_t page_;
   uint64_t bytes_read_ = 0;
   std::optional<std::vector<uint32_t>> classes_[kBlockTables];
-  std::vector<uint32_t> class_counts_[kBlockTables];  // rows of each class
+  std::forward_list<ClassCounts> class_counts_[kBlockTables];
   std::optional<std::vector<TraceId>> trace_ids_;
   std::optional<std::vector<uint32_t>> trace_begin_;
   std::vector<uint64_t> trace_starts_;

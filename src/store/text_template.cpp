@@ -554,17 +554,18 @@ TemplateNeeds template_needs(std::string_view skeleton) {
   return out;
 }
 
-bool TemplateJoiner::skip(const TemplateNeeds& needs) {
-  if (needs.ints > kMaxTemplateInts ||
-      needs.binary_bytes > variables_.binary.size() - next_binary_) {
+bool TemplateJoiner::skip(const TemplateNeeds& needs, uint64_t strings) {
+  // No page has 2^32 strings.
+  if (needs.ints > kMaxTemplateInts || strings > UINT32_MAX ||
+      needs.binary_bytes * strings > variables_.binary.size() - next_binary_ ||
+      needs.raws * strings > variables_.raw_lengths.size() - next_raw_) {
     return false;
   }
   // join() looks at the integers' ends itself.
   for (uint32_t i = 0; i < needs.ints; ++i)
-    ++next_int_[i];
-  next_binary_ += needs.binary_bytes;
-  for (uint32_t i = 0; i < needs.raws; ++i) {
-    if (next_raw_ >= variables_.raw_lengths.size()) return false;
+    next_int_[i] += strings;
+  next_binary_ += needs.binary_bytes * strings;
+  for (uint64_t i = 0; i < needs.raws * strings; ++i) {
     const uint64_t length = variables_.raw_lengths[next_raw_++];
     if (length > variables_.raw.size() - next_raw_byte_) return false;
     next_raw_byte_ += length;

@@ -63,8 +63,8 @@ class TemplateJoiner {
   explicit TemplateJoiner(const TemplateVariables& variables) : variables_(variables) {}
   // False when the variables have run out (damage). `text` is replaced.
   bool join(std::string_view skeleton, std::string& text);
-  // Passes over a string that nobody wants. False as of join.
-  bool skip(const TemplateNeeds& needs);
+  // Passes over strings of one template that nobody wants. False as of join.
+  bool skip(const TemplateNeeds& needs, uint64_t strings = 1);
   // Whether the next string, whose template has these needs, has the variables of `wanted` (of one
   // string). Nothing is passed over.
   bool next_is(const TemplateNeeds& needs, const TemplateVariables& wanted) const;
