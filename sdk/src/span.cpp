@@ -198,30 +198,35 @@ class ShortAttribute {
   std::uint32_t signature_ = 0;
 };
 
-inline void append_string(Record* r, std::string_view key, std::string_view value) noexcept {
-  if (value.size() <= r->short_value_limit) [[likely]] {
-    ShortAttribute attribute(r, key);
-    if (attribute.possible()) [[likely]] {
-      char* any = attribute.any();
-      const std::uint64_t seen = copy_and_check(any + 2, value.data(), value.size());
-      any[0] = static_cast<char>(len_tag(1));
-      any[1] = static_cast<char>(value.size());
-      if (attribute.commit(value.size() + 2, seen)) [[likely]]
-        return;
-    }
-  }
-  append_attribute(r, {key, value});
+// False, and nothing has happened, when the attribute has to go the general way.
+inline bool put_short_string(Record* r, std::string_view key, std::string_view value) noexcept {
+  if (value.size() > r->short_value_limit) [[unlikely]]
+    return false;
+  ShortAttribute attribute(r, key);
+  if (!attribute.possible()) [[unlikely]]
+    return false;
+  char* any = attribute.any();
+  const std::uint64_t seen = copy_and_check(any + 2, value.data(), value.size());
+  any[0] = static_cast<char>(len_tag(1));
+  any[1] = static_cast<char>(value.size());
+  return attribute.commit(value.size() + 2, seen);
 }
 
-inline void append_int(Record* r, std::string_view key, std::int64_t value) noexcept {
+inline bool put_short_int(Record* r, std::string_view key, std::int64_t value) noexcept {
   ShortAttribute attribute(r, key);
-  if (attribute.possible()) [[likely]] {
-    char* any = attribute.any();
-    any[0] = static_cast<char>(varint_tag(3));
-    const char* end = put_varint(any + 1, static_cast<std::uint64_t>(value));
-    if (attribute.commit(static_cast<std::size_t>(end - any), 0)) [[likely]]
-      return;
-  }
+  if (!attribute.possible()) [[unlikely]]
+    return false;
+  char* any = attribute.any();
+  any[0] = static_cast<char>(varint_tag(3));
+  const char* end = put_varint(any + 1, static_cast<std::uint64_t>(value));
+  return attribute.commit(static_cast<std::size_t>(end - any), 0);
+}
+
+// What the short ways leave: records that others may reach, and everything unusual. Apart from
+// them, so that they need no frame.
+[[gnu::noinline]] void set_slowly(Record* r, std::string_view key,
+                                  const AttributeValue& value) noexcept {
+  const RecordLock lock(r, Access::kOwner);
   append_attribute(r, {key, value});
 }
 
@@ -364,22 +369,25 @@ void set_attribute(Record* r, std::string_view key, const AttributeValue& value,
                    Access access) noexcept {
   const RecordLock lock(r, access);
   if (value.type() == AttributeValue::Type::kString) {
-    append_string(r, key, value.string());
+    if (put_short_string(r, key, value.string())) [[likely]]
+      return;
   } else if (value.type() == AttributeValue::Type::kInt) {
-    append_int(r, key, value.integer());
-  } else {
-    append_attribute(r, {key, value});
+    if (put_short_int(r, key, value.integer())) [[likely]]
+      return;
   }
+  append_attribute(r, {key, value});
 }
 
 void set_string(Record* r, std::string_view key, std::string_view value) noexcept {
-  const RecordLock lock(r, Access::kOwner);
-  append_string(r, key, value);
+  if (!r->shared && put_short_string(r, key, value)) [[likely]]
+    return;
+  set_slowly(r, key, value);
 }
 
 void set_int(Record* r, std::string_view key, std::int64_t value) noexcept {
-  const RecordLock lock(r, Access::kOwner);
-  append_int(r, key, value);
+  if (!r->shared && put_short_int(r, key, value)) [[likely]]
+    return;
+  set_slowly(r, key, value);
 }
 
 void add_event(Record* r, std::string_view name, std::uint64_t time_ns, Attributes attributes,

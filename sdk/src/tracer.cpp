@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "fork.h"
 #include "provider_core.h"
+#include "small_copy.h"
 #include "thread_state.h"
 
 namespace weft {
@@ -26,12 +27,12 @@ struct Ids {
 
 // Fills in what a fresh record lacks.
 void prepare(Record* r, const TracerBinding& binding, const Ids& ids, std::uint8_t flags,
-             const SpanContext& parent, bool has_parent) noexcept {
+             SpanKind kind, const SpanContext& parent, bool has_parent) noexcept {
   const SpanLimits& limits = binding.provider->limits;
   r->shared = false;
   r->parent_remote = parent.is_remote();
   r->flags = flags;
-  r->kind = SpanKind::kInternal;
+  r->kind = kind;
   r->status = StatusCode::kUnset;
   r->scope = binding.scope;
   r->forks = fork_generation.load(std::memory_order_relaxed);
@@ -51,14 +52,22 @@ void prepare(Record* r, const TracerBinding& binding, const Ids& ids, std::uint8
   r->short_value_limit = std::min<std::uint32_t>(kShortValue, limits.attribute_value_length);
 }
 
+// The name of a fresh record, which has room for a short one.
 void put_name(Record* r, std::string_view name) noexcept {
-  if (!is_ascii(name) || name.size() > 512) [[unlikely]] {
+  constexpr std::size_t kOneByteLength = 127;
+  static_assert(kOneByteLength + 2 <= kInlineDataBytes);
+  if (name.size() > kOneByteLength) [[unlikely]] {
     set_name(r, name);
     return;
   }
-  const std::size_t size = len_size(name.size());
-  put_len(r->extend(size), len_tag(5), name);
-  r->name_bytes = static_cast<std::uint32_t>(size);
+  const std::uint64_t seen = copy_and_check(r->data + 2, name.data(), name.size());
+  if ((seen & kHighBits) != 0) [[unlikely]] {
+    set_name(r, name);
+    return;
+  }
+  r->data[0] = static_cast<char>(len_tag(5));
+  r->data[1] = static_cast<char>(name.size());
+  r->size = r->name_bytes = static_cast<std::uint32_t>(name.size()) + 2;
 }
 
 }  // namespace
@@ -70,7 +79,18 @@ using sdk_detail::Record;
 
 Tracer::Tracer() noexcept : handle_(&sdk_detail::null_handle) {}
 
-Span Tracer::start(std::string_view name, const StartOptions* options) const noexcept {
+Span Tracer::pass_through(const Context& parent) noexcept {
+  Span span;
+  span.context_ = parent.span_context();
+  return span;
+}
+
+Span Tracer::pass_through_ambient() noexcept {
+  return pass_through(Context::current());
+}
+
+Span Tracer::start(std::string_view name, SpanKind kind,
+                   const StartOptions* options) const noexcept {
   // Every return names this variable, so that it is made where the caller wants it.
   Span span;
   const sdk_detail::TracerBinding* binding = __atomic_load_n(&handle_->binding, __ATOMIC_ACQUIRE);
@@ -105,7 +125,6 @@ Span Tracer::start(std::string_view name, const StartOptions* options) const noe
   std::memcpy(context.span_id_.bytes, &ids.span, 8);
 
   sdk_detail::ProviderCore& provider = *binding->provider;
-  const SpanKind kind = options == nullptr ? SpanKind::kInternal : options->kind;
   const bool sampled =
       provider.fixed_decision >= 0
           ? provider.fixed_decision != 0
@@ -124,11 +143,10 @@ Span Tracer::start(std::string_view name, const StartOptions* options) const noe
   context.flags_ = flags;
   if (record == nullptr) return span;
   span.record_ = record;
-  sdk_detail::prepare(record, *binding, ids, flags, parent, has_parent);
+  sdk_detail::prepare(record, *binding, ids, flags, kind, parent, has_parent);
   record->state = TraceState(context.state_).detach();
   sdk_detail::put_name(record, name);
   if (options != nullptr) {
-    record->kind = kind;
     for (const Attribute& a : options->attributes) {
       sdk_detail::set_attribute(record, a.key, a.value);
     }

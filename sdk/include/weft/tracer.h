@@ -76,18 +76,17 @@ class Tracer {
   // Starts a span. Never fails: whatever goes wrong gives a span that is not recorded.
   Span start_span(std::string_view name) const noexcept {
     if (__atomic_load_n(&handle_->binding, __ATOMIC_ACQUIRE) == nullptr) return pass_through();
-    return start(name, nullptr);
+    return start(name, SpanKind::kInternal, nullptr);
   }
   Span start_span(std::string_view name, const StartOptions& options) const noexcept {
     if (__atomic_load_n(&handle_->binding, __ATOMIC_ACQUIRE) == nullptr) {
       return options.parent == nullptr ? pass_through() : pass_through(*options.parent);
     }
-    return start(name, &options);
+    return start(name, options.kind, &options);
   }
   Span start_span(std::string_view name, SpanKind kind) const noexcept {
-    StartOptions options;
-    options.kind = kind;
-    return start_span(name, options);
+    if (__atomic_load_n(&handle_->binding, __ATOMIC_ACQUIRE) == nullptr) return pass_through();
+    return start(name, kind, nullptr);
   }
 
   // False when no provider is installed: nothing this tracer starts is recorded.
@@ -99,18 +98,14 @@ class Tracer {
   friend struct sdk_detail::SpanFactory;
   explicit Tracer(const sdk_detail::TracerHandle* handle) noexcept : handle_(handle) {}
   static Span pass_through() noexcept {
-    Span span;
-    const auto& ambient = sdk_detail::ambient_context;
-    if (ambient.span_id != 0) [[unlikely]]
-      span.context_ = Context::current().span_context();
-    return span;
+    if (sdk_detail::ambient_context.span_id == 0) [[likely]]
+      return Span();
+    return pass_through_ambient();
   }
-  static Span pass_through(const Context& parent) noexcept {
-    Span span;
-    span.context_ = parent.span_context();
-    return span;
-  }
-  Span start(std::string_view name, const StartOptions* options) const noexcept;
+  static Span pass_through_ambient() noexcept;
+  static Span pass_through(const Context& parent) noexcept;
+  // `options` may be null; their kind is not looked at.
+  Span start(std::string_view name, SpanKind kind, const StartOptions* options) const noexcept;
 
   const sdk_detail::TracerHandle* handle_;
 };
