@@ -15,10 +15,20 @@
 
 namespace bench {
 
-inline std::int64_t now_ns() {
+inline std::int64_t read_ns(clockid_t clock) {
   timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
+  clock_gettime(clock, &t);
   return static_cast<std::int64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
+}
+inline std::int64_t now_ns() {
+  return read_ns(CLOCK_MONOTONIC);
+}
+// Processor time of the calling thread and of the whole process.
+inline std::int64_t thread_cpu_ns() {
+  return read_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+inline std::int64_t process_cpu_ns() {
+  return read_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 // Allocations of the calling thread, counted by operator new of sdk_bench.cpp.
@@ -29,59 +39,96 @@ inline void keep(T const& value) {
   asm volatile("" : : "r,m"(value) : "memory");
 }
 
+// All of one operation.
 struct Sample {
-  double ns = 0;           // median of the batches, per operation
-  double allocations = 0;  // per operation, after warming up
+  double ns = 0;      // median of the batches
+  double cpu_ns = 0;  // processor time of the measured thread: other programs do not lengthen it
+  double allocations = 0;  // after warming up
 };
 
-// Runs `body(n)`, which does n operations, in batches for about `ms` milliseconds. `between` runs
-// after each batch and is not timed.
-template <class Body, class Between>
-Sample measure(int ms, std::uint64_t batch, Body&& body, Between&& between) {
-  for (int i = 0; i < 5; ++i) {
-    body(batch);
-    between();
+inline Sample mean_of(const std::vector<Sample>& samples) {
+  Sample mean;
+  const auto n = static_cast<double>(samples.size());
+  for (const Sample& s : samples) {
+    mean.ns += s.ns / n;
+    mean.cpu_ns += s.cpu_ns / n;
+    mean.allocations += s.allocations / n;
   }
-  std::vector<double> times;
-  std::uint64_t allocated = 0;
-  const std::int64_t end = now_ns() + std::int64_t{ms} * 1'000'000;
-  do {
-    const std::uint64_t allocations_before = allocations;
-    const std::int64_t start = now_ns();
-    body(batch);
-    const std::int64_t stop = now_ns();
-    allocated += allocations - allocations_before;
-    times.push_back(static_cast<double>(stop - start) / static_cast<double>(batch));
-    between();
-  } while (now_ns() < end || times.size() < 5);
-  std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2),
-                   times.end());
-  return {times[times.size() / 2],
-          static_cast<double>(allocated) / static_cast<double>(times.size() * batch)};
+  return mean;
 }
 
-// The same on several threads at once; the mean of their medians.
-template <class MakeBody>
-Sample measure_threads(int threads, int ms, std::uint64_t batch, MakeBody&& run_one) {
+// The batches of one thread.
+class Batches {
+ public:
+  explicit Batches(std::uint64_t operations) : operations_(operations) {}
+  template <class Body>
+  void time(Body&& body) {
+    const std::uint64_t allocations_before = allocations;
+    const std::int64_t cpu_start = thread_cpu_ns();
+    const std::int64_t start = now_ns();
+    body(operations_);
+    const std::int64_t stop = now_ns();
+    const std::int64_t cpu_stop = thread_cpu_ns();
+    allocated_ += allocations - allocations_before;
+    times_.push_back(static_cast<double>(stop - start) / static_cast<double>(operations_));
+    cpu_times_.push_back(static_cast<double>(cpu_stop - cpu_start) /
+                         static_cast<double>(operations_));
+  }
+  std::size_t size() const { return times_.size(); }
+  Sample result() {
+    return {median(times_), median(cpu_times_),
+            static_cast<double>(allocated_) / static_cast<double>(times_.size() * operations_)};
+  }
+
+ private:
+  static double median(std::vector<double>& values) {
+    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+    std::nth_element(values.begin(), middle, values.end());
+    return *middle;
+  }
+  std::uint64_t operations_;
+  std::uint64_t allocated_ = 0;
+  std::vector<double> times_;
+  std::vector<double> cpu_times_;
+};
+
+// Runs `body(n)`, which does n operations, in batches for about `ms` milliseconds.
+template <class Body>
+Sample measure(int ms, std::uint64_t batch, Body&& body) {
+  for (int i = 0; i < 5; ++i)
+    body(batch);
+  Batches batches(batch);
+  const std::int64_t end = now_ns() + std::int64_t{ms} * 1'000'000;
+  do {
+    batches.time(body);
+  } while (now_ns() < end || batches.size() < 5);
+  return batches.result();
+}
+
+// Runs `run_one()` on several threads that start at once.
+template <class Run>
+void run_threads(int threads, Run&& run_one) {
   std::atomic<int> ready{0};
-  std::vector<Sample> samples(static_cast<std::size_t>(threads));
   std::vector<std::thread> workers;
   for (int i = 0; i < threads; ++i) {
     workers.emplace_back([&, i] {
       ready.fetch_add(1);
       while (ready.load() < threads) {
       }
-      samples[static_cast<std::size_t>(i)] = run_one(ms, batch);
+      run_one(i);
     });
   }
   for (auto& worker : workers)
     worker.join();
-  Sample mean;
-  for (const Sample& s : samples) {
-    mean.ns += s.ns / threads;
-    mean.allocations += s.allocations / threads;
-  }
-  return mean;
+}
+
+// measure() on several threads at once; the mean of their medians.
+template <class Body>
+Sample measure_threads(int threads, int ms, std::uint64_t batch, Body&& body) {
+  std::vector<Sample> samples(static_cast<std::size_t>(threads));
+  run_threads(threads,
+              [&](int i) { samples[static_cast<std::size_t>(i)] = measure(ms, batch, body); });
+  return mean_of(samples);
 }
 
 // Threads in step: all run a batch at once, timed, and rest while `between` runs. For work whose
@@ -91,9 +138,9 @@ Sample measure_in_step(int threads, int ms, std::uint64_t batch, Body&& body, Be
   std::barrier start(threads);
   std::barrier done(threads);
   std::atomic<bool> stop{false};
-  auto run = [&](bool leader) {
-    std::vector<double> times;
-    std::uint64_t allocated = 0;
+  std::vector<Sample> samples(static_cast<std::size_t>(threads));
+  run_threads(threads, [&](int thread) {
+    Batches batches(batch);
     const std::int64_t end = now_ns() + std::int64_t{ms} * 1'000'000;
     for (int round = 0; !stop.load(); ++round) {
       start.arrive_and_wait();
@@ -101,39 +148,21 @@ Sample measure_in_step(int threads, int ms, std::uint64_t batch, Body&& body, Be
       const std::int64_t go = now_ns() + 20'000;
       while (now_ns() < go) {
       }
-      const std::uint64_t allocations_before = allocations;
-      const std::int64_t begin = now_ns();
-      body(batch);
-      const std::int64_t finish = now_ns();
       if (round > 5) {
-        allocated += allocations - allocations_before;
-        times.push_back(static_cast<double>(finish - begin) / static_cast<double>(batch));
+        batches.time(body);
+      } else {
+        body(batch);
       }
       done.arrive_and_wait();
-      if (leader) {
+      if (thread == 0) {
         between();
         if (now_ns() > end && round > 10) stop.store(true);
       }
       done.arrive_and_wait();
     }
-    std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2),
-                     times.end());
-    return Sample{times[times.size() / 2],
-                  static_cast<double>(allocated) / static_cast<double>(times.size() * batch)};
-  };
-  std::vector<Sample> samples(static_cast<std::size_t>(threads));
-  std::vector<std::thread> workers;
-  for (int i = 0; i < threads; ++i) {
-    workers.emplace_back([&, i] { samples[static_cast<std::size_t>(i)] = run(i == 0); });
-  }
-  for (auto& worker : workers)
-    worker.join();
-  Sample mean;
-  for (const Sample& s : samples) {
-    mean.ns += s.ns / threads;
-    mean.allocations += s.allocations / threads;
-  }
-  return mean;
+    samples[static_cast<std::size_t>(thread)] = batches.result();
+  });
+  return mean_of(samples);
 }
 
 }  // namespace bench
