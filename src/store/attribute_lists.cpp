@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <map>
+#include <ranges>
 #include <tuple>
 #include <unordered_map>
 
@@ -138,6 +139,8 @@ class ValueCounter {
       add(type, column.words[i], is_text ? column.text(i) : std::string_view(), 1);
     }
   }
+  // Values beyond are not listed any more.
+  bool full() const { return full_; }
   AttributeValueList take(size_t limit) {
     std::vector<std::pair<uint64_t, const std::string*>> order;
     for (const auto& [key, spans] : counts_)
@@ -249,6 +252,16 @@ Status add_dictionary(const LoadedColumn& column, const ColumnRef& wanted, Value
   return {};
 }
 
+// Whether the block keeps the column as near-unique strings alone.
+Expected<bool> is_near_unique(const Block& block, const ColumnRef& column) {
+  if (!column.is_attribute() || column.scope != AttributeScope::kSpan) return false;
+  WEFT_ASSIGN(const auto indexes, block.find_attribute(BlockTable::kSpans, column.key));
+  WEFT_ASSIGN(const BlockColumns* all, block.columns());
+  return !indexes.empty() && std::ranges::all_of(indexes, [all](size_t index) {
+    return all->columns[index].encoding == ColumnEncoding::kText;
+  });
+}
+
 Status add_block_values(const Block& block, const ColumnRef& column, TimeRange range,
                         const CancelToken& cancel, ValueCounter& counter) {
   if (covered(block, range)) {
@@ -261,8 +274,11 @@ Status add_block_values(const Block& block, const ColumnRef& column, TimeRange r
       return {};
     }
   }
-  for (size_t p = 0; p < block.page_count(); ++p) {
+  WEFT_ASSIGN(const bool near_unique, is_near_unique(block, column));
+  for (size_t p = block.page_count(); p-- > 0;) {
     if (cancel.cancelled()) return fail(ErrorCode::kCancelled, "the query was cancelled");
+    // Nearly every value would be one that is not listed any more.
+    if (near_unique && counter.full()) return {};
     PageReader page(block, p);
     WEFT_ASSIGN(const auto* starts, page.starts());
     std::vector<uint32_t> rows;
@@ -299,19 +315,20 @@ Expected<AttributeValueList> list_attribute_values(const Snapshot& snapshot,
                                                    const ColumnRef& column, TimeRange range,
                                                    size_t limit, const CancelToken& cancel) {
   ValueCounter counter;
-  for (const BlockPtr& block : snapshot.blocks->blocks) {
-    if (!overlaps(*block, range)) continue;
-    if (Status status = add_block_values(*block, column, range, cancel, counter);
-        !status && status.error().code != ErrorCode::kCorrupt) {
-      return std::unexpected(status.error());
-    }
-  }
+  // The newest first: they are listed when not all are.
   for (const SpanBatchPtr& batch : snapshot.memory->batches) {
     std::vector<uint32_t> rows;
     for (uint32_t row = 0; row < batch->size(); ++row) {
       if (range.contains(batch->start_ns[row])) rows.push_back(row);
     }
     if (!rows.empty()) counter.add(take_rows(extract_column(batch, column), rows));
+  }
+  for (const BlockPtr& block : snapshot.blocks->blocks | std::views::reverse) {
+    if (!overlaps(*block, range)) continue;
+    if (Status status = add_block_values(*block, column, range, cancel, counter);
+        !status && status.error().code != ErrorCode::kCorrupt) {
+      return std::unexpected(status.error());
+    }
   }
   return counter.take(limit);
 }
