@@ -1,10 +1,8 @@
-// search(): one parallel scan finds the newest matching traces by id and start, then each of them
-// is fetched whole and summarised.
+// search(): one parallel scan finds the newest matching traces by id and start, then those are read
+// whole and summarised.
 #include <algorithm>
 #include <mutex>
 #include <set>
-#include <system_error>
-#include <thread>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -89,7 +87,7 @@ class Search {
   Expected<SearchResult> run() {
     FieldTable table;
     WEFT_ASSIGN(auto program, PipelineProgram::create(plan_.spans.pipeline, table));
-    WEFT_ASSIGN(Summarizer summarizer, Summarizer::create(source_, plan_, options_));
+    WEFT_ASSIGN(Summarizer summarizer, Summarizer::create(plan_, options_));
     ScanRequest request;
     request.range = options_.range;
     request.filter = plan_.spans.candidates.predicate;
@@ -182,49 +180,26 @@ class Search {
     });
   }
 
-  // Fetches what is not known yet, on several threads when it is much.
+  // Reads what is not known yet, on several threads when it is much.
   Status summarize_new(const Summarizer& summarizer, const std::vector<Found>& best) {
     std::vector<TraceId> missing;
     for (const Found& found : best) {
-      if (!summaries_.contains(found.id)) missing.push_back(found.id);
+      if (summaries_.try_emplace(found.id).second) missing.push_back(found.id);
     }
-    constexpr size_t kFewTraces = 4;
-    const size_t threads = missing.size() <= kFewTraces
-                               ? 1
-                               : std::min<size_t>(worker_count(options_.budget), missing.size());
+    if (missing.empty()) return {};
+    constexpr size_t kFewTraces = 100;
+    const unsigned threads = missing.size() <= kFewTraces ? 1 : worker_count(options_.budget);
     std::mutex mutex;
-    size_t next = 0;
-    Status status;
-    const auto work = [&] {
-      std::unique_lock lock(mutex);
-      while (status && next < missing.size()) {
-        const TraceId id = missing[next++];
-        lock.unlock();
-        auto summary = summarize_one(summarizer, id);
-        lock.lock();
-        if (summary) {
-          summaries_.emplace(id, std::move(*summary));
-        } else if (status) {
-          status = std::unexpected(std::move(summary).error());
-        }
-      }
+    ParallelScan work;
+    work.process = [&](unsigned, const ScanBatch& batch) -> Expected<ScanStep> {
+      WEFT_ASSIGN(auto summaries, summarizer.summarize(batch, meter_));
+      const std::lock_guard lock(mutex);
+      for (TraceSummary& summary : summaries)
+        summaries_.at(summary.trace_id) = std::move(summary);
+      return ScanStep::kContinue;
     };
-    std::vector<std::jthread> helpers;
-    try {
-      for (size_t i = 1; i < threads; ++i)
-        helpers.emplace_back(work);
-    } catch (const std::system_error&) {
-      // No thread to be had: this one does it all.
-    }
-    work();
-    helpers.clear();
-    return status;
-  }
-
-  Expected<std::optional<TraceSummary>> summarize_one(const Summarizer& summarizer,
-                                                      const TraceId& id) {
-    WEFT_TRY(meter_.check());
-    return summarizer.summarize(id, stats_, meter_);
+    return traceql::run_scan(source_, summarizer.request(std::move(missing)), threads, meter_,
+                             stats_, work);
   }
 
   SpanSource& source_;
@@ -233,6 +208,7 @@ class Search {
   BudgetMeter meter_;
   ScanStats stats_;
   BestTraces best_;
+  // Of the best traces so far; nullopt: it does not match any more.
   std::unordered_map<TraceId, std::optional<TraceSummary>, TraceIdHash> summaries_;
 };
 

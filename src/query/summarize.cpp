@@ -8,9 +8,6 @@
 namespace weft::traceql {
 namespace {
 
-// A trace with more spans is fetched column by column instead of whole.
-constexpr size_t kMaxWholeTraceSpans = 200'000;
-
 FieldRef field_of(FieldKind kind) {
   FieldRef out;
   out.kind = kind;
@@ -21,43 +18,10 @@ std::string text_of(const FieldValue& value) {
   return value.type == ValueType::kString ? std::string(value.text) : std::string();
 }
 
-// The one trace of a batch that holds others too.
-ScanBatch slice(const ScanBatch& batch, size_t trace) {
-  const uint32_t begin = batch.trace_begin[trace];
-  const uint32_t end = batch.trace_begin[trace + 1];
-  ScanBatch out;
-  out.trace_ids = {batch.trace_ids[trace]};
-  out.trace_begin = {0, end - begin};
-  out.start_ns.assign(batch.start_ns.begin() + begin, batch.start_ns.begin() + end);
-  out.span_ids.assign(batch.span_ids.begin() + begin, batch.span_ids.begin() + end);
-  for (uint32_t row = begin; row < end && !batch.parent_row.empty(); ++row) {
-    const int32_t parent = batch.parent_row[row];
-    out.parent_row.push_back(parent < 0 ? parent : parent - static_cast<int32_t>(begin));
-  }
-  for (const ValueColumn& column : batch.columns) {
-    ValueColumn part;
-    part.strings = column.strings;
-    uint32_t from = begin;
-    uint32_t to = end;
-    if (!column.offsets.empty()) {
-      from = column.offsets[begin];
-      to = column.offsets[end];
-      for (uint32_t row = begin; row <= end; ++row) {
-        part.offsets.push_back(column.offsets[row] - from);
-      }
-    }
-    part.types.assign(column.types.begin() + from, column.types.begin() + to);
-    part.words.assign(column.words.begin() + from, column.words.begin() + to);
-    out.columns.push_back(std::move(part));
-  }
-  return out;
-}
-
 }  // namespace
 
-Expected<Summarizer> Summarizer::create(SpanSource& source, const Plan& plan,
-                                        const SearchOptions& options) {
-  Summarizer out(source, options);
+Expected<Summarizer> Summarizer::create(const Plan& plan, const SearchOptions& options) {
+  Summarizer out(options);
   WEFT_ASSIGN(out.program_, PipelineProgram::create(plan.spans.pipeline, out.table_));
   out.name_ = out.table_.add(field_of(FieldKind::kName));
   out.kind_ = out.table_.add(field_of(FieldKind::kKind));
@@ -73,62 +37,38 @@ Expected<Summarizer> Summarizer::create(SpanSource& source, const Plan& plan,
   return out;
 }
 
-Expected<ScanBatch> Summarizer::fetch(const TraceId& id, ScanStats& stats) const {
-  auto spans = source_->trace(id, kMaxWholeTraceSpans);
-  if (!spans) {
-    if (spans.error().code == ErrorCode::kResourceExhausted) return fetch_by_scan(id, stats);
-    return std::unexpected(std::move(spans).error());
-  }
-  stats.spans += spans->size();
-  auto batch = std::make_shared<const SpanBatch>(std::move(*spans));
-  std::vector<uint32_t> rows(batch->size());
-  std::iota(rows.begin(), rows.end(), 0);
-  return scan_batch_of(std::move(batch), rows, table_.columns());
+ScanRequest Summarizer::request(std::vector<TraceId> ids) const {
+  ScanRequest out;
+  out.filter = Predicate::all();
+  out.columns = table_.columns();
+  out.whole_traces = true;
+  out.parents = true;
+  out.traces = std::move(ids);
+  return out;
 }
 
-Expected<ScanBatch> Summarizer::fetch_by_scan(const TraceId& id, ScanStats& stats) const {
-  ScanRequest request;
-  const Value bytes(
-      Value::Bytes{std::string(reinterpret_cast<const char*>(id.bytes.data()), id.bytes.size())});
-  request.filter = Predicate::of({ColumnRef::of(Intrinsic::kTraceId), CompareOp::kEqual, bytes});
-  request.columns = table_.columns();
-  request.whole_traces = true;
-  request.parents = true;
-  const CancelToken never;
-  WEFT_ASSIGN(auto cursor,
-              source_->scan(request, options_->cancel ? *options_->cancel : never, stats));
-  for (;;) {
-    WEFT_ASSIGN(std::optional<ScanBatch> batch, cursor->next());
-    if (!batch) return ScanBatch{};
-    for (size_t trace = 0; trace < batch->traces(); ++trace) {
-      if (batch->trace_ids[trace] == id) return slice(*batch, trace);
-    }
-  }
-}
-
-Expected<std::optional<TraceSummary>> Summarizer::summarize(const TraceId& id, ScanStats& stats,
-                                                            BudgetMeter& meter) const {
-  WEFT_ASSIGN(const ScanBatch batch, fetch(id, stats));
-  if (batch.rows() == 0) return std::nullopt;
-  const size_t batch_bytes = memory_bytes(batch);
-  WEFT_TRY(meter.take_memory(batch_bytes));
+Expected<std::vector<TraceSummary>> Summarizer::summarize(const ScanBatch& batch,
+                                                          BudgetMeter& meter) const {
+  std::vector<TraceSummary> out;
   BatchFields fields(table_, batch);
   TraceEvaluator evaluator(program_);
   evaluator.begin_batch(fields);
-  const std::vector<Spanset> sets = evaluator.evaluate(0);
-  const bool in_range = std::any_of(sets.begin(), sets.end(), [&](const Spanset& set) {
-    return std::any_of(set.rows.begin(), set.rows.end(),
-                       [&](uint32_t row) { return options_->range.contains(batch.start_ns[row]); });
-  });
-  if (!in_range) {
-    meter.give_memory(batch_bytes);
-    return std::nullopt;
+  for (uint32_t trace = 0; trace < batch.traces(); ++trace) {
+    WEFT_TRY(meter.check());
+    // Spans may have arrived since the trace was found, or it is gone.
+    const std::vector<Spanset> sets = evaluator.evaluate(trace);
+    const bool in_range = std::any_of(sets.begin(), sets.end(), [&](const Spanset& set) {
+      return std::any_of(set.rows.begin(), set.rows.end(), [&](uint32_t row) {
+        return options_->range.contains(batch.start_ns[row]);
+      });
+    });
+    if (!in_range) continue;
+    TraceSummary summary = describe(fields, trace);
+    for (const Spanset& set : sets)
+      summary.spansets.push_back(describe(set, fields));
+    WEFT_TRY(meter.take_memory(memory_bytes(summary)));
+    out.push_back(std::move(summary));
   }
-  TraceSummary out = describe(id, fields, 0);
-  for (const Spanset& set : sets)
-    out.spansets.push_back(describe(set, fields));
-  WEFT_TRY(meter.take_memory(memory_bytes(out)));
-  meter.give_memory(batch_bytes);
   return out;
 }
 
@@ -166,10 +106,10 @@ size_t memory_bytes(const TraceSummary& summary) {
   return out;
 }
 
-TraceSummary Summarizer::describe(const TraceId& id, BatchFields& fields, uint32_t trace) const {
+TraceSummary Summarizer::describe(BatchFields& fields, uint32_t trace) const {
   const ScanBatch& batch = fields.batch();
   TraceSummary out;
-  out.trace_id = id;
+  out.trace_id = batch.trace_ids[trace];
   out.start_ns = UINT64_MAX;
   uint64_t end_ns = 0;
   for (uint32_t row = batch.trace_begin[trace]; row < batch.trace_begin[trace + 1]; ++row) {

@@ -1,5 +1,6 @@
-// From the id of a matching trace to what a search answers about it: the trace is fetched whole,
-// the query runs over it once more, and its spans are counted. Part of search.
+// From the ids of matching traces to what a search answers about them: the traces are read whole,
+// as far as the query and the answer look at them, the query runs over them once more, and their
+// spans are counted. Part of search.
 #pragma once
 
 #include <memory>
@@ -13,25 +14,21 @@ namespace weft::traceql {
 class Summarizer {
  public:
   // Borrows all of its arguments.
-  static Expected<Summarizer> create(SpanSource& source, const Plan& plan,
-                                     const SearchOptions& options);
+  static Expected<Summarizer> create(const Plan& plan, const SearchOptions& options);
 
-  // Any thread. nullopt when the trace does not match any more: spans arrived since, or it is gone.
-  // What the summary holds (memory_bytes()) is taken from the meter and stays taken.
-  Expected<std::optional<TraceSummary>> summarize(const TraceId& id, ScanStats& stats,
-                                                  BudgetMeter& meter) const;
+  // What to scan for these traces' summaries; its batches are for summarize().
+  ScanRequest request(std::vector<TraceId> ids) const;
+  // Any thread. One summary for each trace of the batch that (still) matches. What they hold
+  // (memory_bytes()) is taken from the meter and stays taken.
+  Expected<std::vector<TraceSummary>> summarize(const ScanBatch& batch, BudgetMeter& meter) const;
 
  private:
-  Summarizer(SpanSource& source, const SearchOptions& options)
-      : source_(&source), options_(&options) {}
+  explicit Summarizer(const SearchOptions& options) : options_(&options) {}
 
-  Expected<ScanBatch> fetch(const TraceId& id, ScanStats& stats) const;
-  Expected<ScanBatch> fetch_by_scan(const TraceId& id, ScanStats& stats) const;
-  TraceSummary describe(const TraceId& id, BatchFields& fields, uint32_t trace) const;
+  TraceSummary describe(BatchFields& fields, uint32_t trace) const;
   MatchedSpanset describe(const Spanset& set, BatchFields& fields) const;
   MatchedSpan describe_span(BatchFields& fields, uint32_t row) const;
 
-  SpanSource* source_;
   const SearchOptions* options_;
   // Columns of the query, of what is shown, and the fixed ones.
   FieldTable table_;

@@ -61,6 +61,9 @@ struct ScanRequest {
   bool whole_traces = false;
   // Fill ScanBatch::parent_row (only with whole_traces).
   bool parents = false;
+  // When not empty, no other traces are looked at; each id once. A filter on the trace id would
+  // read every page for them. In no particular order.
+  std::vector<TraceId> traces;
 };
 
 // One wanted column for the rows of a ScanBatch. Values of a row lie at

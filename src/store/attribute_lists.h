@@ -11,9 +11,9 @@ namespace weft::store {
 Expected<AttributeList> list_attribute_keys(const Snapshot& snapshot, TimeRange range, size_t limit,
                                             const CancelToken& cancel);
 
-// Once 100,000 distinct values have been met, blocks whose values are nearly all different are passed
-// over: the list is then not complete (limit_reached), and counts are of what was looked at, the
-// newest.
+// Once 100,000 distinct values have been met, blocks whose values are nearly all different are
+// passed over: the list is then not complete (limit_reached), and counts are of what was looked at,
+// the newest.
 Expected<AttributeValueList> list_attribute_values(const Snapshot& snapshot,
                                                    const ColumnRef& column, TimeRange range,
                                                    size_t limit, const CancelToken& cancel);

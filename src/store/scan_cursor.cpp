@@ -13,7 +13,7 @@ namespace {
 
 class Cursor final : public ScanCursor {
  public:
-  Cursor(SnapshotPtr snapshot, const ScanRequest& request, CompiledPredicate filter,
+  Cursor(SnapshotPtr snapshot, WorkList work, const ScanRequest& request, CompiledPredicate filter,
          const CancelToken& cancel, ScanStats& stats)
       : request_(request),
         filter_(std::move(filter)),
@@ -22,7 +22,7 @@ class Cursor final : public ScanCursor {
         snapshot_(std::move(snapshot)),
         memory_(snapshot_->memory, filter_, request.range),
         filters_(*snapshot_, filter_),
-        work_(make_work(*snapshot_, request.range)),
+        work_(std::move(work)),
         split_columns_(columns_for(request.filter, request.columns)) {
     stats_.blocks.fetch_add(work_.blocks);
     stats_.blocks_skipped.fetch_add(work_.blocks_skipped);
@@ -158,12 +158,13 @@ class Cursor final : public ScanCursor {
 
 }  // namespace
 
-Expected<std::unique_ptr<ScanCursor>> make_scan_cursor(SnapshotPtr snapshot,
+Expected<std::unique_ptr<ScanCursor>> make_scan_cursor(SnapshotPtr snapshot, WorkList work,
                                                        const ScanRequest& request,
                                                        const CancelToken& cancel,
                                                        ScanStats& stats) {
   WEFT_ASSIGN(auto filter, CompiledPredicate::create(request.filter));
-  return std::make_unique<Cursor>(std::move(snapshot), request, std::move(filter), cancel, stats);
+  return std::make_unique<Cursor>(std::move(snapshot), std::move(work), request, std::move(filter),
+                                  cancel, stats);
 }
 
 }  // namespace weft::store

@@ -6,10 +6,12 @@
 
 #include "scan/scan.h"
 #include "store/snapshot.h"
+#include "store/work_units.h"
 
 namespace weft::store {
 
-Expected<std::unique_ptr<ScanCursor>> make_scan_cursor(SnapshotPtr snapshot,
+// `work`: what of the snapshot is read.
+Expected<std::unique_ptr<ScanCursor>> make_scan_cursor(SnapshotPtr snapshot, WorkList work,
                                                        const ScanRequest& request,
                                                        const CancelToken& cancel, ScanStats& stats);
 

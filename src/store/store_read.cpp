@@ -4,6 +4,7 @@
 #include "store/batch_columns.h"
 #include "store/page_reader.h"
 #include "store/scan_cursor.h"
+#include "store/selected_traces.h"
 #include "store/split_traces.h"
 #include "store/store_impl.h"
 #include "store/work_units.h"
@@ -68,7 +69,20 @@ std::shared_ptr<const MemorySplit> Store::Impl::memory_split(
 
 Expected<std::unique_ptr<ScanCursor>> Store::scan(const ScanRequest& request,
                                                   const CancelToken& cancel, ScanStats& stats) {
-  return make_scan_cursor(impl_->snapshot(), request, cancel, stats);
+  if (request.traces.empty()) {
+    const SnapshotPtr snapshot = impl_->snapshot();
+    return make_scan_cursor(snapshot, make_work(*snapshot, request.range), request, cancel, stats);
+  }
+  BlockSetPtr blocks;
+  Unsealed::Capture unsealed;
+  {
+    const std::lock_guard guard(impl_->state_mutex);
+    blocks = impl_->blocks;
+    unsealed = impl_->unsealed.capture();
+  }
+  WEFT_ASSIGN(SelectedTraces selected, select_traces(std::move(blocks), unsealed, request.traces));
+  return make_scan_cursor(std::move(selected.snapshot), std::move(selected.work), request, cancel,
+                          stats);
 }
 
 Expected<SpanBatch> Store::trace(const TraceId& id, size_t max_spans) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <future>
 #include <map>
@@ -234,11 +235,24 @@ TEST(Store, ScansAnswerAsThePlainEvaluationDoes) {
         request.range.from_ns = mixture.spans()[random() % mixture.spans().size()].start_ns;
         request.range.to_ns = request.range.from_ns + random() % 40'000'000'000;
       }
+      if (query % 3 == 0) {
+        std::set<TraceId> chosen;
+        for (size_t t = 1 + random() % 30; t > 0; --t)
+          chosen.insert(mixture.spans()[random() % mixture.spans().size()].trace_id);
+        TraceId nobodys;
+        nobodys.bytes.fill(0xEE);
+        chosen.insert(nobodys);
+        request.traces.assign(chosen.begin(), chosen.end());
+        std::ranges::shuffle(request.traces, random);
+      }
       auto compiled = CompiledPredicate::create(request.filter);
       ASSERT_TRUE(compiled);
       auto mask = evaluate(*compiled, *all);
       for (size_t row = 0; row < mask.size(); ++row) {
-        mask[row] &= static_cast<uint8_t>(request.range.contains(all->start_ns[row]));
+        const bool chosen =
+            request.traces.empty() ||
+            std::ranges::find(request.traces, all->trace_id[row]) != request.traces.end();
+        mask[row] &= static_cast<uint8_t>(chosen && request.range.contains(all->start_ns[row]));
       }
       std::map<RowKey, std::string> expected;
       if (const auto batch = make_scan_batch(all, order.trace_begin, mask, request)) {

@@ -151,7 +151,10 @@ Expected<std::unique_ptr<ScanCursor>> MemorySource::scan(const ScanRequest& requ
       }
       if (candidate || request.whole_traces) trace.rows.push_back(static_cast<uint32_t>(end));
     }
-    if (has_candidate) traces.push_back(std::move(trace));
+    const bool wanted =
+        request.traces.empty() ||
+        std::ranges::find(request.traces, spans_[begin].trace_id) != request.traces.end();
+    if (has_candidate && wanted) traces.push_back(std::move(trace));
     begin = end;
   }
   std::sort(traces.begin(), traces.end(),
