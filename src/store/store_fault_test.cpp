@@ -386,5 +386,50 @@ TEST(StoreFault, RetentionKeepsPinnedTracesAndMergingKeepsAll) {
   EXPECT_EQ(canonical(export_spans(**store)), canonical(pinned));
 }
 
+TEST(StoreFault, RetentionBySizeDropsTheOldestBlocksAndNoPinnedTrace) {
+  std::mt19937_64 random(test_seed("RetentionBySize"));
+  constexpr size_t kBlocks = 12;
+  FaultFileSystem fs(random());
+  ManualClock clock(1'800'000'000'000'000'000);
+  Options options = options_on(fs);
+  options.clock = &clock;
+  options.merge_below_spans = 0;
+  std::vector<std::vector<Span>> blocks;
+  uint64_t all_bytes = 0;
+  const TraceId pinned = [&] {
+    auto store = Store::open(options);
+    EXPECT_TRUE(store);
+    for (size_t b = 0; b < kBlocks; ++b) {
+      blocks.push_back(random_spans(random, {.traces = 20}));
+      EXPECT_TRUE(append_and_wait(**store, to_batch(blocks.back())));
+      EXPECT_TRUE((*store)->seal());
+      clock.advance(1'000'000'000);
+    }
+    all_bytes = (*store)->stats().disk_bytes;
+    EXPECT_TRUE((*store)->pin(std::vector<TraceId>{blocks[0][0].trace_id}));
+    return blocks[0][0].trace_id;
+  }();
+  options.retention_bytes = all_bytes / 2;
+  auto store = Store::open(options);
+  ASSERT_TRUE(store);
+  for (int i = 0; i < 1000 && (*store)->stats().disk_bytes > options.retention_bytes; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_LE((*store)->stats().disk_bytes, options.retention_bytes);
+  const auto left = canonical(export_spans(**store));
+  const auto without_first = [&](size_t dropped) {
+    std::vector<Span> out;
+    for (size_t b = 0; b < kBlocks; ++b) {
+      for (const Span& span : blocks[b]) {
+        if (b >= dropped || span.trace_id == pinned) out.push_back(span);
+      }
+    }
+    return canonical(std::move(out));
+  };
+  size_t dropped = 1;
+  while (dropped < kBlocks && left != without_first(dropped))
+    ++dropped;
+  EXPECT_LT(dropped, kBlocks) << "what is left is not the newest blocks and the pinned trace";
+}
+
 }  // namespace
 }  // namespace weft::store
