@@ -32,6 +32,11 @@ test('help and usage', () => {
     assert.match(own.out, /Examples:/, name);
     assert.equal(run([name, '--no-such-option']).code, 2, name);
   }
+  // What SDKs, collectors and people expect without configuration.
+  const serve = run(['serve', '--help']).out;
+  for (const [flag, port] of [['otlp-grpc', 4317], ['otlp-http', 4318], ['http', 4300], ['zipkin', 9411]]) {
+    assert.match(serve, new RegExp(`--${flag} ADDR .*\\[127\\.0\\.0\\.1:${port}\\]`));
+  }
   assert.equal(run([]).code, 2);
   assert.equal(run(['sreve']).code, 2);
   assert.match(run(['version']).out, /^weft \d+\.\d+\.\d+\n$/);
