@@ -1,16 +1,27 @@
 #!/bin/sh
-# Instructions a span, which repeat from run to run where times do not:
-#   sdk/bench/callgrind.sh path/to/weft_sdk_bench
+# Instructions an operation, which repeat from run to run where times do not:
+#   sdk/bench/callgrind.sh path/to/weft_sdk_bench path/to/weft_sdk_beast_bench
 # Each case runs twice, and the difference between the counts leaves out what starting costs.
 set -eu
-bench=${1:?usage: callgrind.sh path/to/weft_sdk_bench}
-count() {
-  valgrind --tool=callgrind --callgrind-out-file=/dev/null "$bench" --only "$1" --count "$2" 2>&1 |
+usage="usage: callgrind.sh path/to/weft_sdk_bench [path/to/weft_sdk_beast_bench]"
+bench=${1:?$usage}
+beast=${2:-}
+count() { # program case times
+  valgrind --tool=callgrind --callgrind-out-file=/dev/null "$1" --only "$2" --count "$3" 2>&1 |
     sed -n 's/.*Collected : //p'
+}
+row() { # program case
+  few=$(count "$1" "$2" 20000)
+  many=$(count "$1" "$2" 40000)
+  printf '%-20s %s\n' "$2" $(((many - few) / 20000))
 }
 printf '%-20s %s\n' case 'instructions (all threads)'
 for case in disabled unsampled recorded propagation propagation-state; do
-  few=$(count "$case" 20000)
-  many=$(count "$case" 40000)
-  printf '%-20s %s\n' "$case" $(((many - few) / 20000))
+  row "$bench" "$case"
 done
+# One request through the Beast middleware, and what its handler does without it.
+if [ -x "$beast" ]; then
+  for case in handle-bare handle; do
+    row "$beast" "$case"
+  done
+fi

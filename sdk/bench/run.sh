@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# What the SDK costs, all of it: the table of times beside the machine's floors, instructions by
-# callgrind (where valgrind is installed), and what including the API costs to compile.
+# What the SDK costs, all of it: the table of times beside the machine's floors, what including the
+# API costs to compile, a Beast server with and without the middleware under wrk (where that is
+# installed), and instructions by callgrind (where valgrind is installed).
 #   sdk/bench/run.sh path/to/weft_sdk_bench [options of the table]
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -26,9 +27,15 @@ foreign=$(c++ -std=c++20 -I"$here/../include" -M "$scratch/include.cpp" | tr ' '
 printf '\n%-36s %6.2f s %20s  %s lines, %s third-party headers\n' 'compiling #include <weft/tracer.h>' \
   "$best" '<= 0.5 s' "$lines" "$foreign"
 
+beast=$(dirname "$bench")/weft_sdk_beast_bench
+if [ -x "$beast" ]; then
+  echo
+  "$beast"
+fi
+
 if command -v valgrind >/dev/null; then
   echo
-  "$here/callgrind.sh" "$bench"
+  "$here/callgrind.sh" "$bench" "$beast"
 else
   echo 'instructions are not counted: valgrind is not installed'
 fi

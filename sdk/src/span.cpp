@@ -199,7 +199,8 @@ class ShortAttribute {
 };
 
 // False, and nothing has happened, when the attribute has to go the general way.
-inline bool put_short_string(Record* r, std::string_view key, std::string_view value) noexcept {
+[[gnu::always_inline]] inline bool put_short_string(Record* r, std::string_view key,
+                                                    std::string_view value) noexcept {
   if (value.size() > r->short_value_limit) [[unlikely]]
     return false;
   ShortAttribute attribute(r, key);
@@ -212,7 +213,8 @@ inline bool put_short_string(Record* r, std::string_view key, std::string_view v
   return attribute.commit(value.size() + 2, seen);
 }
 
-inline bool put_short_int(Record* r, std::string_view key, std::int64_t value) noexcept {
+[[gnu::always_inline]] inline bool put_short_int(Record* r, std::string_view key,
+                                                 std::int64_t value) noexcept {
   ShortAttribute attribute(r, key);
   if (!attribute.possible()) [[unlikely]]
     return false;
@@ -222,12 +224,17 @@ inline bool put_short_int(Record* r, std::string_view key, std::int64_t value) n
   return attribute.commit(static_cast<std::size_t>(end - any), 0);
 }
 
-// What the short ways leave: records that others may reach, and everything unusual. Apart from
-// them, so that they need no frame.
-[[gnu::noinline]] void set_slowly(Record* r, std::string_view key,
-                                  const AttributeValue& value) noexcept {
+// Records that others may reach, and everything unusual. Apart from the short ways, so that they
+// need no frame.
+[[gnu::noinline]] void set_string_slowly(Record* r, std::string_view key,
+                                         std::string_view value) noexcept {
   const RecordLock lock(r, Access::kOwner);
-  append_attribute(r, {key, value});
+  if (!put_short_string(r, key, value)) append_attribute(r, {key, value});
+}
+[[gnu::noinline]] void set_int_slowly(Record* r, std::string_view key,
+                                      std::int64_t value) noexcept {
+  const RecordLock lock(r, Access::kOwner);
+  if (!put_short_int(r, key, value)) append_attribute(r, {key, value});
 }
 
 void append_message(Record* r, unsigned tag, std::string_view message) noexcept {
@@ -381,13 +388,13 @@ void set_attribute(Record* r, std::string_view key, const AttributeValue& value,
 void set_string(Record* r, std::string_view key, std::string_view value) noexcept {
   if (!r->shared && put_short_string(r, key, value)) [[likely]]
     return;
-  set_slowly(r, key, value);
+  set_string_slowly(r, key, value);
 }
 
 void set_int(Record* r, std::string_view key, std::int64_t value) noexcept {
   if (!r->shared && put_short_int(r, key, value)) [[likely]]
     return;
-  set_slowly(r, key, value);
+  set_int_slowly(r, key, value);
 }
 
 void add_event(Record* r, std::string_view name, std::uint64_t time_ns, Attributes attributes,
@@ -479,6 +486,14 @@ void add_current_exception(Record* r, Attributes attributes, Access access) noex
     const std::type_info* type = abi::__cxa_current_exception_type();
     add_exception(r, type == nullptr ? "unknown" : type->name(), {}, attributes, access);
   }
+}
+
+std::int64_t started_at(const Record* r) noexcept {
+  return r->start_monotonic_ns;
+}
+
+void end_span_at(Record* r, std::int64_t monotonic_now_ns) noexcept {
+  end_span(r, r->start_ns + static_cast<std::uint64_t>(monotonic_now_ns - r->start_monotonic_ns));
 }
 
 void end_span(Record* r, std::uint64_t end_time_ns) noexcept {

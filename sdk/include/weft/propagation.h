@@ -72,12 +72,23 @@ class HeaderText {
       add(value);
     }
   }
+  // A value that does not outlive the call.
+  void add_copy(std::string_view value) {
+    if (count_ != 0 || value.size() > sizeof(small_)) return add_owned(std::string(value));
+    value.copy(small_, value.size());
+    add({small_, value.size()});
+  }
+  HeaderText() = default;
+  HeaderText(const HeaderText&) = delete;  // view_ points into it
+  HeaderText& operator=(const HeaderText&) = delete;
+
   std::string_view view() const { return view_; }
   unsigned count() const { return count_; }
 
  private:
   std::string_view view_;
   std::string joined_;
+  char small_[64];  // enough for a traceparent
   unsigned count_ = 0;
 };
 
@@ -91,7 +102,7 @@ struct EmitToNothing {
 template <class Carrier>
 void collect(const Carrier& carrier, std::string_view name, HeaderText& out) {
   if constexpr (std::is_invocable_v<const Carrier&, std::string_view, EmitToNothing>) {
-    carrier(name, [&out](std::string_view value) { out.add_owned(std::string(value)); });
+    carrier(name, [&out](std::string_view value) { out.add_copy(value); });
   } else if constexpr (std::is_invocable_v<const Carrier&, std::string_view>) {
     using Result = std::invoke_result_t<const Carrier&, std::string_view>;
     using Plain = std::remove_cvref_t<Result>;
@@ -120,7 +131,8 @@ void collect(const Carrier& carrier, std::string_view name, HeaderText& out) {
     }
   } else {
     for (const auto& [key, value] : carrier) {
-      if (equal_ignoring_case(key, name)) out.add(value);
+      const std::string_view text(key);
+      if (text.size() == name.size() && equal_ignoring_case(text, name)) out.add(value);
     }
   }
 }

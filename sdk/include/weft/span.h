@@ -67,6 +67,10 @@ void add_exception(Record* record, const char* mangled_type, std::string_view me
 void add_current_exception(Record* record, Attributes attributes,
                            Access access = Access::kOwner) noexcept;
 void end_span(Record* record, std::uint64_t end_time_ns) noexcept;
+// The monotonic clock's reading, in nanoseconds, at the start of the span; and the end at such a
+// reading, for who needs the time as well and would read the clock twice.
+std::int64_t started_at(const Record* record) noexcept;
+void end_span_at(Record* record, std::int64_t monotonic_now_ns) noexcept;
 // Marks the record as reachable by SpanRefs and returns its generation.
 std::uint64_t share(Record* record) noexcept;
 
@@ -74,6 +78,7 @@ std::uint64_t share(Record* record) noexcept;
 Record* lock_ref(Record* record, std::uint64_t generation) noexcept;
 void unlock_ref(Record* record) noexcept;
 struct SpanFactory;
+class Stopwatch;
 }  // namespace sdk_detail
 
 inline namespace v1 {
@@ -191,6 +196,7 @@ class [[nodiscard]] Span {
   friend class Context;
   friend class Tracer;
   friend struct sdk_detail::SpanFactory;
+  friend class sdk_detail::Stopwatch;
   SpanContext context_;
   sdk_detail::Record* record_ = nullptr;
 };

@@ -43,10 +43,6 @@ std::string span_name(const Method& method, std::string_view url_template) {
 }  // namespace
 
 ClientSpan::ClientSpan(const ClientRequest& request) : url_template_(request.url_template) {
-  const std::uint64_t now_ns = wall_clock_ns();
-  stopwatch_.start(request.start_time_ns == 0 || request.start_time_ns > now_ns
-                       ? 0
-                       : now_ns - request.start_time_ns);
   const Method method = classify_method(request.method);
   const UrlParts url = split_url(request.url);
   method_ = method.name;
@@ -63,9 +59,18 @@ ClientSpan::ClientSpan(const ClientRequest& request) : url_template_(request.url
                                       .parent = &parent,
                                       .start_time_ns = request.start_time_ns,
                                       .attributes = sampling});
-  context_ = parent.with_span(span_);
+  start_stopwatch(request.start_time_ns);
   if (!method.original.empty()) span_.set("http.request.method_original", method.original);
   if (!request.url_template.empty()) span_.set("url.template", request.url_template);
+  // Last: from here on the span may be reached by others, and every write takes a lock.
+  context_ = parent.with_span(span_);
+}
+
+void ClientSpan::start_stopwatch(std::uint64_t start_time_ns) {
+  if (span_.is_recording() || start_time_ns == 0) return stopwatch_.start(span_);
+  const std::uint64_t now_ns = wall_clock_ns();
+  stopwatch_.start_ago(start_time_ns > now_ns ? 0
+                                              : static_cast<std::int64_t>(now_ns - start_time_ns));
 }
 
 ClientSpan::~ClientSpan() {
@@ -118,7 +123,7 @@ void ClientSpan::fail(std::string_view type, std::string_view message, int statu
 }
 
 void ClientSpan::end(int status_code, std::string_view error_type) {
-  const double seconds = stopwatch_.stop_s();
+  const double seconds = stopwatch_.stop(span_);
   Attribute attributes[7] = {{"http.request.method", method_},
                              {"server.address", server_address_},
                              {"server.port", server_port_}};
@@ -132,7 +137,6 @@ void ClientSpan::end(int status_code, std::string_view error_type) {
   // Under the span's context, so that the histogram's exemplars name this trace.
   const Scope scope(context_);
   duration_histogram().record(seconds, std::span<const Attribute>(attributes, count));
-  span_.end();
 }
 
 }  // namespace weft::inline v1::http

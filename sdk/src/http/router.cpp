@@ -3,8 +3,6 @@
 namespace weft::inline v1::http {
 namespace {
 
-constexpr std::size_t kMaxSegments = 64;
-
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -14,19 +12,19 @@ int hex_digit(char c) {
 
 }  // namespace
 
-std::vector<std::string_view> split_path(std::string_view path) {
-  std::vector<std::string_view> segments;
+PathSegments::PathSegments(std::string_view path) noexcept {
   if (!path.empty() && path.front() == '/') path.remove_prefix(1);
-  while (segments.size() < kMaxSegments) {
+  while (size_ < kMaxSegments) {
     const std::size_t slash = path.find('/');
-    segments.push_back(path.substr(0, slash));
+    const std::string_view segment = path.substr(0, slash);
+    segments_[size_++] = {segment.data(), segment.size()};
     if (slash == std::string_view::npos) break;
     path.remove_prefix(slash + 1);
   }
-  return segments;
 }
 
 std::string decode_path_segment(std::string_view segment) {
+  if (segment.find('%') == std::string_view::npos) return std::string(segment);
   std::string out;
   out.reserve(segment.size());
   for (std::size_t i = 0; i < segment.size(); ++i) {

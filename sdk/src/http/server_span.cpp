@@ -1,6 +1,7 @@
 #include <weft/http/server_span.h>
 
 #include <charconv>
+#include <cstring>
 #include <new>
 #include <utility>
 
@@ -48,8 +49,7 @@ HostPort split_host(std::string_view text) {
 }  // namespace
 
 ServerSpan::ServerSpan(const ServerRequest& request, const Context& parent)
-    : context_(parent), scheme_(request.scheme), protocol_version_(request.protocol_version) {
-  stopwatch_.start();
+    : scheme_(request.scheme), protocol_version_(request.protocol_version) {
   const Method method = classify_method(request.method);
   method_ = method.name;
   const Attribute sampling[] = {{"http.request.method", method.name},
@@ -58,9 +58,14 @@ ServerSpan::ServerSpan(const ServerRequest& request, const Context& parent)
   span_ = server_tracer().start_span(
       method.in_span_name(),
       {.kind = SpanKind::kServer, .parent = &parent, .attributes = sampling});
+  stopwatch_.start(span_);
+  if (span_.is_recording()) describe(request, method.original);
+  // Last: from here on the span may be reached by others, and every write takes a lock.
   context_ = parent.with_span(span_);
-  if (!span_.is_recording()) return;
-  if (!method.original.empty()) span_.set("http.request.method_original", method.original);
+}
+
+void ServerSpan::describe(const ServerRequest& request, std::string_view original_method) {
+  if (!original_method.empty()) span_.set("http.request.method_original", original_method);
   if (!request.query.empty()) span_.set("url.query", std::string_view(redact_query(request.query)));
   if (!request.host.empty()) {
     const HostPort host = split_host(request.host);
@@ -100,7 +105,16 @@ void ServerSpan::set_route(std::string_view route) {
   route_ = route;
   span_.set("http.route", route);
   const std::string_view method = method_ == "_OTHER" ? std::string_view("HTTP") : method_;
-  span_.update_name(std::string(method).append(" ").append(route));
+  char name[128];
+  const std::size_t size = method.size() + 1 + route.size();
+  if (size > sizeof(name)) {
+    span_.update_name(std::string(method).append(" ").append(route));
+    return;
+  }
+  std::memcpy(name, method.data(), method.size());
+  name[method.size()] = ' ';
+  if (!route.empty()) std::memcpy(name + method.size() + 1, route.data(), route.size());
+  span_.update_name({name, size});
 }
 
 void ServerSpan::set_error(std::string_view type, std::string_view message) {
@@ -117,7 +131,7 @@ void ServerSpan::finish(int status_code) {
 }
 
 void ServerSpan::end(int status_code) {
-  const double seconds = stopwatch_.stop_s();
+  const double seconds = stopwatch_.stop(span_);
   Attribute attributes[6] = {{"http.request.method", method_}, {"url.scheme", scheme_}};
   std::size_t count = 2;
   if (status_code != 0) attributes[count++] = {"http.response.status_code", status_code};
@@ -129,7 +143,6 @@ void ServerSpan::end(int status_code) {
   // Under the span's context, so that the histogram's exemplars name this trace.
   const Scope scope(context_);
   duration_histogram().record(seconds, std::span<const Attribute>(attributes, count));
-  span_.end();
 }
 
 }  // namespace weft::inline v1::http

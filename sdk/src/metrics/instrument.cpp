@@ -9,6 +9,7 @@
 
 #include "../attribute_encoder.h"
 #include "../clock.h"
+#include "cell_cache.h"
 #include "meter_core.h"
 
 namespace weft::sdk_detail {
@@ -206,10 +207,19 @@ template <class T>
 void record_by_attributes(const InstrumentHandle* handle, T value, Attributes attributes) noexcept {
   InstrumentState* state = state_of(handle);
   if (state == nullptr) return;
-  if (MetricCell* cell = state->find(attributes)) record_value(*cell, value);
+  const CellCache::Key key(attributes);
+  MetricCell* cell = key.usable() ? CellCache::find(state, key) : nullptr;
+  if (cell == nullptr) {
+    cell = state->find(attributes);
+    if (cell == nullptr) return;
+    if (key.usable()) CellCache::keep(state, key, cell);
+  }
+  record_value(*cell, value);
 }
 
 }  // namespace
+
+constinit thread_local CellCache::Entry CellCache::entries[kEntries]{};
 
 void MetricCell::lock() noexcept {
   while (locked.exchange(true, std::memory_order_acquire)) {

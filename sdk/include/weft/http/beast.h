@@ -62,6 +62,33 @@ Target split_target(const boost::beast::http::request<Body, Fields>& request) {
   return {target.substr(0, question), target.substr(question + 1)};
 }
 
+// Header fields as a carrier of <weft/propagation.h> that can be walked: pairs of name and value.
+template <class Fields>
+class FieldCarrier {
+ public:
+  explicit FieldCarrier(const Fields& fields) : fields_(fields) {}
+  class Iterator {
+   public:
+    explicit Iterator(typename Fields::const_iterator at) : at_(at) {}
+    std::pair<std::string_view, std::string_view> operator*() const {
+      return {view(at_->name_string()), view(at_->value())};
+    }
+    Iterator& operator++() {
+      ++at_;
+      return *this;
+    }
+    bool operator!=(const Iterator& other) const { return at_ != other.at_; }
+
+   private:
+    typename Fields::const_iterator at_;
+  };
+  Iterator begin() const { return Iterator(fields_.begin()); }
+  Iterator end() const { return Iterator(fields_.end()); }
+
+ private:
+  const Fields& fields_;
+};
+
 }  // namespace beast_detail
 
 // The span of a request that was read: for servers that route by themselves.
@@ -69,24 +96,24 @@ template <class Body, class Fields>
 ServerSpan server_span(const boost::beast::http::request<Body, Fields>& request,
                        const BeastPeer& peer) {
   using beast_detail::view;
+  namespace beast_http = boost::beast::http;
   const auto [path, query] = beast_detail::split_target(request);
-  const auto field = [&request](boost::beast::http::field name) { return view(request[name]); };
-  const auto headers = [&request](std::string_view name, auto&& emit) {
-    const auto [begin, end] =
-        request.equal_range(boost::beast::string_view(name.data(), name.size()));
-    for (auto at = begin; at != end; ++at)
-      emit(view(at->value()));
-  };
-  return ServerSpan(ServerRequest{.method = view(request.method_string()),
-                                  .path = path,
-                                  .query = query,
-                                  .scheme = peer.tls ? "https" : "http",
-                                  .host = field(boost::beast::http::field::host),
-                                  .user_agent = field(boost::beast::http::field::user_agent),
-                                  .protocol_version = protocol_version(request.version()),
-                                  .peer_address = peer.address,
-                                  .peer_port = peer.port},
-                    headers);
+  ServerRequest described{.method = view(request.method_string()),
+                          .path = path,
+                          .query = query,
+                          .scheme = peer.tls ? "https" : "http",
+                          .protocol_version = protocol_version(request.version()),
+                          .peer_address = peer.address,
+                          .peer_port = peer.port};
+  // One walk is quicker than two searches by name. Of repeated fields the first counts.
+  for (const auto& field : static_cast<const Fields&>(request)) {
+    if (field.name() == beast_http::field::host && described.host.empty()) {
+      described.host = view(field.value());
+    } else if (field.name() == beast_http::field::user_agent && described.user_agent.empty()) {
+      described.user_agent = view(field.value());
+    }
+  }
+  return ServerSpan(described, beast_detail::FieldCarrier<Fields>(request));
 }
 
 // What a handler is given. Lives until the handler has returned.
@@ -173,17 +200,20 @@ class BeastRoutes {
     const auto match = router_.find(beast_detail::view(request.method_string()), target.path);
     if (match.found()) span.set_route(match.route);
     BeastCall call{request, target.path, target.query, match.route, match.parameters, span};
-    BeastResponse response;
-    try {
-      response = match.found() ? run(call, *match.handler, 0) : beast_detail::refuse(call, match);
-    } catch (const std::exception& e) {
-      response = beast_detail::failed(call, e.what());
-    }
+    BeastResponse response =
+        match.found() ? run_safely(call, *match.handler) : beast_detail::refuse(call, match);
     beast_detail::complete(response, request, span);
     return response;
   }
 
  private:
+  BeastResponse run_safely(BeastCall& call, const Handler& handler) const {
+    try {
+      return run(call, handler, 0);
+    } catch (const std::exception& e) {
+      return beast_detail::failed(call, e.what());
+    }
+  }
   BeastResponse run(BeastCall& call, const Handler& handler, std::size_t at) const {
     if (at == middleware_.size()) return handler(call);
     return middleware_[at](call, [&](BeastCall& inner) { return run(inner, handler, at + 1); });

@@ -59,6 +59,7 @@ class ClientSpan {
   void fail(std::string_view type, std::string_view message, int status_code = 0);
 
  private:
+  void start_stopwatch(std::uint64_t start_time_ns);
   void abandon() noexcept;
   void end(int status_code, std::string_view error_type);
 

@@ -11,9 +11,26 @@
 
 namespace weft::inline v1::http {
 
-// Splits a path at its slashes: "/a//b" has the segments "a", "", "b". At most 64 segments are
-// looked at.
-std::vector<std::string_view> split_path(std::string_view path);
+// The segments of a path between its slashes: "/a//b" has "a", "", "b". At most 64 are looked at.
+// Views into the path.
+class PathSegments {
+ public:
+  explicit PathSegments(std::string_view path) noexcept;
+  std::size_t size() const noexcept { return size_; }
+  std::string_view operator[](std::size_t i) const noexcept {
+    return {segments_[i].data, segments_[i].size};
+  }
+
+ private:
+  static constexpr std::size_t kMaxSegments = 64;
+  struct Segment {
+    const char* data;
+    std::size_t size;
+  };
+  std::size_t size_ = 0;
+  Segment segments_[kMaxSegments];  // the rest stays as it is: most paths are short
+};
+
 // Decodes %XX; malformed escapes stay as they are.
 std::string decode_path_segment(std::string_view segment);
 
@@ -42,15 +59,15 @@ class Router {
   // the order of the calls; among equals the first that was added wins.
   void add(std::string method, std::string route, Handler handler) {
     Entry entry{std::move(method), std::move(route), {}, std::move(handler)};
-    for (const std::string_view segment : split_path(entry.route)) {
-      entry.segments.emplace_back(segment);
-    }
+    const PathSegments segments(entry.route);
+    for (std::size_t i = 0; i < segments.size(); ++i)
+      entry.segments.emplace_back(segments[i]);
     entries_.push_back(std::move(entry));
   }
 
   // `path` without query. HEAD finds GET's handler when it has none of its own.
   Match find(std::string_view method, std::string_view path) const {
-    const auto segments = split_path(path);
+    const PathSegments segments(path);
     Match best;
     const Entry* best_entry = nullptr;
     for (const Entry& entry : entries_) {
@@ -88,7 +105,7 @@ class Router {
            segment.substr(segment.size() - 4) == "...}";
   }
 
-  static bool fits(const Entry& entry, const std::vector<std::string_view>& path) {
+  static bool fits(const Entry& entry, const PathSegments& path) {
     for (std::size_t i = 0; i < entry.segments.size(); ++i) {
       const std::string& wanted = entry.segments[i];
       if (is_rest(wanted)) return i < path.size();
@@ -107,7 +124,7 @@ class Router {
     return false;
   }
 
-  static void bind(const Entry& entry, const std::vector<std::string_view>& path, Match& match) {
+  static void bind(const Entry& entry, const PathSegments& path, Match& match) {
     for (std::size_t i = 0; i < entry.segments.size(); ++i) {
       const std::string_view segment = entry.segments[i];
       if (is_rest(segment)) {

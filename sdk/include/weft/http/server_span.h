@@ -64,6 +64,7 @@ class ServerSpan {
   void finish(int status_code);
 
  private:
+  void describe(const ServerRequest& request, std::string_view original_method);
   void abandon() noexcept;
   void end(int status_code);
 

@@ -1,10 +1,14 @@
 // How long a request has been running, for the duration metrics of server_span.h and
-// client_span.h. Moving it stops the one that is left behind.
+// client_span.h. Shares its readings of the clock with the request's span where there is one.
+// Moving it stops the one that is left behind.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <ctime>
 #include <utility>
+
+#include <weft/span.h>
 
 namespace weft::sdk_detail {
 
@@ -17,20 +21,29 @@ class Stopwatch {
     return *this;
   }
 
-  // `elapsed_ns`: how long it has been running already.
-  void start(std::uint64_t elapsed_ns = 0) { start_ns_ = now_ns() - elapsed_ns; }
+  // Runs since the start of the span, or from now on when the span is not recorded.
+  void start(const Span& span) {
+    start_ns_ = span.record_ != nullptr ? started_at(span.record_) : now_ns();
+  }
+  // Has been running for so long.
+  void start_ago(std::int64_t elapsed_ns) { start_ns_ = now_ns() - elapsed_ns; }
   bool running() const { return start_ns_ != 0; }
-  // Seconds since start(). It is not running any more afterwards.
-  double stop_s() { return static_cast<double>(now_ns() - std::exchange(start_ns_, 0)) * 1e-9; }
+  // Ends the span, and returns the seconds since the start. Not running any more afterwards.
+  double stop(Span& span) {
+    const std::int64_t now = now_ns();
+    if (Record* record = std::exchange(span.record_, nullptr)) end_span_at(record, now);
+    // A start that was given may lie in the future.
+    const std::int64_t elapsed = std::max<std::int64_t>(0, now - std::exchange(start_ns_, 0));
+    return static_cast<double>(elapsed) * 1e-9;
+  }
 
  private:
-  static std::uint64_t now_ns() {
+  static std::int64_t now_ns() {
     timespec ts{};
     clock_gettime(CLOCK_MONOTONIC, &ts);
-    return static_cast<std::uint64_t>(ts.tv_sec) * 1'000'000'000u +
-           static_cast<std::uint64_t>(ts.tv_nsec);
+    return std::int64_t{ts.tv_sec} * 1'000'000'000 + ts.tv_nsec;
   }
-  std::uint64_t start_ns_ = 0;
+  std::int64_t start_ns_ = 0;
 };
 
 }  // namespace weft::sdk_detail

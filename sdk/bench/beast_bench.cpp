@@ -1,0 +1,366 @@
+// What the Beast middleware costs a server: the same small server bare and instrumented, under wrk
+// on loopback.
+//   weft_sdk_beast_bench [--seconds N] [--rounds N]
+//   weft_sdk_beast_bench --only handle|handle-bare --count N
+//                             the handling of N requests without any network, for callgrind
+//
+// Each server is a process with one thread that serves, so that its processor time, the exporter's
+// thread included, can be read from outside. The servers take turns, round after round: whatever
+// else the machine does meets all of them. Everything is recorded: each request is a sampled span
+// under a remote parent, with the attributes of the conventions and one of the handler's, and a
+// measurement of http.server.request.duration.
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/write.hpp>
+
+#include <weft/asio.h>
+#include <weft/http/beast.h>
+#include <weft/metrics.h>
+#include <weft/otlp.h>
+#include <weft/provider.h>
+#include <weft/tracer.h>
+
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+using asio::ip::tcp;
+using weft::http::BeastCall;
+using weft::http::BeastPeer;
+using weft::http::BeastRequest;
+using weft::http::BeastResponse;
+
+constexpr std::string_view kAccount =
+    R"({"id":42,"state":"active","plan":"team","seats":12,"region":"eu-central-1"})";
+
+// ---- the servers
+
+BeastResponse account(const BeastRequest& request) {
+  BeastResponse response(beast::http::status::ok, request.version());
+  response.set(beast::http::field::content_type, "application/json");
+  response.body() = kAccount;
+  return response;
+}
+
+// The server as it is without any instrumentation.
+struct Bare {
+  asio::awaitable<BeastResponse> handle(const BeastRequest& request, const BeastPeer&) const {
+    BeastResponse response = request.target().starts_with("/accounts/")
+                                 ? account(request)
+                                 : BeastResponse(beast::http::status::not_found, request.version());
+    response.keep_alive(request.keep_alive());
+    response.prepare_payload();
+    co_return response;
+  }
+  asio::any_io_executor executor(const asio::any_io_executor& plain) const { return plain; }
+};
+
+// Plain functions as handlers.
+struct Instrumented {
+  Instrumented() {
+    routes.add("GET", "/accounts/{id}", [](BeastCall& call) {
+      weft::current_span().set("account.state", "active");
+      return account(call.request);
+    });
+  }
+  asio::awaitable<BeastResponse> handle(const BeastRequest& request, const BeastPeer& peer) const {
+    co_return routes.handle(request, peer);
+  }
+  asio::any_io_executor executor(const asio::any_io_executor& plain) const { return plain; }
+  weft::http::BeastRoutes routes;
+};
+
+// Coroutines as handlers, whose context follows them over each co_await.
+struct InstrumentedCoroutines {
+  InstrumentedCoroutines() {
+    routes.add("GET", "/accounts/{id}", [](BeastCall& call) -> asio::awaitable<BeastResponse> {
+      weft::current_span().set("account.state", "active");
+      co_return account(call.request);
+    });
+  }
+  asio::awaitable<BeastResponse> handle(const BeastRequest& request, const BeastPeer& peer) const {
+    return routes.handle(request, peer);
+  }
+  asio::any_io_executor executor(const asio::any_io_executor& plain) const {
+    return weft::with_context(plain, weft::Context());
+  }
+  weft::http::AsyncBeastRoutes routes;
+};
+
+template <class Server>
+asio::awaitable<void> serve(tcp::socket socket, const Server* server) {
+  beast::flat_buffer buffer;
+  try {
+    socket.set_option(tcp::no_delay(true));
+    const BeastPeer peer = BeastPeer::of(socket.remote_endpoint());
+    while (true) {
+      BeastRequest request;
+      co_await beast::http::async_read(socket, buffer, request, asio::use_awaitable);
+      const BeastResponse response = co_await server->handle(request, peer);
+      co_await beast::http::async_write(socket, response, asio::use_awaitable);
+      if (!response.keep_alive()) break;
+    }
+  } catch (const boost::system::system_error&) {  // the client has gone
+  }
+}
+
+template <class Server>
+asio::awaitable<void> accept(tcp::acceptor* acceptor, const Server* server) {
+  while (true) {
+    tcp::socket socket = co_await acceptor->async_accept(asio::use_awaitable);
+    const asio::any_io_executor executor = server->executor(acceptor->get_executor());
+    asio::co_spawn(executor, serve(std::move(socket), server), asio::detached);
+  }
+}
+
+// Serves until the process is told to end; writes its port to `port_pipe` first.
+template <class Server>
+void run_server(const Server& server, int port_pipe) {
+  asio::io_context context(1);
+  tcp::acceptor acceptor(context, {asio::ip::address_v4::loopback(), 0});
+  const std::uint16_t port = acceptor.local_endpoint().port();
+  if (write(port_pipe, &port, sizeof(port)) != sizeof(port)) return;
+  asio::co_spawn(context, accept(&acceptor, &server), asio::detached);
+  context.run();
+}
+
+// Takes every OTLP request and throws it away.
+struct Receiver {
+  asio::awaitable<BeastResponse> handle(const BeastRequest& request, const BeastPeer&) const {
+    BeastResponse response(beast::http::status::ok, request.version());
+    response.set(beast::http::field::content_type, "application/x-protobuf");
+    response.keep_alive(request.keep_alive());
+    response.prepare_payload();
+    co_return response;
+  }
+  asio::any_io_executor executor(const asio::any_io_executor& plain) const { return plain; }
+};
+
+class Discard final : public weft::Exporter {
+ public:
+  weft::ExportResult send(const weft::ExportRequest&) noexcept override { return {}; }
+  std::string description() const override { return "discard"; }
+};
+
+// ---- the processes
+
+// A child process; ends with this one or with this object.
+class Child {
+ public:
+  template <class Run>
+  explicit Child(Run&& run) {
+    int ends[2];
+    if (pipe(ends) != 0) fail("pipe");
+    pid_ = fork();
+    if (pid_ < 0) fail("fork");
+    if (pid_ == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      close(ends[0]);
+      run(ends[1]);
+      _exit(1);
+    }
+    close(ends[1]);
+    if (read(ends[0], &port_, sizeof(port_)) != sizeof(port_)) fail("a server did not start");
+    close(ends[0]);
+    if (clock_getcpuclockid(pid_, &clock_) != 0) fail("clock_getcpuclockid");
+  }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+  ~Child() {
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+  std::uint16_t port() const { return port_; }
+  double cpu_us() const {
+    timespec t{};
+    clock_gettime(clock_, &t);
+    return static_cast<double>(t.tv_sec) * 1e6 + static_cast<double>(t.tv_nsec) / 1e3;
+  }
+
+ private:
+  [[noreturn]] static void fail(const char* what) {
+    std::perror(what);
+    std::exit(1);
+  }
+  pid_t pid_ = 0;
+  std::uint16_t port_ = 0;
+  clockid_t clock_ = 0;
+};
+
+// Providers for the process, recording everything. `exporter` null: none.
+struct Telemetry {
+  explicit Telemetry(std::unique_ptr<weft::Exporter> exporter) {
+    weft::TracerProviderConfig config;
+    config.resource = weft::Resource::from_environment();
+    config.sampler = weft::Sampler::always_on();
+    weft::BatchOptions batch;
+    batch.max_queue_size = 65536;
+    config.exporters.push_back({std::move(exporter), batch});
+    tracers = weft::TracerProvider(std::move(config));
+    tracers.set_global();
+    meters = weft::MeterProvider(weft::MeterProviderConfig());
+    meters.set_global();
+  }
+  weft::TracerProvider tracers;
+  weft::MeterProvider meters;
+};
+
+template <class Server>
+auto instrumented(std::uint16_t receiver_port) {
+  return [receiver_port](int port_pipe) {
+    std::unique_ptr<weft::Exporter> exporter;
+    if (receiver_port == 0) {
+      exporter = std::make_unique<Discard>();
+    } else {
+      weft::OtlpConfig config;
+      config.endpoint = "http://127.0.0.1:" + std::to_string(receiver_port) + "/v1/traces";
+      exporter = weft::make_otlp_exporter(config, nullptr);
+    }
+    const Telemetry telemetry(std::move(exporter));
+    run_server(Server(), port_pipe);
+  };
+}
+
+// ---- the middleware alone
+
+BeastRequest sample_request() {
+  BeastRequest request(beast::http::verb::get, "/accounts/42", 11);
+  request.set(beast::http::field::host, "127.0.0.1:8080");
+  request.set("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+  return request;
+}
+
+// Bare: what the handler does without the middleware.
+void handle_requests(bool bare, std::uint64_t count) {
+  const Telemetry telemetry(std::make_unique<Discard>());
+  const Instrumented server;
+  const BeastRequest request = sample_request();
+  const BeastPeer peer{"127.0.0.1", 51234, false};
+  for (std::uint64_t i = 0; i < count; ++i) {
+    BeastResponse response = bare ? account(request) : server.routes.handle(request, peer);
+    if (bare) response.prepare_payload();
+    asm volatile("" : : "r"(&response) : "memory");
+  }
+}
+
+// ---- the load
+
+struct Run {
+  double requests_per_s = 0;
+  double cpu_us = 0;  // of the server, per request
+};
+
+// Runs wrk; requests_per_s stays 0 when its answer makes no sense.
+Run load(const Child& server, int seconds) {
+  const std::string command =
+      "wrk -t1 -c64 -d" + std::to_string(seconds) +
+      "s -H 'traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01' "
+      "http://127.0.0.1:" +
+      std::to_string(server.port()) + "/accounts/42 2>&1";
+  const double cpu = server.cpu_us();
+  FILE* pipe = popen(command.c_str(), "r");
+  if (pipe == nullptr) return {};
+  Run run;
+  double requests = 0;
+  bool errors = false;
+  char line[512];
+  while (std::fgets(line, sizeof(line), pipe) != nullptr) {
+    double value = 0;
+    char rest[32];
+    if (std::sscanf(line, "Requests/sec: %lf", &value) == 1) run.requests_per_s = value;
+    if (std::sscanf(line, " %lf requests in %31s", &value, rest) == 2) requests = value;
+    errors |=
+        std::strstr(line, "Non-2xx") != nullptr || std::strstr(line, "Socket errors") != nullptr;
+  }
+  if (pclose(pipe) != 0 || errors || requests == 0) return {};
+  run.cpu_us = (server.cpu_us() - cpu) / requests;
+  return run;
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+struct Candidate {
+  const char* name;
+  std::unique_ptr<Child> process;
+  std::vector<double> requests_per_s, cpu_us, share;  // share: of the bare one's in the same round
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  int seconds = 2;
+  int rounds = 5;
+  std::string_view only;
+  std::uint64_t count = 10000;
+  for (int i = 1; i + 1 < argc; i += 2) {
+    const std::string_view option = argv[i];
+    if (option == "--seconds") seconds = std::max(1, std::atoi(argv[i + 1]));
+    if (option == "--only") only = argv[i + 1];
+    if (option == "--count") count = std::strtoull(argv[i + 1], nullptr, 10);
+    if (option == "--rounds") rounds = std::max(1, std::atoi(argv[i + 1]));
+  }
+  if (!only.empty()) {
+    handle_requests(only == "handle-bare", count);
+    return 0;
+  }
+  if (std::system("command -v wrk >/dev/null") != 0) {
+    std::printf("the Beast server is not measured: wrk is not installed\n");
+    return 0;
+  }
+  // All processes before the first thread.
+  const Child receiver([](int pipe) { run_server(Receiver(), pipe); });
+  std::vector<Candidate> candidates;
+  auto add = [&](const char* name, auto&& run) {
+    candidates.push_back({name, std::make_unique<Child>(run), {}, {}, {}});
+  };
+  add("bare", [](int pipe) { run_server(Bare(), pipe); });
+  add("instrumented, spans thrown away", instrumented<Instrumented>(0));
+  add("the same, exported by OTLP/HTTP", instrumented<Instrumented>(receiver.port()));
+  add("coroutine handlers, exported", instrumented<InstrumentedCoroutines>(receiver.port()));
+
+  for (const Candidate& c : candidates)
+    load(*c.process, 1);  // warm up
+  for (int round = 0; round < rounds; ++round) {
+    for (Candidate& c : candidates) {
+      const Run run = load(*c.process, seconds);
+      if (run.requests_per_s == 0) {
+        std::printf("the Beast server is not measured: wrk failed or met errors\n");
+        return 1;
+      }
+      c.requests_per_s.push_back(run.requests_per_s);
+      c.cpu_us.push_back(run.cpu_us);
+      c.share.push_back(run.requests_per_s / candidates[0].requests_per_s.back());
+    }
+  }
+  std::printf("%-36s %12s %14s %9s\n", "a Beast server under wrk, loopback", "requests/s",
+              "CPU/request", "of bare");
+  for (const Candidate& c : candidates) {
+    std::printf("%-36s %12.0f %11.2f us %7.1f %%%s\n", c.name, median(c.requests_per_s),
+                median(c.cpu_us), 100 * median(c.share), &c == &candidates[0] ? "" : "  >= 97 %");
+  }
+  return 0;
+}
