@@ -45,13 +45,21 @@ std::unexpected<Error> Block::damage(uint64_t offset, const std::string& what) c
               path_ + " is damaged at offset " + std::to_string(offset) + ": " + what);
 }
 
+Status Block::read_at(uint64_t offset, std::span<char> out) const {
+  Status status = file_->pread(offset, out);
+  if (!status && status.error().code == ErrorCode::kIo) {
+    return damage(offset, status.error().message);
+  }
+  return status;
+}
+
 Expected<std::string> Block::read(const Extent& extent, std::string_view what) const {
   if (extent.size > kMaxExtentBytes || extent.offset > file_bytes_ ||
       extent.size > file_bytes_ - extent.offset) {
     return damage(extent.offset, std::string(what) + " lies outside of the file");
   }
   std::string bytes(extent.size, '\0');
-  WEFT_TRY(file_->pread(extent.offset, bytes));
+  WEFT_TRY(read_at(extent.offset, bytes));
   if (hash_bytes(bytes) != extent.hash) {
     return damage(extent.offset, std::string(what) + " has a wrong checksum");
   }
@@ -63,13 +71,13 @@ Status Block::load() {
   BlockTail tail;
   if (file_bytes_ < sizeof tail + kBlockHead.size()) return damage(0, "the file is too short");
   const uint64_t tail_offset = file_bytes_ - sizeof tail;
-  WEFT_TRY(file_->pread(tail_offset, {reinterpret_cast<char*>(&tail), sizeof tail}));
+  WEFT_TRY(read_at(tail_offset, {reinterpret_cast<char*>(&tail), sizeof tail}));
   if (tail.magic != kBlockTailMagic) return damage(tail_offset, "the file has no block's tail");
   if (tail.version != kBlockVersion) {
     // The file's beginning has the version, too. A tail that disagrees is damaged: it must not be
     // taken for a newer block's, for which no store is opened.
     std::string head(kBlockHead.size(), '\0');
-    WEFT_TRY(file_->pread(0, head));
+    WEFT_TRY(read_at(0, head));
     if (head == kBlockHead || tail.version < kBlockVersion) {
       return damage(tail_offset, "the version is not the one at the file's beginning");
     }
@@ -244,7 +252,7 @@ Expected<std::string> Block::chunk(const LoadedColumn& column, size_t page) cons
   const ChunkInfo& info = column.chunks[page];
   std::string bytes(info.size, '\0');
   if (info.size == 0) return bytes;
-  WEFT_TRY(file_->pread(column.chunk_offsets[page], bytes));
+  WEFT_TRY(read_at(column.chunk_offsets[page], bytes));
   if (static_cast<uint32_t>(hash_bytes(bytes)) != info.hash) {
     return damage(column.chunk_offsets[page],
                   "page " + std::to_string(page) + " of " +
@@ -280,7 +288,7 @@ Expected<std::optional<uint32_t>> Block::find_trace(const TraceId& id) const {
   if (ids->chunk_offsets[0] + bytes.size() > file_bytes_) {
     return damage(ids->chunk_offsets[0], "trace ids lie outside of the file");
   }
-  WEFT_TRY(file_->pread(ids->chunk_offsets[0], bytes));
+  WEFT_TRY(read_at(ids->chunk_offsets[0], bytes));
   const uint64_t low = id.word(0);
   for (size_t t = 0; t < meta_.traces; ++t) {
     uint64_t word;

@@ -86,6 +86,8 @@ class Block {
   Block(std::string path, std::unique_ptr<File> file, Cache& cache,
         std::function<void(Finding)> damaged);
   Status load();
+  // What the disk cannot read is damage too: the rest is served.
+  Status read_at(uint64_t offset, std::span<char> out) const;
   Expected<std::string> read(const Extent& extent, std::string_view what) const;
   Expected<LoadedColumnPtr> load_column(const ColumnMeta& meta) const;
   Status load_dictionary(LoadedColumn& column) const;

@@ -1,42 +1,86 @@
 #include "store/log_reader.h"
 
 #include <algorithm>
+#include <memory>
+#include <set>
 
 namespace weft::store {
 namespace {
 
 constexpr size_t kMaxMissingNamed = 100;
 
-// Reads the header at `offset`; false when there is no good header of this log file there.
-Expected<bool> read_header(File& file, uint64_t size, const LogId& id, uint64_t offset,
-                           LogGroupHeader& header) {
-  if (offset + sizeof header > size) return false;
-  WEFT_TRY(file.pread(offset, {reinterpret_cast<char*>(&header), sizeof header}));
-  return header.magic == kLogMagic && header.header_hash == header.compute_hash() &&
-         header.generation == id.generation && header.file_index == id.index &&
-         header.payload_bytes <= kLogMaxPayloadBytes;
-}
+// A log file, of which a disk may be unable to read parts: those count as damage.
+class LogFile {
+ public:
+  LogFile(std::unique_ptr<File> file, uint64_t size, std::string path, const LogId& id,
+          std::vector<Finding>& findings)
+      : file_(std::move(file)), size_(size), path_(std::move(path)), id_(id), findings_(findings) {}
 
-// The offset of the next good header at or behind `offset`, or `size`.
-Expected<uint64_t> find_header(File& file, uint64_t size, const LogId& id, uint64_t offset) {
-  // In large pieces: a recycled file can hold megabytes of an earlier life.
-  std::string buffer;
-  constexpr uint64_t kPiece = 1u << 20;
-  for (uint64_t at = align_log(offset); at < size; at += kPiece) {
-    const uint64_t count = std::min(kPiece, size - at);
-    buffer.resize(count);
-    WEFT_TRY(file.pread(at, buffer));
-    for (uint64_t i = 0; i + sizeof(LogGroupHeader) <= count; i += kLogAlignment) {
-      LogGroupHeader header;
-      std::memcpy(&header, buffer.data() + i, sizeof header);
-      if (header.magic == kLogMagic && header.generation == id.generation &&
-          header.file_index == id.index && header.header_hash == header.compute_hash()) {
-        return at + i;
-      }
+  uint64_t size() const { return size_; }
+
+  // False when the bytes cannot be read, which is then a finding.
+  Expected<bool> read(uint64_t offset, std::span<char> out) {
+    Status status = file_->pread(offset, out);
+    if (status) return true;
+    if (status.error().code != ErrorCode::kIo) return std::unexpected(std::move(status).error());
+    if (unreadable_.insert(offset / kSector).second) {
+      findings_.push_back({path_, offset, status.error().message});
     }
+    return false;
   }
-  return size;
-}
+
+  // Reads the header at `offset`; false when there is no good header of this log file there.
+  Expected<bool> read_header(uint64_t offset, LogGroupHeader& header) {
+    if (offset + sizeof header > size_) return false;
+    WEFT_ASSIGN(const bool readable,
+                read(offset, {reinterpret_cast<char*>(&header), sizeof header}));
+    return readable && is_good(header) && header.payload_bytes <= kLogMaxPayloadBytes;
+  }
+
+  // The offset of the next good header at or behind `offset`, or size().
+  Expected<uint64_t> find_header(uint64_t offset) {
+    // In large pieces: a recycled file can hold megabytes of an earlier life. Around what cannot be
+    // read, in small ones.
+    constexpr uint64_t kPiece = 1u << 20;
+    for (uint64_t at = align_log(offset); at < size_;) {
+      uint64_t count = std::min(kPiece, size_ - at);
+      buffer_.resize(count);
+      if (!file_->pread(at, buffer_)) {
+        count = std::min(kSector, size_ - at);
+        buffer_.resize(count);
+        WEFT_ASSIGN(const bool readable, read(at, buffer_));
+        if (!readable) {
+          at += count;
+          continue;
+        }
+      }
+      for (uint64_t i = 0; i + sizeof(LogGroupHeader) <= count; i += kLogAlignment) {
+        LogGroupHeader header;
+        std::memcpy(&header, buffer_.data() + i, sizeof header);
+        if (is_good(header)) return at + i;
+      }
+      at += count;
+    }
+    return size_;
+  }
+
+ private:
+  static constexpr uint64_t kSector = 4096;
+  static_assert(kSector % kLogAlignment == 0);
+
+  bool is_good(const LogGroupHeader& header) const {
+    return header.magic == kLogMagic && header.header_hash == header.compute_hash() &&
+           header.generation == id_.generation && header.file_index == id_.index;
+  }
+
+  std::unique_ptr<File> file_;
+  uint64_t size_;
+  std::string path_;
+  LogId id_;
+  std::vector<Finding>& findings_;
+  std::set<uint64_t> unreadable_;  // sectors that are findings already
+  std::string buffer_;
+};
 
 // A group of a newer version at the file's beginning: a file is begun by one process, and spares do
 // not outlive theirs, so all of the file is of that version. Not to be taken for an empty one.
@@ -95,10 +139,11 @@ Expected<LogFileSummary> read_log(
     FileSystem& fs, const std::string& path, const LogId& id,
     const std::function<void(const SpanSink::RawRequest&, uint64_t)>& record,
     std::vector<Finding>& findings) {
-  WEFT_ASSIGN(auto file, fs.open(path, OpenMode::kRead));
-  WEFT_ASSIGN(const uint64_t size, file->size());
-  LogGroupHeader first;
-  WEFT_ASSIGN(const bool begins_well, read_header(*file, size, id, 0, first));
+  WEFT_ASSIGN(auto opened, fs.open(path, OpenMode::kRead));
+  WEFT_ASSIGN(const uint64_t size, opened->size());
+  LogFile file(std::move(opened), size, path, id, findings);
+  LogGroupHeader first{};
+  WEFT_ASSIGN(const bool begins_well, file.read_header(0, first));
   if (!begins_well && size >= sizeof first) WEFT_TRY(refuse_newer(first, path));
   LogFileSummary summary;
   uint32_t next_group = 0;
@@ -106,26 +151,26 @@ Expected<LogFileSummary> read_log(
   std::string payload;
   while (offset < size) {
     LogGroupHeader header;
-    WEFT_ASSIGN(const bool good, read_header(*file, size, id, offset, header));
+    WEFT_ASSIGN(const bool good, file.read_header(offset, header));
     if (!good) {
-      WEFT_ASSIGN(offset, find_header(*file, size, id, offset + 1));
+      WEFT_ASSIGN(offset, file.find_header(offset + 1));
       continue;
     }
     // Groups of one file count up; a lower number is a leftover within a damaged one.
     if (header.group_index < next_group) {
-      WEFT_ASSIGN(offset, find_header(*file, size, id, offset + 1));
+      WEFT_ASSIGN(offset, file.find_header(offset + 1));
       continue;
     }
     bool whole = offset + sizeof header + header.payload_bytes <= size;
     if (whole) {
       payload.resize(header.payload_bytes);
-      WEFT_TRY(file->pread(offset + sizeof header, payload));
-      whole = hash_bytes(payload) == header.payload_hash;
+      WEFT_ASSIGN(whole, file.read(offset + sizeof header, payload));
+      whole = whole && hash_bytes(payload) == header.payload_hash;
     }
     if (!whole) {
       // Damage, if a good group follows (which then finds a gap); else the torn end.
       summary.torn_tail = true;
-      WEFT_ASSIGN(offset, find_header(*file, size, id, offset + 1));
+      WEFT_ASSIGN(offset, file.find_header(offset + 1));
       continue;
     }
     if (header.group_index > next_group) {

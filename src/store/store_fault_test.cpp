@@ -1,6 +1,7 @@
 // What the store does when the disk, the power or the bytes fail.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <future>
 #include <map>
 #include <set>
@@ -218,6 +219,61 @@ TEST(StoreFault, AFlippedBitIsNamedAndTheRestIsServed) {
       for (const Span& span : expected)
         EXPECT_TRUE(keys.contains(key_of(span)));
     }
+  }
+}
+
+TEST(StoreFault, ABadSectorIsNamedAndTheRestIsServed) {
+  std::mt19937_64 random(test_seed("ABadSector"));
+  const auto spans = random_spans(random, {.traces = 80});
+  const size_t half = spans.size() / 2;
+  for (int round = 0; round < 24; ++round) {
+    const bool in_block = round % 2 == 0;
+    FaultFileSystem fs(random());
+    {
+      auto store = Store::open(options_on(fs));
+      ASSERT_TRUE(store);
+      ASSERT_TRUE(append_and_wait(
+          **store, to_batch({spans.begin(), spans.begin() + static_cast<ptrdiff_t>(half)})));
+      ASSERT_TRUE((*store)->seal());
+      for (size_t i = half; i < spans.size(); ++i)
+        ASSERT_TRUE(append_and_wait(**store, to_batch({spans[i]})));
+    }
+    std::vector<std::string> files = *fs.list("data");
+    std::erase_if(files, [&](const std::string& name) {
+      return !name.starts_with(in_block ? "block-" : "log-");
+    });
+    ASSERT_FALSE(files.empty());
+    const std::string path = "data/" + files[random() % files.size()];
+    auto file = fs.open(path, OpenMode::kRead);
+    ASSERT_TRUE(file);
+    const uint64_t sectors = (*(*file)->size() + 511) / 512;
+    const uint64_t sector = random() % sectors;
+    fs.fail_reads(path, sector * 512, sector * 512 + 512);
+
+    auto store = Store::open(options_on(fs));
+    ASSERT_TRUE(store) << store.error().message;
+    std::set<std::string> found;
+    for (const auto& part : {std::span(spans).first(half), std::span(spans).subspan(half)}) {
+      for (const Span& span : part) {
+        const auto trace = (*store)->trace(span.trace_id, 1000);
+        ASSERT_TRUE(trace) << trace.error().message;
+        for (const Span& kept : to_spans(*trace))
+          found.insert(key_of(kept));
+      }
+    }
+    const auto missing = [&](std::span<const Span> part) {
+      return std::ranges::count_if(
+          part, [&](const Span& span) { return !found.contains(key_of(span)); });
+    };
+    // The other half is not touched. What is not served is named; a sector of a log's unused end or
+    // of nothing that a trace needs loses nothing.
+    const auto intact = in_block ? std::span(spans).subspan(half) : std::span(spans).first(half);
+    EXPECT_EQ(missing(intact), 0) << path << ", sector " << sector;
+    if (missing(spans) == 0) continue;
+    const auto findings = (*store)->findings();
+    EXPECT_TRUE(std::ranges::any_of(findings, [&](const Finding& finding) {
+      return finding.file == path;
+    })) << path << ", sector " << sector;
   }
 }
 
