@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs the SDK into a scratch directory, static and shared, and builds the code of README.md
-# against it outside of the tree, with CMake and with pkg-config; runs it; makes the reference.
+# and a program for each component against it outside of the tree, with CMake and with pkg-config;
+# runs them; makes the reference.
 #   package_test.sh <sdk source directory>
 set -eu
 source=$1
@@ -19,6 +20,23 @@ check_run() {
   echo "$out" | grep -q '"charge card" payment.cents=1299 payment.network=visa' ||
     { echo "unexpected output: $out"; exit 1; }
   echo "$out" | grep -q 'account.state=suspended' || { echo "unexpected output: $out"; exit 1; }
+}
+
+# What each of test/package/*.cpp shows.
+check_component() { # component program
+  case $1 in
+    spdlog) wanted='\[trace_id=[0-9a-f]{32} span_id=[0-9a-f]{16}\] inside' ;;
+    asio) wanted='"coroutine".* after=suspension' ;;
+    http) wanted='"GET /users/\{id\}".* http.response.status_code=200' ;;
+    http_curl) wanted='"http.connect" ERROR' ;;
+    *) wanted='"GET /users/\{id\}".* user.id=7' ;;
+  esac
+  out=$("$2") || { echo "$1 failed: $out"; exit 1; }
+  echo "$out" | grep -Eq "$wanted" || { echo "unexpected output of $1: $out"; exit 1; }
+}
+
+pkg_config() {
+  PKG_CONFIG_PATH="$scratch/prefix-$kind/lib/pkgconfig" pkg-config "$@"
 }
 
 for kind in static shared; do
@@ -40,10 +58,22 @@ for kind in static shared; do
 
   static=
   [ $kind = static ] && static=--static
-  flags=$(PKG_CONFIG_PATH="$scratch/prefix-$kind/lib/pkgconfig" pkg-config $static --cflags --libs weft-exporters)
+  flags=$(pkg_config $static --cflags --libs weft-exporters)
   # shellcheck disable=SC2086
   c++ -std=c++20 "$scratch/consumer-$kind/main.cpp" -o "$scratch/by-pkg-config" $flags
   LD_LIBRARY_PATH="$scratch/prefix-$kind/lib" check_run "$scratch/by-pkg-config"
+
+  # Each component by itself. The compiler's cache keeps what both ways and kinds have in common.
+  cmake -S "$source/test/package" -B "$scratch/components-$kind" -G Ninja $launcher \
+    -DCMAKE_PREFIX_PATH="$scratch/prefix-$kind" >"$scratch/log" 2>&1 || { cat "$scratch/log"; exit 1; }
+  cmake --build "$scratch/components-$kind" >"$scratch/log" 2>&1 || { cat "$scratch/log"; exit 1; }
+  for component in spdlog asio http http_curl http_beast http_httplib; do
+    check_component $component "$scratch/components-$kind/$component"
+    flags=$(pkg_config $static --cflags --libs "weft-$(echo $component | tr _ -)")
+    # shellcheck disable=SC2086
+    c++ -std=c++20 "$source/test/package/$component.cpp" -o "$scratch/by-pkg-config" $flags
+    LD_LIBRARY_PATH="$scratch/prefix-$kind/lib" check_component $component "$scratch/by-pkg-config"
+  done
   echo "$kind: ok"
 done
 if command -v python3 >/dev/null; then

@@ -98,7 +98,8 @@ struct HttpResponse {
   std::vector<std::pair<std::string, std::string>> headers;  // names in lower case; of the last hop
   std::string body;
   std::string error;  // for a person, empty on success
-  // "" on success, else the span's error.type: "dns.timeout", "connect.refused", "timeout", "tls"…
+  // "" on success, else the span's error.type: "dns.timeout", "connect",
+  // "tls.certificate", "timeout.receive"…
   std::string error_type;
 
   bool ok() const { return result == CURLE_OK && status < 400; }
