@@ -38,7 +38,8 @@ class FaultFileSystem final : public FileSystem {
   uint64_t operations() const { return operations_.load(); }
   // Flips one bit of a stored file, behind the cache. False when it is shorter.
   bool flip_bit(const std::string& path, uint64_t bit);
-  // From now on reads that touch these bytes of a file fail with kIo: a bad sector. Until restart().
+  // From now on reads that touch these bytes of a file fail with kIo: a bad sector. Until
+  // restart().
   void fail_reads(const std::string& path, uint64_t begin, uint64_t end);
   // Number of files that exist now and the bytes in them.
   uint64_t used_bytes();

@@ -150,15 +150,14 @@ Expected<uint32_t> AggregateState::group(const std::vector<uint32_t>& keys) {
 
 // histogram_bucket() for integers that a double holds exactly, without floating point.
 inline uint32_t AggregateState::bucket_of(int64_t value) const {
-  if (value < 1 || value >= (int64_t{1} << 53)) {
-    return histogram_bucket(static_cast<double>(value), request_.buckets_per_octave);
+  const auto word = static_cast<uint64_t>(value);  // of a negative one: a huge number
+  const auto octave = static_cast<uint32_t>(std::bit_width(word | 1) - 1);
+  if (word == 0) return 0;
+  if (octave >= linear_bits_ && octave < 53) {
+    // The bits below the leading one, which adds one octave, say where in the octave it lies.
+    return ((octave - 1) << linear_bits_) + static_cast<uint32_t>(word >> (octave - linear_bits_));
   }
-  const auto word = static_cast<uint64_t>(value);
-  const auto octave = static_cast<uint32_t>(std::bit_width(word) - 1);
-  const uint64_t rest = word - (uint64_t{1} << octave);
-  const uint64_t linear =
-      octave >= linear_bits_ ? rest >> (octave - linear_bits_) : rest << (linear_bits_ - octave);
-  return (octave << linear_bits_) + static_cast<uint32_t>(linear);
+  return histogram_bucket(static_cast<double>(value), request_.buckets_per_octave);
 }
 
 Status AggregateState::find_groups(const AggregateRows& rows) {
@@ -272,6 +271,57 @@ void AggregateState::count_all(const AggregateRows& rows, ValueOf&& value_of) {
   }
 }
 
+// What most histograms are of: a page of durations, none of years, all in one time bucket. Their
+// sums are exact in integers, one bucket bounds all. False when the rows are others.
+bool AggregateState::count_small_integers(const AggregateRows& rows) {
+  constexpr int kMaxBits = 48;
+  constexpr size_t kMaxRows = 1u << (63 - kMaxBits);
+  if (!request_.want_histogram || !rows.starts.empty() || rows.rows > kMaxRows ||
+      groups_.size() * 4 > rows.rows) {
+    return false;
+  }
+  uint64_t bits = 0;
+  for (uint64_t value : rows.integers)
+    bits |= value;
+  if (bits >> kMaxBits != 0) return false;
+  const size_t histogram_size = size_t{bucket_of(static_cast<int64_t>(bits))} + 1;
+  struct Sums {
+    uint64_t count = 0;
+    uint64_t sum = 0;
+    uint64_t min = UINT64_MAX;
+    uint64_t max = 0;
+    uint64_t* histogram = nullptr;
+  };
+  std::vector<Sums> sums(groups_.size());
+  for (size_t row = 0; row < rows.rows; ++row) {
+    const uint32_t group = row_groups_[row];
+    Sums& to = sums[group];
+    if (to.histogram == nullptr) {
+      auto& histogram = groups_[group].cells[rows.bucket].histogram;
+      if (histogram.size() < histogram_size) histogram.resize(histogram_size);
+      to.histogram = histogram.data();
+    }
+    const uint64_t value = rows.integers[row];
+    ++to.count;
+    to.sum += value;
+    to.min = std::min(to.min, value);
+    to.max = std::max(to.max, value);
+    ++to.histogram[bucket_of(static_cast<int64_t>(value))];
+  }
+  for (size_t group = 0; group < sums.size(); ++group) {
+    const Sums& from = sums[group];
+    if (from.count == 0) continue;
+    Totals& to = groups_[group].cells[rows.bucket].totals;
+    const auto min = static_cast<double>(from.min);
+    const auto max = static_cast<double>(from.max);
+    if (to.count == 0 || min < to.min) to.min = min;
+    if (to.count == 0 || max > to.max) to.max = max;
+    to.count += from.count;
+    to.sum += static_cast<double>(from.sum);
+  }
+  return true;
+}
+
 Status AggregateState::add(const AggregateRows& rows) {
   WEFT_TRY(find_groups(rows));
   if (!request_.value) {
@@ -279,6 +329,7 @@ Status AggregateState::add(const AggregateRows& rows) {
     return {};
   }
   if (rows.values == nullptr) {
+    if (count_small_integers(rows)) return {};
     count_all(rows, [&](size_t row) -> std::optional<Counted> {
       const auto integer = static_cast<int64_t>(rows.integers[row]);
       return Counted{static_cast<double>(integer),

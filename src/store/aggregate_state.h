@@ -90,6 +90,7 @@ class AggregateState {
   Status find_groups_of(const CodedColumn& key);
   template <bool kHistogram, typename ValueOf>
   void count(const AggregateRows& rows, ValueOf&& value_of);
+  bool count_small_integers(const AggregateRows& rows);
   template <typename ValueOf>
   void count_all(const AggregateRows& rows, ValueOf&& value_of);
   uint32_t bucket_of(int64_t value) const;

@@ -262,8 +262,8 @@ TEST(StoreFault, ABadSectorIsNamedAndTheRestIsServed) {
       }
     }
     const auto missing = [&](std::span<const Span> part) {
-      return std::ranges::count_if(
-          part, [&](const Span& span) { return !found.contains(key_of(span)); });
+      return std::ranges::count_if(part,
+                                   [&](const Span& span) { return !found.contains(key_of(span)); });
     };
     // The other half is not touched. What is not served is named; a sector of a log's unused end or
     // of nothing that a trace needs loses nothing.
@@ -271,9 +271,9 @@ TEST(StoreFault, ABadSectorIsNamedAndTheRestIsServed) {
     EXPECT_EQ(missing(intact), 0) << path << ", sector " << sector;
     if (missing(spans) == 0) continue;
     const auto findings = (*store)->findings();
-    EXPECT_TRUE(std::ranges::any_of(findings, [&](const Finding& finding) {
-      return finding.file == path;
-    })) << path << ", sector " << sector;
+    EXPECT_TRUE(
+        std::ranges::any_of(findings, [&](const Finding& finding) { return finding.file == path; }))
+        << path << ", sector " << sector;
   }
 }
 
