@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the SDK into a scratch directory, static and shared, and builds the code of README.md
 # and a program for each component against it outside of the tree, with CMake and with pkg-config;
-# runs them; makes the reference.
+# runs them.
 #   package_test.sh <sdk source directory>
 set -eu
 source=$1
@@ -76,8 +76,3 @@ for kind in static shared; do
   done
   echo "$kind: ok"
 done
-if command -v python3 >/dev/null; then
-  "$source/tools/make_reference.py" "$scratch/reference.md"
-else
-  echo "the reference page is not made: python3 is not installed"
-fi

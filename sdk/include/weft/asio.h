@@ -67,9 +67,11 @@ inline namespace v1 {
 template <class Inner>
 class ContextExecutor {
  public:
+  // Use with_context(). `state` is shared by everything that runs on copies of the executor.
   ContextExecutor(Inner inner, std::shared_ptr<sdk_detail::AsioContext> state) noexcept
       : inner_(std::move(inner)), state_(std::move(state)) {}
 
+  // Runs the function on the executor inside, with the context on for that long.
   template <class F>
   void execute(F&& function) const {
     inner_.execute([state = state_, function = std::forward<F>(function)]() mutable {
@@ -105,6 +107,7 @@ class ContextExecutor {
     return ContextExecutor<decltype(preferred)>(std::move(preferred), state_);
   }
 
+  // The executor inside, which knows no context.
   const Inner& inner() const noexcept { return inner_; }
 
  private:

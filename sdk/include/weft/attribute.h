@@ -24,6 +24,7 @@ struct Bytes {
 // because OTLP has no unsigned type.
 class AttributeValue {
  public:
+  // What a value holds; the kinds of OTLP's AnyValue.
   enum class Type : std::uint8_t {
     kString,
     kBool,
@@ -36,8 +37,10 @@ class AttributeValue {
     kStringArray,
   };
 
+  // The empty string.
   constexpr AttributeValue() : type_(Type::kString), size_(0), string_("") {}
 
+  // bool, integers and floating-point numbers.
   template <class T>
     requires std::is_arithmetic_v<T>
   constexpr AttributeValue(T value) : size_(0) {  // NOLINT(google-explicit-constructor)
@@ -61,6 +64,7 @@ class AttributeValue {
   constexpr AttributeValue(const char* value)  // NOLINT(google-explicit-constructor)
       : AttributeValue(value == nullptr ? std::string_view("") : std::string_view(value)) {}
 
+  // Text, which has to live as long as the value.
   constexpr AttributeValue(std::string_view value)  // NOLINT(google-explicit-constructor)
       : type_(Type::kString), size_(value.size()), string_(value.data()) {}
 
@@ -71,6 +75,7 @@ class AttributeValue {
   constexpr AttributeValue(const T& value)  // NOLINT(google-explicit-constructor)
       : AttributeValue(static_cast<std::string_view>(value)) {}
 
+  // Bytes, and arrays of the four element types; the data has to live as long as the value.
   constexpr AttributeValue(Bytes value)  // NOLINT(google-explicit-constructor)
       : type_(Type::kBytes), size_(value.data.size()), bytes_(value.data.data()) {}
   constexpr AttributeValue(std::span<const bool> values)  // NOLINT(google-explicit-constructor)
@@ -92,6 +97,7 @@ class AttributeValue {
       : AttributeValue(
             std::span<const typename decltype(std::span(range))::value_type>(std::span(range))) {}
 
+  // Which of the accessors below may be called.
   constexpr Type type() const { return type_; }
   // Elements of an array, bytes of a string; 0 for the rest.
   constexpr std::size_t size() const { return size_; }
@@ -136,6 +142,7 @@ struct Attribute {
 class Attributes {
  public:
   constexpr Attributes() = default;
+  // The list has to live as long as this object.
   constexpr Attributes(  // NOLINT(google-explicit-constructor)
       std::initializer_list<Attribute> list)
       : size_(list.size()) {
@@ -154,6 +161,7 @@ class Attributes {
   constexpr const Attribute* end() const { return data_ + size_; }
   constexpr std::size_t size() const { return size_; }
   constexpr bool empty() const { return size_ == 0; }
+  // `i` is below size().
   constexpr const Attribute& operator[](std::size_t i) const { return data_[i]; }
 
  private:

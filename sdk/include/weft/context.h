@@ -63,6 +63,7 @@ class Baggage;
 class Context;
 class Span;
 class SpanRef;
+// Declared here because Context befriends it; explained below.
 void swap_ambient(Context& context) noexcept;
 
 // The span and the baggage that belong to one request. Copies are cheap and independent. One
@@ -166,6 +167,7 @@ inline namespace v1 {
 // across a co_await unless the coroutine runs on the executor of <weft/asio.h>.
 class [[nodiscard]] Scope {
  public:
+  // Puts the context on; the one that was ambient comes back at the end.
   explicit Scope(const Context& context) noexcept : Scope(Context(context)) {}
   explicit Scope(Context&& context) noexcept
       : previous_(sdk_detail::ambient_context), owner_(sdk_detail::ambient_owner()) {

@@ -17,6 +17,7 @@ namespace weft::inline v1 {
 template <class Awaiter>
 class ContextKeepingAwaiter {
  public:
+  // Use keep_context().
   explicit ContextKeepingAwaiter(Awaiter&& inner) : inner_(std::forward<Awaiter>(inner)) {}
 
   bool await_ready() { return inner_.await_ready(); }
@@ -63,6 +64,8 @@ decltype(auto) get_awaiter(T&& awaitable) {
 }
 }  // namespace coroutine_detail
 
+// co_await keep_context(awaitable): as co_await awaitable, and the ambient context is the same
+// after it, on whichever thread the coroutine goes on. Takes the awaitable over.
 template <class Awaitable>
 auto keep_context(Awaitable&& awaitable) {
   using Awaiter = decltype(coroutine_detail::get_awaiter(std::forward<Awaitable>(awaitable)));

@@ -8,6 +8,7 @@
 
 namespace weft::inline v1 {
 
+// How much is said; each level includes those before it.
 enum class DiagnosticLevel : std::uint8_t { kNone, kError, kWarn, kInfo, kDebug };
 
 // Receives whole messages without a newline. Called by any thread, at several at once; must not

@@ -12,6 +12,7 @@
 
 namespace weft::inline v1 {
 
+// The three kinds of telemetry.
 enum class Signal : std::uint8_t { kTraces, kMetrics, kLogs };
 // "traces", "metrics", "logs".
 std::string_view signal_name(Signal signal) noexcept;
@@ -93,6 +94,7 @@ class MemoryExporter : public Exporter {
 class MemoryExporter::Storage {
  public:
   virtual ~Storage() = default;
+  // Adds one request.
   virtual void add(Signal signal, std::string_view otlp) = 0;
   // Takes all requests of a signal out.
   virtual std::string take(Signal signal) = 0;  // concatenated requests are one valid request

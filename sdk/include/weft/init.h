@@ -36,6 +36,7 @@ struct InitOptions {
 // by itself.
 class Sdk {
  public:
+  // With nothing installed.
   Sdk() noexcept;
   Sdk(Sdk&&) noexcept;
   Sdk& operator=(Sdk&&) noexcept;
@@ -43,11 +44,15 @@ class Sdk {
 
   // False when OTEL_SDK_DISABLED is true: nothing is installed but the propagators.
   bool enabled() const noexcept;
+  // The installed providers; ones that record nothing when it is not enabled. Owned by this object.
   TracerProvider& tracer_provider() noexcept;
   MeterProvider& meter_provider() noexcept;
   LoggerProvider& logger_provider() noexcept;
 
+  // Exports what is queued, of all signals. True when all of it went out in time.
   bool force_flush(std::uint32_t timeout_ms = 10000) noexcept;
+  // Flushes, then stops everything; what is recorded later is dropped. True when all of it went out
+  // in time.
   bool shutdown(std::uint32_t timeout_ms = 5000) noexcept;
 
  private:

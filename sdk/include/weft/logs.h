@@ -55,11 +55,13 @@ struct LogRecord {
 // Writes records of one instrumentation scope. A pointer in size; any thread.
 class Logger {
  public:
+  // A logger that writes nothing.
   Logger() noexcept;
   // Never blocks; a record that finds the queue full is counted as dropped.
   void emit(const LogRecord& record) const noexcept {
     if (enabled()) write(record);
   }
+  // False when no provider is installed: worth asking before a costly message is put together.
   bool enabled() const noexcept {
     return __atomic_load_n(&handle_->binding, __ATOMIC_ACQUIRE) != nullptr;
   }
@@ -94,16 +96,25 @@ struct LoggerProviderConfig {
 class LoggerProvider {
  public:
   LoggerProvider() noexcept = default;
+  // Takes the exporters over and installs nothing: see set_global().
   explicit LoggerProvider(LoggerProviderConfig config);
-  LoggerProvider(LoggerProvider&& other) noexcept : core_(other.core_) { other.core_ = nullptr; }
+  LoggerProvider(LoggerProvider&& other) noexcept
+      : core_(other.core_), shutdown_timeout_ms_(other.shutdown_timeout_ms_) {
+    other.core_ = nullptr;
+  }
   LoggerProvider& operator=(LoggerProvider&& other) noexcept;
   ~LoggerProvider();
 
+  // The logger of an instrumentation scope; look-up under a lock, so keep the result.
   Logger logger(std::string_view scope_name, std::string_view scope_version = {},
                 std::string_view schema_url = {}) const;
+  // Makes weft::logger() and the loggers that it gave out before use this provider.
   void set_global() noexcept;
+  // Exports what is queued; true when it went out in time.
   bool force_flush(std::uint32_t timeout_ms = 10000) noexcept;
+  // Flushes, then stops the workers; waits at most about `timeout_ms`.
   bool shutdown(std::uint32_t timeout_ms) noexcept;
+  // What each exporter has sent, dropped and failed to send, in records.
   std::vector<ExporterStats> stats() const;
 
  private:

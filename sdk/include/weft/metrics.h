@@ -51,6 +51,8 @@ struct InstrumentOptions {
   std::span<const double> boundaries = {};
 };
 
+// The kinds of instruments of OpenTelemetry. All but histograms are also observable
+// (Meter::observe).
 enum class InstrumentKind : std::uint8_t { kCounter, kUpDownCounter, kGauge, kHistogram };
 
 // An instrument under one set of attributes that was looked up once.
@@ -58,6 +60,7 @@ template <class T>
 class BoundInstrument {
  public:
   BoundInstrument() = default;
+  // As the functions of Instrument: add() is that of counters.
   void record(T value) const noexcept {
     if (cell_ != nullptr) sdk_detail::record(cell_, value);
   }
@@ -101,6 +104,7 @@ class Instrument {
   const sdk_detail::InstrumentHandle* handle_;
 };
 
+// What Meter makes.
 template <class T = std::int64_t>
 using Counter = Instrument<T, InstrumentKind::kCounter>;
 template <class T = std::int64_t>
@@ -119,6 +123,7 @@ class Meter {
  public:
   Meter() noexcept = default;
 
+  // Instruments of the kinds. T is std::int64_t or double. Look-up under a lock: keep the result.
   template <class T = std::int64_t>
   Counter<T> counter(std::string_view name, const InstrumentOptions& options = {}) const {
     return Counter<T>(make(InstrumentKind::kCounter, is_double<T>(), name, options));
@@ -189,13 +194,19 @@ struct MeterProviderConfig {
 class MeterProvider {
  public:
   MeterProvider() noexcept = default;
+  // Takes the readers over and starts their workers; installs nothing: see set_global().
   explicit MeterProvider(MeterProviderConfig config);
-  MeterProvider(MeterProvider&& other) noexcept : core_(other.core_) { other.core_ = nullptr; }
+  MeterProvider(MeterProvider&& other) noexcept
+      : core_(other.core_), shutdown_timeout_ms_(other.shutdown_timeout_ms_) {
+    other.core_ = nullptr;
+  }
   MeterProvider& operator=(MeterProvider&& other) noexcept;
   ~MeterProvider();
 
+  // The meter of an instrumentation scope.
   Meter meter(std::string_view scope_name, std::string_view scope_version = {},
               std::string_view schema_url = {}) const;
+  // Makes weft::meter() and the instruments that were made before use this provider.
   void set_global() noexcept;
 
   // An ExportMetricsServiceRequest of the present state; `points` becomes the number of data
@@ -219,10 +230,12 @@ class MeterProvider {
 // free one. `provider` must outlive it. Null with a reason in `error` when the address is not free.
 class PrometheusServer {
  public:
+  // Listens and starts its thread.
   static std::unique_ptr<PrometheusServer> start(const MeterProvider& provider,
                                                  const std::string& host, std::uint16_t port,
                                                  std::string* error);
   virtual ~PrometheusServer() = default;
+  // The port it listens on.
   virtual std::uint16_t port() const = 0;
 };
 

@@ -12,6 +12,8 @@
 
 namespace weft::inline v1 {
 
+// The three transports of OTLP; OTEL_EXPORTER_OTLP_PROTOCOL calls them http/protobuf, http/json,
+// grpc.
 enum class OtlpProtocol : std::uint8_t { kHttpProtobuf, kHttpJson, kGrpc };
 
 // Where and how OTLP goes out.

@@ -171,10 +171,12 @@ inline namespace v1 {
 // listed wins, as OpenTelemetry says. A small value; any thread may use it.
 class Propagator {
  public:
+  // More than there are formats.
   static constexpr std::size_t kMaxFormats = 8;
 
   // W3C Trace Context and Baggage.
   Propagator() noexcept : Propagator({Format::kTraceContext, Format::kBaggage}) {}
+  // Formats in the order in which they are written and read.
   Propagator(std::initializer_list<Format> formats) noexcept {
     for (const Format format : formats)
       add(format);
@@ -183,6 +185,7 @@ class Propagator {
   // names are reported on the diagnostic output and left out.
   static Propagator from_names(std::string_view names);
 
+  // Adds a format at the end of the list unless it is there already.
   void add(Format format) noexcept {
     for (std::size_t i = 0; i < count_; ++i) {
       if (formats_[i] == format) return;

@@ -86,11 +86,17 @@ class TracerProvider {
  public:
   // A provider that records nothing.
   TracerProvider() noexcept = default;
+  // Takes the exporters over and installs nothing: see set_global(). Workers start with the first
+  // span.
   explicit TracerProvider(TracerProviderConfig config);
-  TracerProvider(TracerProvider&& other) noexcept : core_(other.core_) { other.core_ = nullptr; }
+  TracerProvider(TracerProvider&& other) noexcept
+      : core_(other.core_), shutdown_timeout_ms_(other.shutdown_timeout_ms_) {
+    other.core_ = nullptr;
+  }
   TracerProvider& operator=(TracerProvider&& other) noexcept;
   ~TracerProvider();
 
+  // The tracer of an instrumentation scope; look-up under a lock, so keep the result.
   Tracer tracer(std::string_view scope_name, std::string_view scope_version = {},
                 std::string_view schema_url = {}) const;
 
@@ -105,6 +111,7 @@ class TracerProvider {
   // went out in time. Waits at most about `timeout_ms`, also when an exporter hangs.
   bool shutdown(std::uint32_t timeout_ms) noexcept;
 
+  // What each exporter has sent, dropped and failed to send, in spans.
   std::vector<ExporterStats> stats() const;
 
  private:

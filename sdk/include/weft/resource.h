@@ -16,6 +16,7 @@ namespace weft::inline v1 {
 // An ordered list of attributes with unique keys, owned. A value; not for two threads at once.
 class Resource {
  public:
+  // The types that an attribute of a resource has.
   using Value = std::variant<std::string, bool, std::int64_t, double, std::vector<std::string>>;
 
   // Empty.
@@ -43,6 +44,7 @@ class Resource {
   const Value* find(std::string_view key) const;
   const std::vector<std::pair<std::string, Value>>& attributes() const { return attributes_; }
 
+  // The schema URL of the conventions that the attributes follow; empty when there is none.
   std::string_view schema_url() const { return schema_url_; }
   void set_schema_url(std::string_view url) { schema_url_ = url; }
 

@@ -48,6 +48,7 @@ class Sampler {
   // Parent-based with always_on for roots: OpenTelemetry's default.
   Sampler();
 
+  // Everything, and nothing.
   static Sampler always_on();
   static Sampler always_off();
   // A share of the traces, 0 to 1 (anything else is brought into that range). Consistent: a trace
@@ -58,6 +59,7 @@ class Sampler {
   // At most so many sampled spans a second (a token bucket that holds one second's worth, at least
   // one). Use it as the root of parent_based to limit traces.
   static Sampler rate_limited(double per_second);
+  // A sampler of one's own; any thread calls it.
   static Sampler custom(std::shared_ptr<CustomSampler> sampler);
 
   // Follows the parent's sampled flag; `root` decides where there is no parent.
@@ -72,11 +74,13 @@ class Sampler {
   // the diagnostic output and gives the default.
   static Sampler from_names(std::string_view name, std::string_view argument);
 
+  // Whether the span is recorded.
   bool decide(const SamplingInput& input) const noexcept;
   // 1 or 0 when it decides the same whatever the input, else -1.
   int fixed_decision() const noexcept {
     return kind_ == Kind::kAlwaysOn ? 1 : kind_ == Kind::kAlwaysOff ? 0 : -1;
   }
+  // Its name with its arguments, such as "ParentBased{TraceIdRatio{0.1}}".
   std::string description() const;
 
  private:

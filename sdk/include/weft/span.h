@@ -162,6 +162,7 @@ class [[nodiscard]] Span {
     return *this;
   }
 
+  // Replaces the name that the span was started with.
   Span& update_name(std::string_view name) noexcept {
     if (record_ != nullptr) sdk_detail::set_name(record_, name);
     return *this;
@@ -206,15 +207,18 @@ class [[nodiscard]] Span {
 class SpanRef {
  public:
   SpanRef() noexcept = default;
+  // The span of a context. Nothing is written when that does not run in this process.
   explicit SpanRef(const Context& context) noexcept : context_(context) {}
   explicit SpanRef(Context&& context) noexcept : context_(std::move(context)) {}
 
+  // The identity of the span, also after it has ended.
   SpanContext context() const noexcept { return context_.span_context(); }
   // False when the span is not recorded or has ended.
   bool is_recording() const noexcept {
     return with([](sdk_detail::Record*) {});
   }
 
+  // As the functions of Span with the same names. Each takes the lock of the span for its length.
   SpanRef& set(std::string_view key, const AttributeValue& value) noexcept {
     with([&](sdk_detail::Record* r) { sdk_detail::set_attribute(r, key, value, kRef); });
     return *this;

@@ -24,6 +24,7 @@ inline namespace v1 {
 template <unsigned N>
 struct Hex {
   char text[N];
+  // A view into this object.
   constexpr operator std::string_view() const { return {text, N}; }  // NOLINT
   constexpr std::string_view view() const { return {text, N}; }
 };
@@ -32,11 +33,13 @@ struct Hex {
 struct TraceIdentifier {
   std::uint8_t bytes[16] = {};
 
+  // Not all zero.
   bool is_valid() const {
     std::uint64_t halves[2];
     std::memcpy(halves, bytes, 16);
     return (halves[0] | halves[1]) != 0;
   }
+  // As W3C writes it.
   Hex<32> hex() const {
     Hex<32> out;
     sdk_detail::to_hex(bytes, 16, out.text);
@@ -51,11 +54,13 @@ struct TraceIdentifier {
 struct SpanIdentifier {
   std::uint8_t bytes[8] = {};
 
+  // Not all zero.
   bool is_valid() const {
     std::uint64_t value;
     std::memcpy(&value, bytes, 8);
     return value != 0;
   }
+  // As W3C writes it.
   Hex<16> hex() const {
     Hex<16> out;
     sdk_detail::to_hex(bytes, 8, out.text);
@@ -132,6 +137,7 @@ inline constexpr std::uint8_t kFlagRandom = 0x02;
 class SpanContext {
  public:
   SpanContext() = default;
+  // Of ids and flags from elsewhere; `remote` when they came out of a carrier.
   SpanContext(const TraceIdentifier& trace_id, const SpanIdentifier& span_id, std::uint8_t flags,
               bool remote = false, TraceState state = {}) noexcept
       : trace_id_(trace_id),
@@ -140,16 +146,20 @@ class SpanContext {
         remote_(remote),
         state_(static_cast<TraceState&&>(state)) {}
 
+  // The parts. References into this object.
   const TraceIdentifier& trace_id() const noexcept { return trace_id_; }
   const SpanIdentifier& span_id() const noexcept { return span_id_; }
   std::uint8_t flags() const noexcept { return flags_; }
   const TraceState& trace_state() const noexcept { return state_; }
 
+  // Both ids are there.
   bool is_valid() const noexcept { return trace_id_.is_valid() && span_id_.is_valid(); }
+  // The caller recorded its span, or this process records it.
   bool is_sampled() const noexcept { return (flags_ & kFlagSampled) != 0; }
   // It came out of a carrier: the span runs in another process.
   bool is_remote() const noexcept { return remote_; }
 
+  // Replaces the tracestate.
   void set_trace_state(TraceState state) noexcept { state_ = static_cast<TraceState&&>(state); }
   // The same identity with another tracestate.
   SpanContext with_trace_state(TraceState state) const noexcept {

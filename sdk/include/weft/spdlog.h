@@ -26,6 +26,7 @@
 
 namespace weft::inline v1 {
 
+// The severity of OpenTelemetry for a level of spdlog.
 inline Severity to_severity(spdlog::level::level_enum level) noexcept {
   switch (level) {
     case spdlog::level::trace:
@@ -48,6 +49,7 @@ inline Severity to_severity(spdlog::level::level_enum level) noexcept {
 // are thread-safe.
 class SpdlogSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
  public:
+  // Writes to the given logger, by default to that of the scope "spdlog".
   explicit SpdlogSink(Logger logger = weft::logger("spdlog")) : logger_(logger) {}
 
  private:

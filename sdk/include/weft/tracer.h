@@ -36,6 +36,7 @@ inline namespace v1 {
 class Links {
  public:
   constexpr Links() = default;
+  // The list has to live as long as this object.
   Links(std::initializer_list<Link> list) : size_(list.size()) {  // NOLINT
     data_ = list.begin();
   }

@@ -29,6 +29,7 @@
 
 namespace weft::inline v1::http {
 
+// The messages that the routes take and give: bodies that are strings.
 using BeastRequest = boost::beast::http::request<boost::beast::http::string_body>;
 using BeastResponse = boost::beast::http::response<boost::beast::http::string_body>;
 
@@ -38,6 +39,7 @@ struct BeastPeer {
   int port = 0;
   bool tls = false;
 
+  // The peer at the other end of an accepted socket: its remote_endpoint().
   static BeastPeer of(const boost::asio::ip::tcp::endpoint& endpoint, bool tls = false) {
     return {endpoint.address().to_string(), endpoint.port(), tls};
   }
@@ -181,10 +183,12 @@ inline BeastResponse failed(const BeastCall& call, const char* message) {
 // by any thread.
 class BeastRoutes {
  public:
+  // Answers one request. Any thread that calls handle().
   using Handler = std::function<BeastResponse(BeastCall&)>;
   // Stands around every handler; calls next(call) when the request may go on.
   using Middleware = std::function<BeastResponse(BeastCall&, const Handler& next)>;
 
+  // Adds a handler for a method and a template of <weft/http/router.h>.
   void add(std::string method, std::string route, Handler handler) {
     router_.add(std::move(method), std::move(route), std::move(handler));
   }
@@ -228,8 +232,10 @@ class BeastRoutes {
 // and nowhere else.
 class AsyncBeastRoutes {
  public:
+  // Answers one request; the call lives until the coroutine is done.
   using Handler = std::function<boost::asio::awaitable<BeastResponse>(BeastCall&)>;
 
+  // Adds a handler for a method and a template of <weft/http/router.h>.
   void add(std::string method, std::string route, Handler handler) {
     router_.add(std::move(method), std::move(route), std::move(handler));
   }

@@ -13,7 +13,8 @@
 
 namespace weft::inline v1::http {
 
-// Views need to live until the constructor of ClientSpan returns.
+// What is known before the request is sent. Views need to live until the constructor of ClientSpan
+// returns.
 struct ClientRequest {
   std::string_view method = "GET";
   std::string_view url = {};           // absolute; credentials and secrets are redacted
@@ -29,6 +30,7 @@ struct ClientRequest {
 class ClientSpan {
  public:
   ClientSpan() = default;
+  // Starts the span.
   explicit ClientSpan(const ClientRequest& request);
   ClientSpan(ClientSpan&&) = default;
   // Abandons the request that is overwritten, as the destructor does.
@@ -36,6 +38,7 @@ class ClientSpan {
   // A span that is destroyed before it finished ends as an error of type "cancelled".
   ~ClientSpan();
 
+  // For attributes of one's own. Do not end it: finish() and fail() do.
   Span& span() { return span_; }
   // The span with the ambient baggage: the parent of the request's phases.
   const Context& context() const { return context_; }

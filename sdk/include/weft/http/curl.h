@@ -33,6 +33,7 @@ namespace weft::inline v1::http {
 // http.dns.done, …), or not at all.
 enum class NetworkDetail : std::uint8_t { kSpans, kEvents, kNone };
 
+// What CurlTransfer has to be told about the handle, and how much it shows.
 struct CurlTransferOptions {
   // libcurl cannot be asked for these; they must be what the handle was told. Views and pointers
   // need to live until the constructor returns, `headers` until the transfer is over.
@@ -57,12 +58,14 @@ struct CurlTransferOptions {
 // own.
 class CurlTransfer {
  public:
+  // Starts the client span and sets the options of the handle. `easy` stays the caller's.
   CurlTransfer(CURL* easy, const CurlTransferOptions& options);
   CurlTransfer(CurlTransfer&&) noexcept;
   CurlTransfer& operator=(CurlTransfer&&) noexcept;
   // A transfer that was not finished was cancelled: the span and the phase it was in say so.
   ~CurlTransfer();
 
+  // The span of the whole transfer.
   ClientSpan& client_span();
   // Transfers and finishes. With a lookup that failed it returns CURLE_COULDNT_RESOLVE_HOST
   // without touching the network.
@@ -92,6 +95,7 @@ struct HttpRequest {
   const Context* parent = nullptr;  // null: the ambient context; read when it is sent
 };
 
+// What CurlClient and CurlMulti answer: the response, or why there is none.
 struct HttpResponse {
   CURLcode result = CURLE_OK;
   int status = 0;                                            // 0 when there was no answer
@@ -102,11 +106,13 @@ struct HttpResponse {
   // "tls.certificate", "timeout.receive"…
   std::string error_type;
 
+  // There was an answer, and its status is no error.
   bool ok() const { return result == CURLE_OK && status < 400; }
   // The first header of that name (lower case); empty when there is none.
   std::string_view header(std::string_view name) const;
 };
 
+// What all requests of a client have in common.
 struct CurlClientConfig {
   std::shared_ptr<Resolver> resolver = {};  // null: libcurl's own
   NetworkDetail detail = NetworkDetail::kSpans;
@@ -125,6 +131,7 @@ struct CurlClientConfig {
 // Sends one request after another and keeps connections open. Move-only; one thread at a time.
 class CurlClient {
  public:
+  // Opens nothing yet.
   explicit CurlClient(CurlClientConfig config = {});
   CurlClient(CurlClient&&) noexcept;
   CurlClient& operator=(CurlClient&&) noexcept;
@@ -141,9 +148,12 @@ class CurlClient {
 // Many transfers at once, driven by one thread. Lookups run beside the transfers.
 class CurlMulti {
  public:
+  // Names a request that is under way.
   using Id = std::uint64_t;
+  // Called once for each request, by the thread that drives the transfers. Must not throw.
   using Done = std::function<void(HttpResponse)>;
 
+  // Opens nothing yet.
   explicit CurlMulti(CurlClientConfig config = {});
   // Cancels what is under way; its call-backs are not called.
   ~CurlMulti();

@@ -28,6 +28,7 @@ struct DnsTry {
   std::string outcome() const;
 };
 
+// What a lookup came to, with every query that went out for it.
 struct DnsResult {
   std::vector<std::string> addresses;  // in the order of the answers, at most 16
   // Why there are none: "nxdomain", "nodata", "servfail", "refused", "timeout", "bad_answer",
@@ -39,12 +40,16 @@ struct DnsResult {
   std::uint64_t start_ns = 0;  // nanoseconds since the epoch
   std::uint64_t end_ns = 0;
 
+  // There is an address.
   bool ok() const { return !addresses.empty(); }
+  // How many of the tries were not answered in time.
   int timeouts() const;
 };
 
+// Which addresses are asked for: A, AAAA or both.
 enum class AddressFamily : std::uint8_t { kAny, kIpv4, kIpv6 };
 
+// How lookups are made.
 struct ResolverConfig {
   // "host[:port]" of the name servers, separated by commas; empty: those of /etc/resolv.conf.
   std::string servers;
@@ -81,6 +86,7 @@ class DnsLookup {
 // what makes it possible to say which query belonged to it.
 class Resolver {
  public:
+  // Asks nobody yet.
   explicit Resolver(ResolverConfig config);
   ~Resolver();
   Resolver(const Resolver&) = delete;

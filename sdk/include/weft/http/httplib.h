@@ -119,6 +119,7 @@ httplib::Server::Handler route(std::string route_template, Handler handler) {
 // context. As httplib::Client: one thread at a time.
 class HttplibClient {
  public:
+  // Connects at the first request.
   explicit HttplibClient(const std::string& origin) : origin_(origin), client_(origin) {}
 
   // For time-outs, certificates and the like. Requests made on it directly are not traced.
@@ -144,6 +145,7 @@ class HttplibClient {
     return result;
   }
 
+  // As send().
   httplib::Result get(const std::string& path, std::string_view url_template = {}) {
     httplib::Request request;
     request.method = "GET";
@@ -151,6 +153,7 @@ class HttplibClient {
     return send(std::move(request), url_template);
   }
 
+  // As get(), with a body.
   httplib::Result post(const std::string& path, std::string body, const std::string& content_type,
                        std::string_view url_template = {}) {
     httplib::Request request;

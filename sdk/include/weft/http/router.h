@@ -15,6 +15,7 @@ namespace weft::inline v1::http {
 // Views into the path.
 class PathSegments {
  public:
+  // `path` starts with a slash or without; it has to live as long as this object.
   explicit PathSegments(std::string_view path) noexcept;
   std::size_t size() const noexcept { return size_; }
   std::string_view operator[](std::size_t i) const noexcept {
@@ -38,12 +39,14 @@ std::string decode_path_segment(std::string_view segment);
 template <class Handler>
 class Router {
  public:
+  // What find() found. Views into the router and the path.
   struct Match {
     const Handler* handler = nullptr;  // null: nothing matched
     std::string_view route;            // the template; also set when only the method did not match
     std::vector<std::pair<std::string_view, std::string>> parameters;
     std::vector<std::string_view> allowed;  // methods of the path, when only the method was wrong
 
+    // A route of that path and method is there.
     bool found() const { return handler != nullptr; }
     // Empty when the template has no such parameter.
     std::string_view parameter(std::string_view name) const {

@@ -41,6 +41,7 @@ class ServerSpan {
   template <class Carrier>
   ServerSpan(const ServerRequest& request, const Carrier& headers)
       : ServerSpan(request, global_propagator().extract(headers)) {}
+  // The same below a parent that was extracted already; empty for the root of a new trace.
   ServerSpan(const ServerRequest& request, const Context& parent);
   ServerSpan(ServerSpan&&) = default;
   // Abandons the request that is overwritten, as the destructor does.
@@ -49,6 +50,7 @@ class ServerSpan {
   // was abandoned before there was an answer.
   ~ServerSpan();
 
+  // For attributes of one's own. Do not end it: finish() does.
   Span& span() { return span_; }
   // The span with the caller's baggage, for work on other threads.
   const Context& context() const { return context_; }
