@@ -17,6 +17,7 @@
 
 #include "collector.h"
 #include "decoded_span.h"
+#include "exchange.h"
 
 namespace {
 
@@ -202,6 +203,65 @@ TEST(Init, GivesUpAfterTheTimeGivenForAnExport) {
     (void)weft::tracer("t").start_span("span");
   EXPECT_FALSE(sdk.force_flush(60'000));
   EXPECT_EQ(sdk.tracer_provider().stats().at(0).failed, 7U);
+}
+
+TEST(Init, GivesUpAfterTheTimeGivenForAnExportOfMetrics) {
+  // The receiver is busy; the first repetition would come half a second later at the earliest, when
+  // the time is up. With the default of 30 seconds there would be several.
+  Collector collector({sdk_test::Reply{.status = 503}});
+  const Environment environment({{"OTEL_EXPORTER_OTLP_ENDPOINT", collector.url("")},
+                                 {"OTEL_TRACES_EXPORTER", "none"},
+                                 {"OTEL_LOGS_EXPORTER", "none"},
+                                 {"OTEL_METRIC_EXPORT_INTERVAL", "3600000"},
+                                 {"OTEL_METRIC_EXPORT_TIMEOUT", "50"}});
+  auto sdk = weft::init_from_env({.shutdown_timeout_ms = 100});
+  weft::meter("m").counter("c").add(1);
+  EXPECT_FALSE(sdk.force_flush(60'000));
+  EXPECT_LE(collector.received().size(), 1U);  // none when the machine needed the 50 ms itself
+  EXPECT_THAT(Environment::said(), HasSubstr("metrics were not taken"));
+}
+
+TEST(Init, PrometheusListensWhereItIsTold) {
+  const std::string request = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
+  const std::uint16_t port = sdk_test::unused_port();
+  {
+    const Environment environment({{"OTEL_TRACES_EXPORTER", "none"},
+                                   {"OTEL_LOGS_EXPORTER", "none"},
+                                   {"OTEL_METRICS_EXPORTER", "prometheus"},
+                                   {"OTEL_EXPORTER_PROMETHEUS_HOST", "127.0.0.7"},
+                                   {"OTEL_EXPORTER_PROMETHEUS_PORT", std::to_string(port)}});
+    auto sdk = weft::init_from_env();
+    weft::meter("m").counter("logins").add(3);
+    EXPECT_THAT(sdk_test::exchange("127.0.0.7", port, request).value_or("nobody"),
+                HasSubstr("logins_total{otel_scope_name=\"m\"} 3\n"));
+    // There, and nowhere else.
+    const auto elsewhere = sdk_test::exchange("127.0.0.8", port, request);
+    EXPECT_FALSE(elsewhere && elsewhere->find("logins_total") != std::string::npos);
+  }
+  EXPECT_EQ(sdk_test::exchange("127.0.0.7", port, request), std::nullopt);
+}
+
+TEST(Init, PrometheusSaysWhenItCannotListen) {
+  Collector taken;
+  {
+    const Environment environment(
+        {{"OTEL_TRACES_EXPORTER", "none"},
+         {"OTEL_LOGS_EXPORTER", "none"},
+         {"OTEL_METRICS_EXPORTER", "prometheus"},
+         {"OTEL_EXPORTER_PROMETHEUS_HOST", "127.0.0.1"},
+         {"OTEL_EXPORTER_PROMETHEUS_PORT", std::to_string(taken.port())}});
+    auto sdk = weft::init_from_env();
+    EXPECT_THAT(Environment::said(), HasSubstr("the Prometheus endpoint cannot listen"));
+    weft::meter("m").counter("c").add(1);  // harms nobody
+  }
+  const Environment environment({{"OTEL_TRACES_EXPORTER", "none"},
+                                 {"OTEL_LOGS_EXPORTER", "none"},
+                                 {"OTEL_METRICS_EXPORTER", "prometheus"},
+                                 {"OTEL_EXPORTER_PROMETHEUS_HOST", "no.such.address.invalid"},
+                                 {"OTEL_EXPORTER_PROMETHEUS_PORT", "65536"}});
+  auto sdk = weft::init_from_env();
+  EXPECT_THAT(Environment::said(),
+              HasSubstr("OTEL_EXPORTER_PROMETHEUS_PORT=65536 is no port; 9464 is used"));
 }
 
 TEST(Init, SeveralVendorsAtOnceEachGetEverything) {

@@ -2,16 +2,21 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <arpa/inet.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cmath>
+#include <ctime>
+#include <map>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include <weft/metrics.h>
 
+#include "exchange.h"
 #include "recording.h"
+#include "seed.h"
 
 namespace {
 
@@ -138,6 +143,70 @@ TEST(Metrics, ThreadsLoseNothing) {
   EXPECT_THAT(text, HasSubstr(R"("count":"8000")"));
 }
 
+// Each set has its own cell, whatever the thread was asked for before, and in whichever order.
+TEST(Metrics, SetsAreToldApart) {
+  auto random = sdk_test::make_random();
+  MeterProvider provider{MeterProviderConfig{}};
+  const auto meter = provider.meter("m");
+  const weft::Counter<> counters[] = {meter.counter("a"), meter.counter("b")};
+  const std::string long_text(300, 'x');
+  const std::string longer_text(301, 'x');
+  const bool flags[] = {true, false};
+  const std::string zeros("1\0", 2);
+  std::vector<weft::AttributeValue> values = {
+      1, true, 1.0, "1", "", "2", std::string_view(zeros), long_text, longer_text, flags, -1, 2.0};
+  for (int i = 3; i < 40; ++i)
+    values.emplace_back(i);
+  std::map<std::pair<std::size_t, std::size_t>, std::int64_t> counted;
+  for (int i = 0; i < 20'000; ++i) {
+    const std::size_t which = random() % 2;
+    // Few sets in a row and then others, as requests come.
+    const std::size_t value = random() % (i % 1000 < 500 ? 5 : values.size());
+    const weft::Attribute x{"x", values[value]};
+    const weft::Attribute y{"long.name.of.a.key", "y"};
+    if (random() % 2 == 0) {
+      counters[which].add(1, {x, y});
+    } else {
+      counters[which].add(1, {y, x});
+    }
+    ++counted[{which, value}];
+  }
+  // Every count once, of each instrument.
+  std::vector<std::string> wanted;
+  for (const auto& [key, count] : counted)
+    wanted.push_back("\"asInt\":\"" + std::to_string(count) + "\"");
+  std::vector<std::string> found;
+  const std::string text = json(provider);
+  for (std::size_t at = text.find("\"asInt\""); at != std::string::npos;
+       at = text.find("\"asInt\"", at + 1)) {
+    found.push_back(text.substr(at, text.find('"', at + 9) - at + 1));
+  }
+  EXPECT_THAT(found, testing::UnorderedElementsAreArray(wanted));
+  EXPECT_EQ(counted.size(), 2 * values.size());
+}
+
+TEST(Metrics, AReaderGivesItsExporterTheTimeOfTheReader) {
+  // The deadline is that of this export and not of another: the time left is at most the time-out.
+  struct Probe final : weft::Exporter {
+    explicit Probe(std::atomic<std::int64_t>* out) : left_ns(out) {}
+    weft::ExportResult send(const weft::ExportRequest& request) noexcept override {
+      timespec now;
+      clock_gettime(CLOCK_MONOTONIC, &now);
+      *left_ns = request.deadline_ns - (now.tv_sec * 1'000'000'000LL + now.tv_nsec);
+      return {};
+    }
+    std::string description() const override { return "probe"; }
+    std::atomic<std::int64_t>* left_ns;
+  };
+  std::atomic<std::int64_t> left_ns{INT64_MAX};
+  MeterProviderConfig config;
+  config.readers.push_back({std::make_unique<Probe>(&left_ns), 3'600'000, 20'000});
+  MeterProvider provider(std::move(config));
+  provider.meter("m").counter("c").add(1);
+  EXPECT_TRUE(provider.force_flush(60'000));
+  EXPECT_LE(left_ns, 20'000'000'000);
+}
+
 TEST(Metrics, ObservableInstrumentsAreAskedAtCollection) {
   MeterProvider provider{MeterProviderConfig{}};
   int calls = 0;
@@ -181,20 +250,7 @@ TEST(PrometheusServer, AnswersScrapes) {
   const auto server = weft::PrometheusServer::start(provider, "127.0.0.1", 0, &error);
   ASSERT_NE(server, nullptr) << error;
   auto get = [&](const std::string& request) {
-    const int fd = socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(server->port());
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    EXPECT_EQ(connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
-    EXPECT_EQ(write(fd, request.data(), request.size()), static_cast<ssize_t>(request.size()));
-    std::string out;
-    char buffer[4096];
-    ssize_t n;
-    while ((n = read(fd, buffer, sizeof(buffer))) > 0)
-      out.append(buffer, static_cast<std::size_t>(n));
-    close(fd);
-    return out;
+    return sdk_test::exchange("127.0.0.1", server->port(), request).value_or("nobody listens");
   };
   EXPECT_THAT(get("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"),
               HasSubstr("c_total{otel_scope_name=\"m\"} 7\n"));

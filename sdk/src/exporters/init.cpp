@@ -286,10 +286,17 @@ Sdk init_from_env(const InitOptions& options) {
   if (prometheus) {
     std::string host = env_text("OTEL_EXPORTER_PROMETHEUS_HOST");
     if (host.empty()) host = "localhost";
+    constexpr std::uint16_t kDefaultPort = 9464;
+    std::uint32_t port = env_number("OTEL_EXPORTER_PROMETHEUS_PORT", kDefaultPort);
+    if (port > UINT16_MAX) {
+      diagnose(DiagnosticLevel::kWarn, "OTEL_EXPORTER_PROMETHEUS_PORT=" + std::to_string(port) +
+                                           " is no port; " + std::to_string(kDefaultPort) +
+                                           " is used");
+      port = kDefaultPort;
+    }
     std::string error;
-    state.prometheus = PrometheusServer::start(
-        state.meters, host,
-        static_cast<std::uint16_t>(env_number("OTEL_EXPORTER_PROMETHEUS_PORT", 9464)), &error);
+    state.prometheus =
+        PrometheusServer::start(state.meters, host, static_cast<std::uint16_t>(port), &error);
     if (state.prometheus == nullptr) {
       diagnose(DiagnosticLevel::kError, "the Prometheus endpoint cannot listen: " + error);
     }

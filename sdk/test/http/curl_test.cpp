@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <weft/metrics.h>
 #include <weft/tracer.h>
 
 #include <algorithm>
@@ -198,6 +199,44 @@ TEST(CurlClient, AFailedLookupMarksTheLookupAndNamesItsReason) {
     EXPECT_EQ(find(spans, "http.connect"), nullptr);
     EXPECT_EQ(find(spans, "http.send"), nullptr);
   }
+}
+
+TEST(ClientMetrics, DurationsAreCountedByServerTemplateAndOutcome) {
+  Recorded recorded;
+  weft::MeterProvider meters{weft::MeterProviderConfig{}};
+  meters.set_global();
+  HttpPeer peer([](const PeerRequest& request) {
+    return reply(request.path.starts_with("/users/0") ? 404 : 200, "");
+  });
+  CurlClient client;
+  const auto send = [&](const std::string& path) {
+    return client.send({.url = peer.url(path + "?token=secret"), .url_template = "/users/{id}"});
+  };
+  EXPECT_EQ(send("/users/1").status, 200);
+  EXPECT_EQ(send("/users/2").status, 200);
+  EXPECT_EQ(send("/users/0").status, 404);
+  client.send({.url = "http://127.0.0.1:" + std::to_string(closed_port()) + "/"});
+  const std::string text = meters.prometheus_text("application/openmetrics-text");
+  const std::string_view count = "http_client_request_duration_seconds_count{";
+  const std::string port = "server_port=\"" + std::to_string(peer.port()) + "\"";
+  EXPECT_EQ(
+      sdk_test::metric_value(text, count,
+                             {R"(http_request_method="GET")", R"(http_response_status_code="200")",
+                              R"(server_address="127.0.0.1")", R"(url_template="/users/{id}")",
+                              R"(network_protocol_version="1.1")", port}),
+      "2")
+      << text;
+  EXPECT_EQ(sdk_test::metric_value(text, count,
+                                   {R"(http_response_status_code="404")", R"(error_type="404")"}),
+            "1");
+  EXPECT_EQ(sdk_test::metric_value(text, count, {R"(error_type="connect")"}), "1");
+  for (const std::string_view bound : {R"(le="0.005")", R"(le="7.5")", R"(le="+Inf")"}) {
+    EXPECT_NE(sdk_test::metric_value(text, "http_client_request_duration_seconds_bucket{", {bound}),
+              "")
+        << bound;
+  }
+  EXPECT_EQ(text.find("secret"), std::string::npos);
+  EXPECT_NE(text.find("# {trace_id=\""), std::string::npos);  // an exemplar
 }
 
 TEST(CurlClient, ARefusedPortMarksTheConnection) {

@@ -4,7 +4,10 @@
 #include <weft/exporter.h>
 #include <weft/provider.h>
 
+#include <algorithm>
+#include <initializer_list>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -49,6 +52,22 @@ inline std::vector<DecodedSpan> all(const std::vector<DecodedSpan>& spans, std::
     if (span.name == name) out.push_back(span);
   }
   return out;
+}
+
+// The value of the first line of a Prometheus text that starts so and has all these parts; empty
+// when there is none.
+inline std::string metric_value(std::string_view text, std::string_view start,
+                                std::initializer_list<std::string_view> parts) {
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size() - 1);
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(end + 1);
+    const bool all = std::all_of(parts.begin(), parts.end(), [&line](std::string_view part) {
+      return line.find(part) != std::string_view::npos;
+    });
+    if (line.starts_with(start) && all) return std::string(line.substr(line.find("} ") + 2));
+  }
+  return {};
 }
 
 }  // namespace sdk_test

@@ -5,6 +5,9 @@
 #include <weft/http/semantics.h>
 #include <weft/metrics.h>
 
+#include <unistd.h>
+
+#include <cstdlib>
 #include <initializer_list>
 #include <stdexcept>
 #include <thread>
@@ -145,17 +148,7 @@ TEST(ServerMetrics, DurationsAreCountedByRouteAndStatus) {
   }
   const std::string text = meters.prometheus_text("application/openmetrics-text");
   const auto line = [&text](std::string_view start, std::initializer_list<std::string_view> parts) {
-    std::size_t at = 0;
-    while (at < text.size()) {
-      const std::size_t end = text.find('\n', at);
-      const std::string_view one = std::string_view(text).substr(at, end - at);
-      at = end + 1;
-      bool all = one.starts_with(start);
-      for (const std::string_view part : parts)
-        all = all && one.find(part) != std::string_view::npos;
-      if (all) return std::string(one.substr(one.find("} ") + 2));
-    }
-    return std::string();
+    return sdk_test::metric_value(text, start, parts);
   };
   const char* count = "http_server_request_duration_seconds_count{";
   EXPECT_EQ(line(count, {R"(http_route="/users/{id}")", R"(http_request_method="GET")",
@@ -171,6 +164,27 @@ TEST(ServerMetrics, DurationsAreCountedByRouteAndStatus) {
   EXPECT_EQ(text.find("secret"), std::string::npos);
   // An exemplar leads from the histogram to a trace.
   EXPECT_NE(text.find("# {trace_id=\""), std::string::npos) << text;
+}
+
+// The variable is read once, so in a process of its own.
+TEST(KnownMethods, AreThoseOfTheVariable) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto check = [] {
+    setenv("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS", " GET ,PURGE,,", 1);
+    using weft::http::classify_method;
+    const auto purge = classify_method("PURGE");
+    const auto post = classify_method("POST");
+    if (purge.name != "PURGE" || !purge.original.empty()) return 1;
+    if (post.name != "_OTHER" || post.original != "POST") return 2;
+    if (classify_method("GET").name != "GET" || classify_method("get").name != "_OTHER") return 3;
+    Recorded recorded;
+    BeastRoutes routes;
+    routes.handle(make_request(beast::http::verb::post, "/"), {});
+    const auto spans = recorded.take();
+    if (spans.size() != 1 || spans[0].name != "HTTP") return 4;
+    return spans[0].attribute("http.request.method_original") == "POST" ? 0 : 5;
+  };
+  EXPECT_EXIT(_exit(check()), testing::ExitedWithCode(0), "");
 }
 
 TEST(ServerSpan, AnAbandonedRequestIsAnError) {
