@@ -95,10 +95,14 @@ void run_handler(const HttpHandler& handler, const std::shared_ptr<HttpRequest>&
     return;
   }
   const auto stream = std::move(response.stream);
-  const auto pipe = std::make_shared<StreamPipe>([answer] {
-    if (answer->io->stopped) return;
-    net::post(answer->io->context, [answer] { answer->wake.cancel(); });
-  });
+  // The answer owns the pipe: the pipe must not own the answer.
+  const auto pipe = std::make_shared<StreamPipe>(
+      [io = answer->io, reader = std::weak_ptr<PendingAnswer>(answer)] {
+        if (io->stopped) return;
+        net::post(io->context, [reader] {
+          if (const auto waiting = reader.lock()) waiting->wake.cancel();
+        });
+      });
   response.stream = nullptr;
   complete(answer, std::move(response), pipe);
   try {
