@@ -15,6 +15,7 @@
 #include <weft/version.h>
 
 #include "attribute_encoder.h"
+#include "container_id.h"
 #include "diagnostics.h"
 #include "fork.h"
 
@@ -69,42 +70,6 @@ std::string random_uuid() {
     out += t.substr(static_cast<std::size_t>(from), static_cast<std::size_t>(size));
   }
   return out;
-}
-
-// The 64 digits that name a container in a path such as /docker/<id> or cri-containerd-<id>.scope.
-std::string find_container_id(const std::string& text) {
-  std::size_t run = 0;
-  for (std::size_t i = 0; i <= text.size(); ++i) {
-    const bool hex = i < text.size() &&
-                     ((text[i] >= '0' && text[i] <= '9') || (text[i] >= 'a' && text[i] <= 'f'));
-    if (hex) {
-      ++run;
-    } else {
-      if (run == 64) return text.substr(i - 64, 64);
-      run = 0;
-    }
-  }
-  return {};
-}
-
-std::string container_id() {
-  std::string id = find_container_id(read_file("/proc/self/cgroup"));
-  if (!id.empty()) return id;
-  // cgroup v2 hides the path; container engines mount their hostname file from a path with the id.
-  const std::string mounts = read_file("/proc/self/mountinfo", 1U << 20);
-  std::size_t at = 0;
-  while (at < mounts.size()) {
-    std::size_t end = mounts.find('\n', at);
-    if (end == std::string::npos) end = mounts.size();
-    const std::string line = mounts.substr(at, end - at);
-    if (line.find("/hostname") != std::string::npos &&
-        line.find("/containers/") != std::string::npos) {
-      id = find_container_id(line);
-      if (!id.empty()) return id;
-    }
-    at = end + 1;
-  }
-  return {};
 }
 
 std::string semantic_arch(const std::string& machine) {
@@ -218,7 +183,9 @@ Resource Resource::detect() {
   sdk_detail::add_sdk(r);
   sdk_detail::detect_process(r);
   sdk_detail::detect_host(r);
-  const std::string container = sdk_detail::container_id();
+  const std::string container =
+      sdk_detail::container_id_of(sdk_detail::read_file("/proc/self/cgroup"),
+                                  sdk_detail::read_file("/proc/self/mountinfo", 1U << 20));
   if (!container.empty()) r.set("container.id", container);
   const std::string instance = sdk_detail::random_uuid();
   if (!instance.empty()) {

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <mutex>
 #include <new>
+#include <utility>
 
 #include "clock.h"
 #include "pipeline.h"
@@ -52,6 +53,7 @@ struct ThreadGuard {
       buffer->pipeline->detach(*buffer);
       delete buffer;
     }
+    std::free(std::exchange(state.cell_cache, nullptr));
     const std::lock_guard lock(pool.mutex);
     while (Record* record = state.free_records) {
       state.free_records = record->next_free;

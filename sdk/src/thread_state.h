@@ -22,11 +22,14 @@ struct ThreadBuffer {
 enum class ThreadPhase : std::uint8_t { kFresh, kLive, kDead };
 
 // Trivial and constant-initialised: reading it costs no guard. The destructor that cleans up
-// belongs to another object, which make_live() brings to life.
+// belongs to another object, which make_live() brings to life. Small, as everything thread-local of
+// the library has to be: the initial-exec model takes it from the few hundred bytes that the loader
+// keeps for libraries that come at run time.
 struct ThreadState {
   std::uint64_t random[4];
   Record* free_records;
   ThreadBuffer* buffers;  // the one used last is first
+  void* cell_cache;       // the table of metrics/cell_cache.h, freed with the thread; or null
   std::uint32_t free_count;
   bool seeded;
   ThreadPhase phase;

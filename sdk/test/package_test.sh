@@ -74,5 +74,8 @@ for kind in static shared; do
     c++ -std=c++20 "$source/test/package/$component.cpp" -o "$scratch/by-pkg-config" $flags
     LD_LIBRARY_PATH="$scratch/prefix-$kind/lib" check_component $component "$scratch/by-pkg-config"
   done
+  out=$("$scratch/components-$kind/loader" "$scratch/components-$kind/libplugin.so") &&
+    [ "$(echo "$out" | grep -Ec '"(loading|new) thread".* in=plugin')" = 2 ] ||
+    { echo "the plug-in failed: $out"; exit 1; }
   echo "$kind: ok"
 done

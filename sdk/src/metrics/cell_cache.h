@@ -2,16 +2,19 @@
 // given. A program asks for the same few sets again and again, and putting a set into its one form
 // and looking that up under a lock costs several times what it takes to recognise it here.
 //
-// Entries never go stale, since instruments and their cells are never freed.
+// Entries never go stale, since instruments and their cells are never freed. A thread's table lies
+// on the heap: storage of threads is scarce in a library that is loaded at run time.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 
 #include <weft/attribute.h>
 
 #include "../small_copy.h"
+#include "../thread_state.h"
 
 namespace weft::sdk_detail {
 
@@ -87,6 +90,8 @@ class CellCache {
 
   // The cell that is kept for the set, or null.
   static MetricCell* find(const InstrumentState* state, const Key& key) noexcept {
+    const auto* entries = static_cast<const Entry*>(thread_state.cell_cache);
+    if (entries == nullptr) return nullptr;
     const Entry& entry = entries[key.hash(state) % kEntries];
     return entry.state == state && entry.size == key.size_ &&
                    std::memcmp(entry.bytes, key.bytes_, key.size_) == 0
@@ -94,7 +99,13 @@ class CellCache {
                : nullptr;
   }
   static void keep(const InstrumentState* state, const Key& key, MetricCell* cell) noexcept {
-    Entry& entry = entries[key.hash(state) % kEntries];
+    if (thread_state.cell_cache == nullptr) {
+      make_live();
+      if (thread_state.phase != ThreadPhase::kLive) return;  // nobody would free it
+      thread_state.cell_cache = std::calloc(kEntries, sizeof(Entry));
+      if (thread_state.cell_cache == nullptr) return;
+    }
+    Entry& entry = static_cast<Entry*>(thread_state.cell_cache)[key.hash(state) % kEntries];
     entry.state = state;
     entry.cell = cell;
     entry.size = key.size_;
@@ -103,14 +114,12 @@ class CellCache {
 
  private:
   static constexpr std::size_t kEntries = 16;
-  struct Entry {
+  struct Entry {  // all zero: empty
     const InstrumentState* state;
     MetricCell* cell;
     std::size_t size;
     char bytes[Key::kBytes];
   };
-  // Constant-initialised and trivial: usable in a thread's first and last moments.
-  static constinit thread_local Entry entries[kEntries];
 };
 
 }  // namespace weft::sdk_detail

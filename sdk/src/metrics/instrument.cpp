@@ -219,8 +219,6 @@ void record_by_attributes(const InstrumentHandle* handle, T value, Attributes at
 
 }  // namespace
 
-constinit thread_local CellCache::Entry CellCache::entries[kEntries]{};
-
 void MetricCell::lock() noexcept {
   while (locked.exchange(true, std::memory_order_acquire)) {
     for (int spins = 0; locked.load(std::memory_order_relaxed); ++spins) {
