@@ -276,7 +276,10 @@ struct CurlTransfer::State {
     } else if (starts_with(text, "Re-using existing")) {
       current.reused = true;
     } else if (starts_with(text, "TLS") && text.find("handshake") != std::string_view::npos) {
-      if (current.tls.start_ns == 0) current.tls.start_ns = now_ns();
+      // A session ticket comes when the connection is in use already, perhaps by another transfer
+      // than the one that opened it.
+      const bool in_use = current.connected_ns != 0 || current.reused;
+      if (current.tls.start_ns == 0 && !in_use) current.tls.start_ns = now_ns();
     } else if (starts_with(text, "SSL connection using ")) {
       current.tls.end_ns = now_ns();
       current.tls.protocol = between(text, "using TLSv", " /");
