@@ -20,6 +20,8 @@ export const PUBLIC_TOKEN = 'demo-public-token-of-the-page';
 export const VENDOR_KEY = 'demo-vendor-key';
 
 export class Story {
+  #starts = {}; // by service
+
   // options: { weft, bin, work, data, speed, seed, shares, ports, onExit, tap }
   // tap(name, port) may stand between a service and its callers: it resolves with the port that the
   // callers are to use instead.
@@ -132,7 +134,7 @@ ${PUBLIC_TOKEN} name=product-web browser origin=http://127.0.0.1:${this.ports.we
     const base = `http://127.0.0.1:${this.ports['otlp-http']}`;
     const ms = (value) => String(Math.max(1, Math.round(value / this.options.speed)));
     const common = { OTEL_METRICS_EXPORTER: 'none', OTEL_LOGS_EXPORTER: 'none', OTEL_BSP_SCHEDULE_DELAY: '500' };
-    await this.#ensure('account-legacy', `${wanted.legacyTraced}`, () => this.children.start(
+    await this.#ensure('account-legacy', `${wanted.legacyTraced}`, (env) => this.children.start(
       'account-legacy', this.#program('account_legacy'), [], {
         env: {
           ...common,
@@ -143,10 +145,11 @@ ${PUBLIC_TOKEN} name=product-web browser origin=http://127.0.0.1:${this.ports.we
           WEFT_EXPORTER_ZIPKIN_HEADERS: `authorization=Bearer%20${INGEST_TOKEN}`,
           OTEL_EXPORTER_ZIPKIN_ENDPOINT: `http://127.0.0.1:${this.ports.zipkin}/api/v2/spans`,
           OTEL_RESOURCE_ATTRIBUTES: 'service.version=7.4,service.namespace=Account',
+          ...env,
         },
         log: this.#log('account-legacy'), ready: /account-legacy ready/,
       }));
-    await this.#ensure('account-oauth', wanted.accountOauth, () => this.children.start(
+    await this.#ensure('account-oauth', wanted.accountOauth, (env) => this.children.start(
       'account-oauth', process.execPath,
       ['--require', '@opentelemetry/auto-instrumentations-node/register', join(here, 'account-oauth/server.cjs')], {
         cwd: here,
@@ -163,10 +166,11 @@ ${PUBLIC_TOKEN} name=product-web browser origin=http://127.0.0.1:${this.ports.we
           OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf',
           OTEL_EXPORTER_OTLP_ENDPOINT: base,
           OTEL_EXPORTER_OTLP_HEADERS: `authorization=Bearer%20${INGEST_TOKEN}`,
+          ...env,
         },
         log: this.#log('account-oauth'), ready: /account-oauth ready/,
       }));
-    await this.#ensure('session-api', wanted.sessionApi, () => this.children.start(
+    await this.#ensure('session-api', wanted.sessionApi, (env) => this.children.start(
       'session-api', this.#program('session_api'), [], {
         env: {
           ...common,
@@ -185,10 +189,11 @@ ${PUBLIC_TOKEN} name=product-web browser origin=http://127.0.0.1:${this.ports.we
           VENDOR_OTLP: `http://127.0.0.1:${this.vendorPort}/v1/traces`,
           VENDOR_API_KEY: VENDOR_KEY,
           SPANS_FILE: join(this.options.work, 'session-api-spans.jsonl'),
+          ...env,
         },
         log: this.#log('session-api'), ready: /session-api ready/,
       }));
-    await this.#ensure('product-web', `${wanted.productWeb} ${wanted.propagates}`, () => this.children.start(
+    await this.#ensure('product-web', `${wanted.productWeb} ${wanted.propagates}`, (env) => this.children.start(
       'product-web', process.execPath, [join(here, 'product-web/server.mjs')], {
         env: {
           PORT: String(this.ports.web),
@@ -197,6 +202,7 @@ ${PUBLIC_TOKEN} name=product-web browser origin=http://127.0.0.1:${this.ports.we
           SESSION_API_URL: `http://127.0.0.1:${this.called['session-api']}`,
           OTLP_URL: `${base}/v1/traces`,
           PUBLIC_TOKEN: PUBLIC_TOKEN,
+          ...env,
         },
         log: this.#log('product-web'), ready: /product-web ready/,
       }));
@@ -205,9 +211,16 @@ ${PUBLIC_TOKEN} name=product-web browser origin=http://127.0.0.1:${this.ports.we
 
   async #ensure(name, version, start) {
     if (this.versions[name] === version) return;
-    if (this.versions[name] !== undefined) await this.children.stop(name);
-    await start();
+    this.#starts[name] = start;
+    await this.restart(name);
     this.versions[name] = version;
+  }
+
+  // Ends a service, if it runs, and starts it in the version that it had, with more variables in its
+  // environment.
+  async restart(name, env = {}) {
+    await this.children.stop(name);
+    await this.#starts[name](env);
   }
 
   // Plays an act to its end. journeys: 0 goes on until the story is stopped.

@@ -17,6 +17,7 @@ export function spansOf(otlp) {
       attributes: attributesOf(span.attributes),
       events: (span.events ?? []).map((event) => ({ ...event, attributes: attributesOf(event.attributes) })),
       failed: span.status?.code === 2,
+      durationMs: Number(BigInt(span.endTimeUnixNano) - BigInt(span.startTimeUnixNano)) / 1e6,
     })));
   });
 }

@@ -3,6 +3,7 @@
 // WEFT_BINARY and WEFT_DEMO_BIN say where the programs are.
 import assert from 'node:assert/strict';
 import { execFile, execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -38,12 +39,90 @@ const SERVICES = ['account-legacy', 'account-oauth', 'product-web', 'session-api
 
 // The spans of a trace once these services are in it and every parent has come, or what there is after
 // a while: exporters send in batches, each at its own time.
-async function settled(story, traceId, services) {
+// `elsewhere`: ids of parents that nobody sends.
+async function settled(story, traceId, services, elsewhere = []) {
   for (let attempt = 0; ; ++attempt) {
     const spans = await story.get(`/api/v1/traces/${traceId}`).then(spansOf, () => []);
-    const whole = services.every((service) => spans.some((span) => span.service === service)) && orphansOf(spans).length === 0;
+    const whole = services.every((service) => spans.some((span) => span.service === service))
+      && orphansOf(spans).every((span) => elsewhere.includes(span.parentSpanId))
+      && elsewhere.every((id) => spans.some((span) => span.parentSpanId === id));
     if (whole || attempt >= 60) return spans;
     await pause(250);
+  }
+}
+
+const hasChromium = existsSync('/usr/bin/chromium');
+
+// Runs `use` with a page of a real browser; what the page complains of fails the test.
+async function withChromium(use) {
+  const { chromium } = await import('playwright-core');
+  const browser = await chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking'],
+  });
+  try {
+    const page = await browser.newPage();
+    const complaints = [];
+    page.on('pageerror', (error) => complaints.push(error.message));
+    await use(page);
+    assert.deepEqual(complaints, []);
+  } finally {
+    await browser.close();
+  }
+}
+
+// What the page says to a customer who logs in, and his trace.
+async function logInByHand(story, page, customer) {
+  await page.goto(`http://${story.addresses.web}/`);
+  await page.fill('#customer', customer);
+  await page.fill('#password', 'Hunter2-browser');
+  await page.click('button[type=submit]');
+  await page.waitForFunction(() => document.getElementById('outcome').textContent !== '');
+  const seen = { outcome: await page.textContent('#outcome'), traceId: await page.getAttribute('#outcome', 'data-trace-id') };
+  await page.evaluate(() => window.weftDemo.flush());
+  return seen;
+}
+
+// A customer without a browser, who keeps cookies and whose requests are of one trace.
+class Visitor {
+  traceId = randomBytes(16).toString('hex');
+  cookies = new Map();
+  #spanIds = []; // of its requests; it sends no spans itself
+
+  constructor(story) {
+    this.story = story;
+  }
+
+  // Resolves with { status, body, set: the cookies that the answer set }.
+  async ask(method, path, { body, fault } = {}) {
+    const spanId = randomBytes(8).toString('hex');
+    this.#spanIds.push(spanId);
+    const response = await fetch(`http://${this.story.addresses.web}${path}`, {
+      method,
+      headers: {
+        ...(body ? { 'content-type': 'application/json' } : {}),
+        ...(fault ? { 'x-demo-fault': fault } : {}),
+        cookie: [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; '),
+        traceparent: `00-${this.traceId}-${spanId}-01`,
+      },
+      body: body && JSON.stringify(body),
+    });
+    const set = response.headers.getSetCookie().map((line) => /^([^=]+)=([^;]*)/.exec(line).slice(1));
+    for (const [name, value] of set) this.cookies.set(name, value);
+    return { status: response.status, body: await response.json(), set: set.map(([name]) => name) };
+  }
+
+  logIn(customer) {
+    return this.ask('POST', '/api/login', { body: { customer, password: 'Hunter2-visitor' } });
+  }
+
+  transfer(fault) {
+    return this.ask('POST', '/api/session/transfer', { body: {}, fault });
+  }
+
+  // The spans of its trace once all of them are there.
+  spans(services) {
+    return settled(this.story, this.traceId, services, this.#spanIds);
   }
 }
 
@@ -63,14 +142,24 @@ describe('the login story', { skip: missing.length > 0 ? `not here: ${missing.jo
   });
   const traces = new Map(); // trace id -> spans
   const arrived = (traceId, services) => settled(story, traceId, services);
+  const times = {}; // by act: { startMs, endMs }, of all that happened in it
+  let refusedInChromium = null; // { outcome, traceId }
 
   before(async () => {
     await story.start();
     for (const act of [1, 2, 3, 4, 5]) {
+      times[act] = { startMs: Date.now() };
       // One of session-api's three exporters is down for an act: nobody else may feel it.
       if (act === 3) await fetch(`http://127.0.0.1:${story.vendorPort}/down`, { method: 'POST' });
       if (act === 4) await fetch(`http://127.0.0.1:${story.vendorPort}/up`, { method: 'POST' });
       await story.play(act, { journeys: JOURNEYS, rate: 12 });
+      if (act === 2 && hasChromium) {
+        await withChromium(async (page) => {
+          refusedInChromium = await logInByHand(story, page, 'c1003s');
+          await arrived(refusedInChromium.traceId, SERVICES);
+        });
+      }
+      times[act].endMs = Date.now();
       if (act !== 1) continue;
       requestsInActOne = tap.requests.length;
       for (let i = 0; i < 60 && seenInActOne.length < 3; ++i) {
@@ -173,6 +262,14 @@ describe('the login story', { skip: missing.length > 0 ? `not here: ${missing.jo
     }
   });
 
+  test('the automatic instrumentation names the requests of account-oauth by route', () => {
+    const served = journeysOf(2).flatMap((line) => traces.get(line.traceId))
+      .filter((span) => span.service === 'account-oauth' && span.kind === 2);
+    assert.ok(served.length > JOURNEYS);
+    for (const span of served) assert.equal(span.name, `${span.attributes['http.request.method']} ${span.attributes['http.route']}`);
+    assert.ok(served.some((span) => span.name === 'POST /oauth/token'));
+  });
+
   test('a suspended customer finds the reason on the span', () => {
     for (const line of journeysOf(2).filter(({ causes }) => causes.length === 1 && causes[0] === 'suspended')) {
       const transfer = traces.get(line.traceId).find((span) => span.name === 'POST /session/transfer' && span.kind === 2);
@@ -198,6 +295,32 @@ describe('the login story', { skip: missing.length > 0 ? `not here: ${missing.jo
     assert.deepEqual(first('session-api'), ['1.0', '1.1', '1.2']);
     assert.deepEqual(first('product-web'), ['1.9', '2.0']);
     assert.deepEqual(first('account-oauth'), ['3.0', '3.1']);
+    // Each is first seen in the act that released it.
+    const released = { 'session-api': { '1.0': 1, 1.1: 3, 1.2: 4 }, 'product-web': { 1.9: 1, '2.0': 5 }, 'account-oauth': { '3.0': 1, 3.1: 5 } };
+    for (const [service, acts] of Object.entries(released)) {
+      for (const [version, act] of Object.entries(acts)) {
+        const release = releases.find((candidate) => candidate.service === service && candidate.version === version);
+        const seenMs = Number(BigInt(release.firstSeenUnixNano) / 1_000_000n);
+        assert.ok(seenMs >= times[act].startMs && seenMs <= times[act].endMs, `${service} ${version}: first seen in act ${act}`);
+      }
+    }
+  });
+
+  test('the ridge at the time-out leaves the heatmap when the time-outs are tuned', async () => {
+    // Calls that are given up after 6 s, in the row of the heatmap that holds 6 s.
+    const q = encodeURIComponent('{ resource.service.name = "session-api" && name = "POST /oauth/token" && kind = client }');
+    const counts = {};
+    for (const act of [2, 3, 4, 5]) {
+      const { startMs, endMs } = times[act];
+      const heatmap = await story.get(`/api/v1/heatmap?q=${q}&start=${startMs}000000&end=${endMs}000000`);
+      const ridge = heatmap.buckets.find(({ fromMs, toMs }) => fromMs <= 6000 && 6000 < toMs)?.index;
+      counts[act] = heatmap.cells.filter(([, bucket]) => bucket === ridge).reduce((sum, [, , count]) => sum + count, 0);
+      const hung = journeysOf(act).filter(({ causes }) => causes.includes('timeout') && !causes.includes('dns') && !causes.includes('suspended'));
+      assert.ok(hung.length > 0);
+      if (act < 4) assert.ok(counts[act] >= hung.length, `act ${act}: ${counts[act]} calls of ${hung.length} in the ridge`);
+      else assert.equal(counts[act], 0, `act ${act}`);
+    }
+    console.log(`calls given up after 6 s, by act: ${JSON.stringify(counts)}`);
   });
 
   test('W3C headers are on every hop, with the ids of the spans', () => {
@@ -227,6 +350,10 @@ describe('the login story', { skip: missing.length > 0 ? `not here: ${missing.jo
     for (const secret of [/Hunter2-/, /x-demo-fault/i, /legacy_session=/, /oauth_access/, /accessToken/, /eyJ/]) {
       assert.doesNotMatch(everything, secret);
     }
+    // The bare values too, as they went over the wire.
+    const values = new Set(tap.secrets());
+    assert.ok(values.size > 2 * JOURNEYS, `${values.size} values`);
+    for (const value of values) assert.ok(!everything.includes(value), 'a cookie\'s or a session\'s value');
   });
 
   test('three exporters at once, and one in trouble harms neither the others nor the requests', async () => {
@@ -275,33 +402,144 @@ scrape_configs:
     assert.ok(value > 0, 'the histogram of the transfers arrived');
   });
 
-  test('a real Chromium logs in as two customers, and both traces reach account-oauth', { skip: existsSync('/usr/bin/chromium') ? false : 'chromium is not installed', timeout: 120_000 }, async () => {
-    const { chromium } = await import('playwright-core');
-    const browser = await chromium.launch({
-      executablePath: '/usr/bin/chromium',
-      args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking'],
-    });
-    try {
-      const page = await browser.newPage();
-      const complaints = [];
-      page.on('pageerror', (error) => complaints.push(error.message));
+  test('a real Chromium logs in as three customers, and each trace reaches account-oauth', { skip: hasChromium ? false : 'chromium is not installed', timeout: 120_000 }, async () => {
+    const whole = async (traceId) => {
+      const spans = await arrived(traceId, SERVICES);
+      assert.deepEqual([...new Set(spans.map((span) => span.service))].sort(), SERVICES);
+      assert.deepEqual(orphansOf(spans).map((span) => span.name), []);
+      return spans;
+    };
+    await withChromium(async (page) => {
       for (const [customer, expected] of [['c1001', /Hello, c1001/], ['c1002s', /suspended/]]) {
-        await page.goto(`http://${story.addresses.web}/`);
-        await page.fill('#customer', customer);
-        await page.fill('#password', 'Hunter2-browser');
-        await page.click('button[type=submit]');
-        await page.waitForFunction(() => document.getElementById('outcome').textContent !== '');
-        assert.match(await page.textContent('#outcome'), expected);
-        const traceId = await page.getAttribute('#outcome', 'data-trace-id');
-        await page.evaluate(() => window.weftDemo.flush());
-        const spans = await arrived(traceId, SERVICES);
-        assert.deepEqual([...new Set(spans.map((span) => span.service))].sort(), SERVICES);
-        assert.deepEqual(orphansOf(spans).map((span) => span.name), []);
+        const { outcome, traceId } = await logInByHand(story, page, customer);
+        assert.match(outcome, expected);
+        const failed = (await whole(traceId)).filter((span) => span.failed);
+        assert.deepEqual(failed.map((span) => span.name), []);
       }
-      assert.deepEqual(complaints, []);
-    } finally {
-      await browser.close();
+    });
+    // Before the journey for suspended customers there was, one of them was refused.
+    assert.match(refusedInChromium.outcome, /lacks the minimum scopes/);
+    const transfer = (await whole(refusedInChromium.traceId)).find((span) => span.name === 'POST /session/transfer' && span.kind === 2);
+    assert.ok(transfer.failed);
+    assert.equal(transfer.attributes['account.state'], 'suspended');
+  });
+
+  // From here on the cast is taken apart.
+
+  test('a name server that is slow, fails or denies shows on the lookup', async (t) => {
+    const setRules = (rules) => fetch(`http://127.0.0.1:${story.dns.control}/rules`, { method: 'POST', body: JSON.stringify(rules) });
+    t.after(() => setRules([{ replica: 1, action: 'drop' }]));
+    const cases = [
+      { rules: [{ replica: 1, action: 'delay', delayMs: 250 }], outcomes: ['NOERROR'], status: 200 },
+      { rules: [{ replica: 1, action: 'servfail' }], outcomes: ['SERVFAIL', 'NOERROR'], status: 200 },
+      { rules: [{ action: 'servfail' }], outcomes: ['SERVFAIL', 'SERVFAIL'], status: 502 },
+      { rules: [{ action: 'nxdomain' }], outcomes: ['NXDOMAIN'], status: 502 },
+    ];
+    for (const { rules, outcomes, status } of cases) {
+      const visitor = new Visitor(story);
+      assert.equal((await visitor.logIn('c1004')).status, 200);
+      await setRules(rules);
+      const answer = await visitor.transfer('dns');
+      await setRules([]);
+      const spans = await visitor.spans(status === 200 ? ['session-api', 'account-oauth'] : ['session-api']);
+      const call = spans.find((span) => span.name === 'POST /oauth/token' && span.kind === 3);
+      const parentOf = (span) => spans.find((candidate) => candidate.spanId === span?.parentSpanId);
+      const isBelow = (span) => span !== undefined && (span === call || isBelow(parentOf(span)));
+      const lookup = spans.find((span) => span.name === 'http.dns' && isBelow(span));
+      const said = lookup.events.map((event) => event.attributes['dns.try.outcome']);
+      console.log(`${JSON.stringify(rules)}: ${answer.status}, ${said}, ${lookup.attributes['error.type'] ?? 'no error'}`);
+      assert.equal(answer.status, status);
+      assert.deepEqual(said, outcomes);
+      assert.equal(lookup.failed, status !== 200);
+      if (rules[0].delayMs) assert.ok(lookup.durationMs > rules[0].delayMs * 0.9, `${lookup.durationMs} ms`);
+      if (status !== 200) {
+        assert.equal(call.attributes['http.failed_phase'], 'dns');
+        assert.ok(lookup.attributes['error.type'], 'the lookup says why it failed');
+      }
     }
+  });
+
+  test('a token set that is about to expire is refreshed on the way of any request', async () => {
+    const visitor = new Visitor(story);
+    await visitor.logIn('c1005');
+    assert.deepEqual((await visitor.transfer()).set, ['oauth_access', 'oauth_refresh', 'oauth_expires']);
+    const fresh = await visitor.ask('GET', '/api/features/news');
+    assert.deepEqual([fresh.status, fresh.set], [200, []]);
+
+    const before = visitor.cookies.get('oauth_access');
+    visitor.cookies.set('oauth_expires', String(Date.now() + 1000));
+    const due = await visitor.ask('GET', '/api/features/recommendations');
+    assert.deepEqual([due.status, due.set], [200, ['oauth_access', 'oauth_refresh', 'oauth_expires']]);
+    assert.notEqual(visitor.cookies.get('oauth_access'), before);
+    assert.ok(Number(visitor.cookies.get('oauth_expires')) > Date.now() + 15_000);
+
+    visitor.cookies.set('oauth_expires', '0');
+    visitor.cookies.set('oauth_refresh', 'of.somebody');
+    const refused = await visitor.ask('GET', '/api/features/prices');
+    assert.deepEqual([refused.status, refused.set], [200, []], 'the request itself is answered');
+
+    const spans = await visitor.spans(['session-api', 'account-oauth']);
+    const served = (name) => spans.find((span) => span.kind === 2 && span.attributes['feature.name'] === name);
+    assert.equal(served('news').attributes['oauth.refreshed'], undefined);
+    assert.equal(served('recommendations').attributes['oauth.refreshed'], true);
+    assert.equal(served('prices').attributes['oauth.refreshed'], false);
+    for (const name of ['recommendations', 'prices']) {
+      const calls = spans.filter((span) => span.parentSpanId === served(name).spanId && span.kind === 3);
+      assert.deepEqual(calls.map((span) => span.name), ['POST /oauth/token'], `${name}: the refresh is a call of its own`);
+    }
+    assert.ok(spans.some((span) => span.service === 'account-oauth' && span.attributes['oauth.grant_type'] === 'refresh_token'));
+  });
+
+  test('an exporter that hangs, is gone or cannot write is felt by nobody', async (t) => {
+    const inFile = (file) => new Set(existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean)
+      .flatMap((line) => spansOf(JSON.parse(line))).map((span) => span.spanId) : []);
+    const spansFile = join(work, 'session-api-spans.jsonl');
+    const visit = async (customer) => {
+      const visitor = new Visitor(story);
+      assert.equal((await visitor.logIn(customer)).status, 200);
+      assert.equal((await visitor.transfer()).status, 200);
+      return visitor;
+    };
+    const ofSessionApi = async (visitor) => (await visitor.spans(['session-api', 'account-oauth', 'account-legacy']))
+      .filter((span) => span.service === 'session-api');
+
+    await t.test('Weft hangs for a while', async () => {
+      const pid = story.children.pid('weft');
+      process.kill(pid, 'SIGSTOP');
+      const during = [];
+      try {
+        for (const customer of ['c1006', 'c1007', 'c1008']) during.push(await visit(customer));
+      } finally {
+        process.kill(pid, 'SIGCONT');
+      }
+      for (const visitor of during) {
+        const spans = await ofSessionApi(visitor);
+        assert.ok(spans.some((span) => span.name === 'POST /session/transfer' && span.kind === 2), 'what waited in the queue arrives');
+        const written = inFile(spansFile);
+        assert.ok(spans.every((span) => written.has(span.spanId)));
+      }
+    });
+
+    await t.test('the vendor is dead', async () => {
+      await story.children.stop('vendor');
+      const spans = await ofSessionApi(await visit('c1009'));
+      assert.ok(spans.some((span) => span.name === 'POST /session/transfer' && span.kind === 2));
+      for (let attempt = 0; attempt < 40 && !spans.every((span) => inFile(spansFile).has(span.spanId)); ++attempt) await pause(250);
+      assert.ok(spans.every((span) => inFile(spansFile).has(span.spanId)));
+    });
+
+    await t.test('the file cannot be written', async () => {
+      await story.restart('session-api', { SPANS_FILE: '/dev/full' });
+      const spans = await ofSessionApi(await visit('c1010'));
+      assert.ok(spans.some((span) => span.name === 'POST /session/transfer' && span.kind === 2));
+      let said = '';
+      for (let attempt = 0; attempt < 40 && !/\/dev\/full/.test(said); ++attempt) {
+        await pause(250);
+        said = readFileSync(join(work, 'session-api.log'), 'utf8');
+      }
+      assert.match(said, /\/dev\/full/, 'its log says so');
+    });
+    assert.deepEqual(ends, [], 'nothing of the cast ended by itself');
   });
 });
 
