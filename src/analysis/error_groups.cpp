@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <tuple>
 #include <unordered_map>
 
 #include "analysis/message_template.h"
@@ -33,6 +34,7 @@ enum Column : size_t {
   kHttpStatusOld,
   kExceptionType,     // several a span
   kExceptionMessage,  // several a span
+  kDuration,
 };
 
 std::vector<ColumnRef> columns() {
@@ -50,17 +52,16 @@ std::vector<ColumnRef> columns() {
           of(AttributeScope::kSpan, "http.response.status_code"),
           of(AttributeScope::kSpan, "http.status_code"),
           of(AttributeScope::kEvent, "exception.type"),
-          of(AttributeScope::kEvent, "exception.message")};
+          of(AttributeScope::kEvent, "exception.message"),
+          ColumnRef::of(Intrinsic::kDurationNs)};
 }
 
-struct Sample {
-  uint64_t start_ns = 0;
-  TraceId trace;
-  // Newest first, then by id: the order does not depend on the threads.
-  friend bool operator<(const Sample& a, const Sample& b) {
-    return a.start_ns != b.start_ns ? a.start_ns > b.start_ns : a.trace < b.trace;
-  }
-};
+// Newest first, then by what they are: the order does not depend on the threads.
+bool comes_before(const ErrorSample& a, const ErrorSample& b) {
+  if (a.start_ns != b.start_ns) return a.start_ns > b.start_ns;
+  return std::tie(a.trace, a.service, a.name, a.message, a.duration_ns) <
+         std::tie(b.trace, b.service, b.name, b.message, b.duration_ns);
+}
 
 // The first occurrence and what it carries; the smallest names among equal times.
 struct First {
@@ -75,19 +76,22 @@ struct Counts {
   First first;
   std::map<std::string, uint64_t> services;
   std::map<uint64_t, uint64_t> steps;  // by the step's number
-  std::vector<Sample> samples;         // sorted, of different traces
+  std::vector<ErrorSample> samples;    // sorted, of different traces
   std::string service_namespace, team;
 
-  void add_sample(const Sample& sample) {
+  // Whether an occurrence at this time may be among the samples: most need not be described.
+  bool wants_sample(uint64_t start_ns) const {
+    return samples.size() < ErrorGroup::kSamples || start_ns >= samples.back().start_ns;
+  }
+
+  void add_sample(ErrorSample sample) {
     // A trace with several such errors is shown once, by its newest.
-    const auto same = std::ranges::find(samples, sample.trace, &Sample::trace);
+    const auto same = std::ranges::find(samples, sample.trace, &ErrorSample::trace);
     if (same != samples.end()) {
-      if (!(sample < *same)) return;
+      if (!comes_before(sample, *same)) return;
       samples.erase(same);
-    } else if (samples.size() == ErrorGroup::kSamples && !(sample < samples.back())) {
-      return;
     }
-    samples.insert(std::lower_bound(samples.begin(), samples.end(), sample), sample);
+    samples.insert(std::ranges::upper_bound(samples, sample, comes_before), std::move(sample));
     if (samples.size() > ErrorGroup::kSamples) samples.pop_back();
   }
 
@@ -99,7 +103,7 @@ struct Counts {
       services[service] += n;
     for (const auto& [step, n] : other.steps)
       steps[step] += n;
-    for (const Sample& sample : other.samples)
+    for (const ErrorSample& sample : other.samples)
       add_sample(sample);
     keep_smaller(service_namespace, other.service_namespace);
     keep_smaller(team, other.team);
@@ -157,15 +161,18 @@ class Counter {
     return templates_.emplace(std::string(message), message_template(message)).first->second;
   }
 
-  Counts& group_of(const BatchView& view, size_t row) {
+  static std::string_view message_of(const BatchView& view, size_t row) {
+    std::string_view message = last_text(view.column(kExceptionMessage), row);
+    if (message.empty()) message = text_or_empty(view.column(kStatusMessage), row);
+    return message.empty() ? text_or_empty(view.column(kName), row) : message;
+  }
+
+  Counts& group_of(const BatchView& view, size_t row, std::string_view message) {
     std::string_view type = last_text(view.column(kExceptionType), row);
     if (type.empty()) type = text_or_empty(view.column(kErrorType), row);
     std::string http;
     if (type.empty()) type = http = http_status(view, row);
     if (type.empty()) type = "error";
-    std::string_view message = last_text(view.column(kExceptionMessage), row);
-    if (message.empty()) message = text_or_empty(view.column(kStatusMessage), row);
-    if (message.empty()) message = text_or_empty(view.column(kName), row);
     TypeAndTemplate key(type.substr(0, kMaxTemplateBytes), template_of(message));
     const auto it = groups.find(key);
     if (it != groups.end()) return it->second;
@@ -176,7 +183,8 @@ class Counter {
   void add(const BatchView& view, size_t row, const TraceId& trace) {
     const uint64_t start_ns = view.batch.start_ns[row];
     const std::string service(text_or_empty(view.column(kService), row));
-    Counts& group = group_of(view, row);
+    const std::string_view message = message_of(view, row);
+    Counts& group = group_of(view, row, message);
     group.count++;
     group.last_ns = std::max(group.last_ns, start_ns);
     if (start_ns <= group.first.start_ns) {
@@ -186,7 +194,14 @@ class Counter {
     }
     group.services[service]++;
     group.steps[(start_ns - range_.from_ns) / step_ns_]++;
-    group.add_sample({start_ns, trace});
+    if (group.wants_sample(start_ns)) {
+      group.add_sample({.trace = trace,
+                        .start_ns = start_ns,
+                        .duration_ns = view.number(kDuration, row),
+                        .service = service,
+                        .name = std::string(text_or_empty(view.column(kName), row)),
+                        .message = std::string(message.substr(0, kMaxTemplateBytes))});
+    }
     Counts::keep_smaller(group.service_namespace, text_or_empty(view.column(kNamespace), row));
     Counts::keep_smaller(group.team, text_or_empty(view.column(kTeam), row));
   }
@@ -244,8 +259,7 @@ ErrorGroup to_group(const TypeAndTemplate& key, const Counts& counts, const Owne
   for (const auto& entry : services)
     group.services.push_back(entry.first);
   group.owner = ownership.owner_of(group.services.front(), counts.service_namespace, counts.team);
-  for (const Sample& sample : counts.samples)
-    group.sample_traces.push_back(sample.trace);
+  group.samples = counts.samples;
   for (const auto& [step, count] : counts.steps)
     group.over_time.emplace_back(range.from_ns + step * step_ns, count);
   group.new_since_service = counts.first.service;

@@ -10,6 +10,15 @@
 
 namespace weft::analysis {
 
+// One occurrence of an error: the failed span.
+struct ErrorSample {
+  TraceId trace;
+  uint64_t start_ns = 0;
+  uint64_t duration_ns = 0;
+  std::string service, name;
+  std::string message;  // as it came, at most kMaxTemplateBytes of it
+};
+
 struct ErrorGroup {
   std::string id;    // 16 hex digits made of type and template; the same for ever
   std::string type;  // exception.type, else error.type, else "http 503", else "error"
@@ -19,7 +28,7 @@ struct ErrorGroup {
   uint64_t count = 0;
   uint64_t first_seen_ns = 0;  // within the range
   uint64_t last_seen_ns = 0;
-  std::vector<TraceId> sample_traces;  // the newest, at most kSamples
+  std::vector<ErrorSample> samples;  // the newest of different traces, at most kSamples
   // Occurrences by step, as (start of the step in ns, count), without the empty ones.
   std::vector<std::pair<uint64_t, uint64_t>> over_time;
   // The release that brought it: the version that its first occurrence carries, when that is not

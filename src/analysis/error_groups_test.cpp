@@ -37,8 +37,13 @@ TEST(ErrorGroups, ByTypeAndTemplate) {
   EXPECT_EQ(group.owner.squad, "Account");
   EXPECT_EQ(group.first_seen_ns, kStart + 100 * kMs);
   EXPECT_EQ(group.last_seen_ns, kStart + 800 * kMs);
-  ASSERT_EQ(group.sample_traces.size(), ErrorGroup::kSamples);
-  EXPECT_EQ(group.sample_traces[0], testing::trace_id(8)) << "newest first";
+  ASSERT_EQ(group.samples.size(), ErrorGroup::kSamples);
+  EXPECT_EQ(group.samples[0].trace, testing::trace_id(8)) << "newest first";
+  EXPECT_EQ(group.samples[0].start_ns, group.last_seen_ns);
+  EXPECT_TRUE(group.samples[0].service == "api" || group.samples[0].service == "other");
+  EXPECT_FALSE(group.samples[0].name.empty());
+  EXPECT_GT(group.samples[0].duration_ns, 0u);
+  EXPECT_TRUE(group.samples[0].message.starts_with("customer ")) << group.samples[0].message;
   uint64_t total = 0;
   for (const auto& [start_ns, count] : group.over_time)
     total += count;

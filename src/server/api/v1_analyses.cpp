@@ -133,9 +133,14 @@ void write_error_group(JsonWriter& json, const ErrorGroup& group) {
   json.key("services").begin_array();
   for (const std::string& service : group.services)
     json.value(service);
-  json.end_array().key("sampleTraceIds").begin_array();
-  for (const TraceId& id : group.sample_traces)
-    json.value(id.to_hex());
+  json.end_array().key("samples").begin_array();
+  for (const ErrorSample& sample : group.samples) {
+    json.begin_object().field("traceId", sample.trace.to_hex());
+    json.nanos_field("startUnixNano", sample.start_ns);
+    json.field("durationMs", static_cast<double>(sample.duration_ns) / 1e6);
+    json.field("service", sample.service).field("name", sample.name);
+    json.field("message", sample.message).end_object();
+  }
   json.end_array().key("overTime").begin_array();
   for (const auto& [start_ns, count] : group.over_time)
     json.begin_array().value(start_ns / 1'000'000).value(count).end_array();

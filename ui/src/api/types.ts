@@ -125,7 +125,8 @@ export interface ErrorGroup {
   firstSeenUnixNano: string;
   lastSeenUnixNano: string;
   services: string[];
-  sampleTraceIds: string[];
+  // The newest failed spans, of different traces.
+  samples: { traceId: string; startUnixNano: string; durationMs: number; service: string; name: string; message: string }[];
   overTime: [number, number][];
   newSince?: { service: string; version: string } | null;
 }

@@ -4,7 +4,7 @@
 import { useEffect, useMemo } from "preact/hooks";
 import * as api from "../api/endpoints.ts";
 import { type ErrorGroup, type ErrorsAnswer, nanoToMs, type Release } from "../api/types.ts";
-import { formatAgo, formatClock, formatCount, formatDateTime, formatDay, plural } from "../base/format.ts";
+import { formatAgo, formatClock, formatCount, formatDateTime, formatDay, formatDuration, plural } from "../base/format.ts";
 import type { TimeRange } from "../base/permalink.ts";
 import { address, linkTo, patchAddress } from "../base/router.ts";
 import { shown, shownLine } from "../base/text.ts";
@@ -53,7 +53,7 @@ export function ErrorsPage() {
   const groups = useMemo(() => sorted(answer, sort), [answer, sort]);
   const chosen = groups.find((g) => g.id === params.group) ?? null;
   useEffect(() => {
-    evidence.value = chosen ? chosen.sampleTraceIds : groups.flatMap((g) => g.sampleTraceIds.slice(0, 1)).slice(0, 20);
+    evidence.value = chosen ? chosen.samples.map((s) => s.traceId) : groups.flatMap((g) => g.samples.slice(0, 1).map((s) => s.traceId)).slice(0, 20);
     return () => void (evidence.value = []);
   }, [chosen, groups]);
   const all = useMemo(() => totals(groups, range, answer?.stepMs ?? 60_000), [groups, range.startMs, range.endMs]);
@@ -180,8 +180,16 @@ function GroupPanel({ group, range, stepMs, releases }: { group: ErrorGroup; ran
       <Chart title="Over time" timesMs={series.timesMs} series={[{ label: "failed", colour: "--error", values: series.values, bars: true }]} range={range} format={formatCount} releases={own} height={110} />
       <section>
         <h3>Sample traces</h3>
-        <ul>
-          {group.sampleTraceIds.map((id) => <li key={id}><a class="mono" href={linkTo("trace", { id })}>{shownLine(id, 32)}</a></li>)}
+        <ul class="samples">
+          {group.samples.map((sample) => (
+            <li key={sample.traceId}>
+              <a href={linkTo("trace", { id: sample.traceId })}>
+                {formatDateTime(nanoToMs(sample.startUnixNano))} <span class="mono muted">{shownLine(sample.traceId.slice(0, 8), 8)}</span>
+              </a>
+              <div>{shownLine(sample.service, 60)} {shownLine(sample.name, 80)} <span class="muted">{formatDuration(sample.durationMs)}</span></div>
+              {sample.message !== sample.name && <div class="muted">{shownLine(sample.message, 200)}</div>}
+            </li>
+          ))}
         </ul>
       </section>
       {group.services.length > 1 && (

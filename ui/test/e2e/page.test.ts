@@ -363,7 +363,9 @@ describe.skipIf(!canRun)("the page", () => {
     expect(await page.getByRole("img", { name: /failed spans over time.*Releases:.*session-api 1\.1 at.*shop 2 at/ }).count()).toBe(1);
     const panel = page.getByRole("complementary", { name: "Error group" });
     expect(await panel.innerText()).toMatch(/first seen[\s\S]*Sample traces/);
-    await panel.locator("a.mono").first().click();
+    // A sample says when, where, how long and what, so that one is chosen knowingly.
+    expect(await panel.locator(".samples li").first().innerText()).toMatch(/\d\d:\d\d:\d\d[\s\S]* [\d.]+ (µs|ms|s)/);
+    await panel.locator(".samples a").first().click();
     await page.waitForURL(/\/trace\//);
     await page.locator(".row").first().waitFor();
   });
