@@ -10,6 +10,7 @@ import { countIn, type HeatmapData, intensity, logTicks, type Region, regionOf, 
 import { shownLine } from "../base/text.ts";
 import { isDark, token } from "../base/theme.ts";
 import { prepareCanvas, useSize } from "./hooks.ts";
+import { placeLabels } from "./release_labels.ts";
 
 interface Cell {
   column: number;
@@ -222,6 +223,9 @@ export function describeReleases(releases: readonly Release[], startMs: number, 
   return said.length ? ` Releases: ${said.join(", ")}.` : "";
 }
 
+const kLabelRows = 4;
+const kLabelRowPx = 14;
+
 // A release of a service within the range: a dashed line with the version on every chart.
 export function paintReleaseLines(
   c: CanvasRenderingContext2D,
@@ -234,27 +238,32 @@ export function paintReleaseLines(
   h: number,
   versions_alone = false,
 ): void {
-  let free = -Infinity;
   c.save();
   c.font = `11px ${token("--sans")}`;
   c.textAlign = "left";
   c.textBaseline = "alphabetic";
-  for (const { r, at } of releasesWithin(releases, startMs, endMs)) {
-    const px = Math.round(x + ((at - startMs) / (endMs - startMs)) * w) + 0.5;
-    c.strokeStyle = token("--line-strong");
-    c.setLineDash([3, 3]);
-    c.beginPath();
-    c.moveTo(px, y - 2);
-    c.lineTo(px, y + h);
-    c.stroke();
+  const lines = releasesWithin(releases, startMs, endMs).map(({ r, at }) => {
     const text = shownLine(versions_alone ? r.version : `${r.service} ${r.version}`, 40);
-    const size = c.measureText(text).width;
-    const left = Math.min(px + 4, x + w - size);
-    if (left > free) {
-      c.fillStyle = token("--muted");
-      c.fillText(text, left, y - 4);
-      free = left + size + 8;
-    }
+    return { text, x: Math.round(x + ((at - startMs) / (endMs - startMs)) * w) + 0.5, width: c.measureText(text).width };
+  });
+  c.strokeStyle = token("--line-strong");
+  c.setLineDash([3, 3]);
+  for (const line of lines) {
+    c.beginPath();
+    c.moveTo(line.x, y - 2);
+    c.lineTo(line.x, y + h);
+    c.stroke();
   }
+  // The first row lies above the plot, further ones over it.
+  placeLabels(lines, x + w, kLabelRows).forEach((place, i) => {
+    if (!place) return;
+    const baseline = y - 4 + place.row * kLabelRowPx + (place.row > 0 ? 2 : 0);
+    if (place.row > 0) {
+      c.fillStyle = token("--panel");
+      c.fillRect(place.left - 2, baseline - 10, lines[i].width + 4, 13);
+    }
+    c.fillStyle = token("--muted");
+    c.fillText(lines[i].text, place.left, baseline);
+  });
   c.restore();
 }
