@@ -303,6 +303,10 @@ TEST_F(Fork, IdsDiffer) {
 }
 
 TEST_F(Fork, WhileOtherThreadsAreBusyTheChildWorks) {
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "the allocator of GCC 12's AddressSanitizer does not know of fork: when a thread "
+                  "was allocating just then, the child waits for its lock for ever";
+#endif
   Recording recording;
   std::atomic<bool> stop{false};
   std::vector<std::thread> threads;
