@@ -140,7 +140,10 @@ export function QueryBox({ value, range, problem, onRun, label = "TraceQL query"
     };
   }, [text, value]);
 
-  const current = checked?.text === text ? checked.problem : text === value ? problem : null;
+  const typed = checked?.text === text ? checked.problem : null;
+  // What is complained of at the very end is not wrong, it is not finished; the query that was run is another matter.
+  const unfinished = (typed?.position?.offset ?? -1) >= text.trimEnd().length;
+  const current = typed && !unfinished ? typed : text === value ? problem : null;
 
   const complete = () => {
     const element = area.current!;

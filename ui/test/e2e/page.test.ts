@@ -72,6 +72,14 @@ describe.skipIf(!canRun)("the page", () => {
     await page.goBack();
     await page.getByRole("region", { name: "Status" }).getByRole("button", { name: /^error/ }).click();
     expect(params(page).q).toBe('{ resource.service.name = "session-api" }');
+    await page.getByRole("region", { name: "Duration" }).getByRole("button", { name: /^> 1 s/ }).click();
+    expect(params(page).q).toBe('{ resource.service.name = "session-api" && duration > 1s }');
+    await page.getByRole("region", { name: "Duration" }).getByRole("button", { name: /^> 1 s/ }).click();
+    await page.goto(inRange(site, "/search"));
+    await page.getByRole("region", { name: "Route" }).getByRole("button", { name: /^\/login/ }).click();
+    expect(params(page).q).toBe('{ span.http.route = "/login" }');
+    await settled(page);
+    expect(await page.locator(".trace").count()).toBeGreaterThan(3);
   });
 
   it("completes keys and values, and underlines an error at its place", async () => {
@@ -87,7 +95,13 @@ describe.skipIf(!canRun)("the page", () => {
     expect(await box.inputValue()).toBe("{ span.http.route");
     await box.pressSequentially(" = ");
     await page.getByRole("option", { name: /"?\/login"?/ }).first().waitFor();
+    // Checked by the server by now, but not finished: no complaint, and nothing has moved.
+    await page.waitForTimeout(1000);
+    expect(await page.locator(".query-problem").count()).toBe(0);
+    expect(await page.locator(".query-colours .wrong").count()).toBe(0);
     await box.pressSequentially('"/login" }');
+    expect(await text(page, ".query-colours .t-string")).toEqual(['"/login"']);
+    expect(await text(page, ".query-colours .t-attribute")).toEqual(["span.http.route"]);
     await page.keyboard.press("Escape");
     await page.keyboard.press("Enter");
     await page.waitForURL(/http\.route/);
