@@ -110,7 +110,8 @@ ApiResult get_config(const ApiContext& context, const HttpRequest&) {
       json.value(service);
     json.end_array().end_object();
   }
-  json.end_array().field("authRequired", info.auth_required).end_object();
+  json.end_array().field("authRequired", info.auth_required);
+  json.nanos_field("oldestSpanUnixNano", context.source().stats().oldest_ns).end_object();
   return response;
 }
 

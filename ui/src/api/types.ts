@@ -190,6 +190,7 @@ export interface Config {
   otlpGrpc?: string;
   squads?: Squad[];
   authRequired?: boolean;
+  oldestSpanUnixNano?: string; // "0": nothing is stored
 }
 
 export interface ErrorBody {

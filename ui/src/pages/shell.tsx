@@ -1,6 +1,6 @@
 // What surrounds every view: the bar with its navigation, range and sharing; dialogs; shortcuts.
 
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { getConfig } from "../api/endpoints.ts";
 import { giveToken, tokenVersion, tokenWanted } from "../api/http.ts";
 import type { PageName } from "../base/permalink.ts";
@@ -148,6 +148,7 @@ function onShortcut(event: KeyboardEvent): void {
 
 export function Shell() {
   const now = address.value;
+  const [asked, setAsked] = useState(false); // for the configuration
   useEffect(applyTheme, [isDark.value]);
   useEffect(() => void (document.title = `${kTitles[now.page]}${now.page === "trace" ? ` ${now.id.slice(0, 8)}` : ""} · Weft`), [now.page, now.id]);
   useLayoutEffect(() => {
@@ -155,7 +156,7 @@ export function Shell() {
     return () => document.removeEventListener("keydown", onShortcut, true);
   }, []);
   useEffect(() => {
-    getConfig().then(useConfig, () => {});
+    getConfig().then(useConfig, () => {}).finally(() => setAsked(true));
   }, [tokenVersion.value]);
   const View = kViews[now.page];
   if (now.page === "search" && now.range) last_search = linkTo("search", { params: now.params });
@@ -190,7 +191,8 @@ export function Shell() {
           <button type="button" class="button small" onClick={() => patchAddress({}, true)}>Go on</button>
         </p>
       )}
-      <View key={now.page} />
+      {/* How old the oldest span is decides the range of an address without one. */}
+      {(now.range || asked) && <View key={now.page} />}
       <Announcer />
       <KeysDialog />
       <TokenDialog />

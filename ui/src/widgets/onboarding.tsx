@@ -6,7 +6,7 @@ import { nanoToMs } from "../api/types.ts";
 import { patchAddress } from "../base/router.ts";
 import { copyText, toast } from "./announce.tsx";
 import { Icon } from "./icons.tsx";
-import { kDefaultSpanMs } from "./range_picker.tsx";
+import { defaultSpanMs } from "./range_picker.tsx";
 import { config } from "./service_name.tsx";
 
 const kLanguages: Record<string, (http: string) => string> = {
@@ -117,7 +117,7 @@ function useFirstSpan(found: () => void): () => void {
         if (!traces.length) return;
         // The page's range ends when it was opened; the span came after.
         const endMs = Math.max(Date.now(), nanoToMs(traces[0].startTimeUnixNano) + 1000);
-        patchAddress({ range: { startMs: endMs - kDefaultSpanMs, endMs } }, true);
+        patchAddress({ range: { startMs: endMs - defaultSpanMs(), endMs } }, true);
         found();
       },
       () => {}, // the server may be starting again

@@ -1,10 +1,12 @@
 // The time range: always absolute in the address, chosen by presets, by typing or by shifting.
 
 import { useRef, useState } from "preact/hooks";
+import { nanoToMs } from "../api/types.ts";
 import { formatClock, formatDay, formatDuration, zoneName } from "../base/format.ts";
 import type { TimeRange } from "../base/permalink.ts";
 import { address, patchAddress } from "../base/router.ts";
 import { Icon } from "./icons.tsx";
+import { config } from "./service_name.tsx";
 
 const kPresets: readonly [string, number][] = [
   ["5 m", 5 * 60e3],
@@ -16,18 +18,24 @@ const kPresets: readonly [string, number][] = [
   ["7 d", 7 * 86400e3],
   ["30 d", 30 * 86400e3],
 ];
-export const kDefaultSpanMs = 3600e3;
+const kDefaultSpanMs = 3600e3;
+
+// The last hour; less when nothing that is stored is that old, since it would be a sliver at the edge.
+export function defaultSpanMs(): number {
+  const ageMs = Date.now() - nanoToMs(config.value?.oldestSpanUnixNano ?? "0");
+  return kPresets.map(([, ms]) => ms).find((ms) => ms < kDefaultSpanMs && ms >= ageMs) ?? kDefaultSpanMs;
+}
 
 export function lastRange(spanMs: number): TimeRange {
   const endMs = Date.now();
   return { startMs: endMs - spanMs, endMs };
 }
 
-// Pages over a time range call this first: an address without one gets the last hour, absolutely.
+// Pages over a time range call this first: an address without one gets the last hour or less, absolutely.
 export function requireRange(): TimeRange {
   const now = address.value;
   if (now.range) return now.range;
-  const range = lastRange(kDefaultSpanMs);
+  const range = lastRange(defaultSpanMs());
   queueMicrotask(() => {
     if (!address.peek().range) patchAddress({ range }, true);
   });
@@ -50,7 +58,7 @@ export function RangePicker() {
   const popover = useRef<HTMLDivElement>(null);
   const button = useRef<HTMLButtonElement>(null);
   const [problem, setProblem] = useState("");
-  const range = address.value.range ?? lastRange(kDefaultSpanMs);
+  const range = address.value.range ?? lastRange(defaultSpanMs());
   const span = range.endMs - range.startMs;
   const set = (next: TimeRange) => {
     popover.current?.hidePopover?.();

@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { canRun, emptySite, inRange, launch, newServer, shot, storySite, violations, visit } from "./harness.ts";
+import { canRun, emptySite, inRange, launch, newServer, params, shot, storySite, violations, visit } from "./harness.ts";
 
 describe.skipIf(!canRun)("with nothing to show", () => {
   let browser: Browser;
@@ -47,6 +47,25 @@ describe.skipIf(!canRun)("with nothing to show", () => {
       }
     });
   }
+
+  it("begins with as much time as there is", async () => {
+    const server = newServer();
+    const v = await visit(browser);
+    try {
+      await server.start();
+      const endMs = Date.now();
+      await server.postStory({ startMs: endMs - 120_000, endMs, count: 20 });
+      await v.page.goto(server.url);
+      await v.page.locator(".trace").first().waitFor();
+      const { start, end } = params(v.page);
+      // The story's named traces go back for some minutes more.
+      expect(Date.parse(end) - Date.parse(start)).toBe(15 * 60_000);
+      expect(v.complaints).toEqual([]);
+    } finally {
+      await v.context.close();
+      await server.close();
+    }
+  });
 
   it("asks for a query token, and goes on where it was", async () => {
     const token = "let-me-read-everything";
