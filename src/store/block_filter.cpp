@@ -310,8 +310,15 @@ Expected<Mask> BlockFilter::evaluate_codes(const Node& node, PageReader& page) c
   Mask mask(page.rows(), node.absent);
   const CompiledCondition& condition = *node.source->condition;
   if (node.has_base) WEFT_TRY(apply_column(node.base, condition, page, mask));
-  for (const CodeColumn& column : node.columns)
+  for (const CodeColumn& column : node.columns) {
+    // When all rows without the string are "no" already, it matters only whether there is one with
+    // it.
+    if (column.probe && column.found_is && !node.has_base && !node.absent) {
+      WEFT_ASSIGN(const bool possible, page.may_have_text(column.index, *column.probe));
+      if (!possible) continue;
+    }
     WEFT_TRY(apply_column(column, condition, page, mask));
+  }
   return mask;
 }
 

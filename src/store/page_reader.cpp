@@ -324,6 +324,19 @@ Expected<std::vector<PageReader::TextMatch>> PageReader::match_text(size_t index
   return matches;
 }
 
+Expected<bool> PageReader::may_have_text(size_t index, const TextProbe& text) {
+  WEFT_ASSIGN(const LoadedColumnPtr column, block_.column(index));
+  WEFT_ASSIGN(const auto* class_of, classes(column->meta.table));
+  WEFT_ASSIGN(const std::string bytes, block_.chunk(*column, page_));
+  bytes_read_ += bytes.size();
+  ByteReader in(bytes);
+  WEFT_ASSIGN(const ColumnRows none, find_rows(*column, in, *class_of, 0, 0));
+  if (none.present == 0 || !text.possible()) return false;
+  TemplateVariables variables;
+  if (!get_variables(in, variables, none.present, kMaxPageTextBytes)) return bad("text");
+  return text.may_be_among(variables);
+}
+
 template <typename Id>
 Expected<std::vector<Id>> PageReader::ids(BlockTable table, Field field, size_t count) {
   std::vector<Id> out(count);

@@ -60,6 +60,8 @@ class PageReader {
   // probe's. The strings are not put together.
   enum class TextMatch : uint8_t { kAbsent, kOther, kSame };
   Expected<std::vector<TextMatch>> match_text(size_t index, const TextProbe& text);
+  // Whether any row can have it: cheaper, since the rows are not looked at.
+  Expected<bool> may_have_text(size_t index, const TextProbe& text);
   Expected<const std::vector<TraceId>*> trace_ids();
   // Traces' first rows within the page; one entry more than there are traces.
   Expected<const std::vector<uint32_t>*> trace_begin();
