@@ -39,6 +39,15 @@ describe.skipIf(!canRun)("the page", () => {
     expect(params(page).limit).toBe("200");
   });
 
+  it("streams the results of a search", async () => {
+    const [answer] = await Promise.all([
+      page.waitForResponse((r) => r.url().includes("/api/v1/search") && (r.headers()["content-type"] ?? "").startsWith("text/event-stream")),
+      page.goto(inRange(site, "/search?q=%7B%20status%20%3D%20error%20%7D")),
+    ]);
+    expect(answer.status()).toBe(200);
+    await page.locator(".trace.failed").first().waitFor();
+  });
+
   it("puts an absolute range and a version into the address", async () => {
     await page.goto(`${site.url}/`);
     await page.waitForURL(/v=1&start=.*Z&end=.*Z/);
@@ -264,6 +273,25 @@ describe.skipIf(!canRun)("the page", () => {
     await page.keyboard.press("g");
     await page.keyboard.press("m");
     await page.waitForURL(/\/map/);
+  });
+
+  it("finds inside a trace, and sets clocks that disagree", async () => {
+    await page.goto(inRange(site, `/trace/${kHealthyTraceId}`));
+    await page.locator(".row").first().waitFor();
+    await page.getByRole("searchbox").fill("account-oauth");
+    await page.getByRole("button", { name: "Next hit" }).waitFor();
+    await page.getByRole("searchbox").press("Enter");
+    await page.locator(".row.selected").waitFor();
+    expect(await page.locator(".find [role=status]").innerText()).toMatch(/^1 \/ [1-9]\d*$/);
+    expect(params(page).find).toBe("account-oauth");
+
+    await page.getByText(/clock of account-legacy.* [\d.]+ m?s (ahead|behind): raw times shown/).waitFor();
+    const offsets = () => page.locator(".row", { hasText: "SELECT sessions" }).first().innerHTML();
+    const raw = await offsets();
+    await page.getByRole("button", { name: "Set clocks" }).click();
+    await page.getByText(/clock of account-legacy.*: set right here/).waitFor();
+    expect(params(page).clocks).toBe("set");
+    expect(await offsets()).not.toBe(raw);
   });
 
   it("downloads the trace as OTLP JSON", async () => {
