@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <new>
 
 namespace weft {
 namespace {
@@ -56,6 +57,9 @@ class RealFile final : public File {
       const ssize_t n = ::pwritev(fd_, iov.data() + first, count, static_cast<off_t>(offset));
       if (n < 0) {
         if (errno == EINTR) continue;
+        // The disk's sectors are larger than kDirectAlignment, or the file system took the flag
+        // and cannot do it.
+        if (errno == EINVAL && direct_ && set_direct(false)) continue;
         return std::unexpected(errno_error(errno, "write " + path_));
       }
       offset += static_cast<uint64_t>(n);
@@ -75,6 +79,8 @@ class RealFile final : public File {
     return {};
   }
 
+  void write_directly() override { set_direct(true); }
+
   Expected<uint64_t> size() override {
     struct stat st{};
     if (::fstat(fd_, &st) != 0) return std::unexpected(errno_error(errno, "stat " + path_));
@@ -82,8 +88,18 @@ class RealFile final : public File {
   }
 
  private:
+  // Whether it could be done.
+  bool set_direct(bool direct) {
+    const int flags = ::fcntl(fd_, F_GETFL);
+    if (flags < 0) return false;
+    if (::fcntl(fd_, F_SETFL, direct ? flags | O_DIRECT : flags & ~O_DIRECT) != 0) return false;
+    direct_ = direct;
+    return true;
+  }
+
   int fd_;
   std::string path_;
+  bool direct_ = false;
 };
 
 class RealLock final : public FileLock {
@@ -199,6 +215,18 @@ class RealFileSystem final : public FileSystem {
 FileSystem& real_file_system() {
   static RealFileSystem instance;
   return instance;
+}
+
+void DirectBuffer::Free::operator()(char* memory) const {
+  ::operator delete(memory, std::align_val_t{kDirectAlignment});
+}
+
+char* DirectBuffer::room(size_t bytes) {
+  if (bytes > capacity_) {
+    memory_.reset(static_cast<char*>(::operator new(bytes, std::align_val_t{kDirectAlignment})));
+    capacity_ = bytes;
+  }
+  return memory_.get();
 }
 
 Expected<std::string> read_file(FileSystem& fs, const std::string& path, uint64_t max_bytes) {

@@ -14,6 +14,10 @@
 
 namespace weft {
 
+// What File::write_directly asks of writes. Disks of larger sectors get their writes through the
+// page cache.
+inline constexpr size_t kDirectAlignment = 512;
+
 // An open file. pread may be called from any thread; writes come from one thread at a time.
 // Closed when destroyed.
 class File {
@@ -27,6 +31,10 @@ class File {
   // a second call proves nothing: give the file up.
   virtual Status sync() = 0;
   virtual Expected<uint64_t> size() = 0;
+  // From now on writes go past the page cache where the file system can do that: for what will
+  // not be read soon. Address, size and offset of every piece that is written must then be
+  // multiples of kDirectAlignment. Where it cannot be done nothing changes.
+  virtual void write_directly() {}
 
   Status pwrite(std::string_view data, uint64_t offset) {
     return pwritev(std::span<const std::string_view>(&data, 1), offset);
@@ -72,6 +80,22 @@ FileSystem& real_file_system();
 // The whole file. kResourceExhausted when it is larger than max_bytes.
 Expected<std::string> read_file(FileSystem& fs, const std::string& path,
                                 uint64_t max_bytes = 64u << 20);
+
+// Memory that may be written directly; its contents do not survive growing.
+class DirectBuffer {
+ public:
+  // At least `bytes`, uninitialized.
+  char* room(size_t bytes);
+  void free() { *this = DirectBuffer(); }
+  size_t capacity() const { return capacity_; }
+
+ private:
+  struct Free {
+    void operator()(char* memory) const;
+  };
+  std::unique_ptr<char, Free> memory_;
+  size_t capacity_ = 0;
+};
 
 // Writes `path` so that after a crash it holds either the old bytes or the new: a temporary file
 // beside it, synced, renamed, and the folder synced.

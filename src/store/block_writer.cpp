@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <numeric>
 #include <unordered_map>
 
@@ -430,9 +431,12 @@ void BlockWriter::write_span_specials(TableEncoder& encoder) {
     put_ints(out, std::span(starts).subspan(1));
   });
   encoder.add_special(Field::kSpanId, [&](size_t page, std::string& out) {
+    out.resize(size_t{page_begin_[page + 1] - page_begin_[page]} * sizeof(SpanId));
+    char* to = out.data();
     for (uint32_t row = page_begin_[page]; row < page_begin_[page + 1]; ++row) {
       const RowRef ref = order_.rows[row];
-      out.append(reinterpret_cast<const char*>(batch_of(ref).span_id[ref.row].bytes.data()), 8);
+      std::memcpy(to, batch_of(ref).span_id[ref.row].bytes.data(), sizeof(SpanId));
+      to += sizeof(SpanId);
     }
   });
   encoder.add_special(Field::kParent,

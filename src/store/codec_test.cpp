@@ -5,6 +5,7 @@
 #include "model/testing/random_spans.h"
 #include "store/batch_codec.h"
 #include "store/bloom.h"
+#include "store/presence_bits.h"
 #include "store/stream_codec.h"
 #include "store/text_template.h"
 
@@ -260,6 +261,40 @@ TEST(BatchCodec, RandomBatchesComeBackAndDamageIsNoticedOrHarmless) {
       if (auto result = decode_batch(damaged)) (void)to_spans(*result);
       (void)decode_batch(std::string_view(bytes).substr(0, random() % bytes.size()));
     }
+  }
+}
+
+// Against the plain way of doing it, on ranges that begin and end anywhere.
+TEST(PresenceBits, PacksTheBitsOfTheChosenRows) {
+  const uint64_t seed = std::random_device{}();
+  std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
+  std::mt19937_64 random(seed);
+  for (int round = 0; round < 300; ++round) {
+    const auto rows = static_cast<uint32_t>(1 + random() % 700);
+    RowBits present(rows);
+    RowBits chosen(rows);
+    std::vector<uint8_t> is_present(rows);
+    std::vector<uint8_t> is_chosen(rows);
+    const uint64_t share = random() % 5;  // of 4 that are chosen
+    for (uint32_t row = 0; row < rows; ++row) {
+      is_present[row] = random() % 2 != 0;
+      is_chosen[row] = random() % 4 < share;
+      if (is_present[row] != 0) present.set(row);
+      if (is_chosen[row] != 0) chosen.set(row);
+    }
+    const auto begin = static_cast<uint32_t>(random() % (rows + 1));
+    const auto end = static_cast<uint32_t>(begin + random() % (rows - begin + 1));
+    std::vector<uint8_t> wanted;
+    for (uint32_t row = begin; row < end; ++row) {
+      if (is_chosen[row] != 0) wanted.push_back(is_present[row]);
+    }
+    std::string packed;
+    pack_chosen_bits(present, chosen, begin, end, packed);
+    std::string expected;
+    put_bits(expected, wanted);
+    std::string actual;
+    put_packed_bits(actual, packed);
+    EXPECT_EQ(actual, expected) << "rows " << begin << " to " << end << " of " << rows;
   }
 }
 

@@ -19,6 +19,8 @@ constexpr size_t kMaxTemplates = 4096;
 constexpr size_t kMaxNumberEntries = 4096;
 // A dictionary of strings beyond this has to pay: at least three values an entry.
 constexpr size_t kMinTextEntries = 16'384;
+// Values that are looked at to tell whether a column's strings repeat.
+constexpr size_t kSample = 512;
 
 }  // namespace
 
@@ -91,48 +93,126 @@ void ColumnGather::add_attributes(ColumnDomain domain,
   if (own < wanted.size()) add_overflow(std::span(wanted).subspan(own), tables);
 }
 
-void ColumnGather::add_column(const Wanted& wanted,
-                              const std::vector<const AttributeTable*>& tables) {
-  const bool string_like =
-      tables[wanted.parts[0].batch]->columns[wanted.parts[0].column].is_string_like();
-  // Scattered over the block's rows, then taken off in order: the rows of batches lie near each
-  // other there, so this is cheaper than sorting.
+// Values are scattered over the block's rows, then taken off in order: the rows of batches lie near
+// each other there, so this is cheaper than sorting. False: `value` said that it is enough.
+template <typename Value>
+bool ColumnGather::scatter(const Wanted& wanted, const std::vector<const AttributeTable*>& tables,
+                           Value&& value) {
   std::ranges::fill(present_, 0);
-  for (const Part& part : wanted.parts) {
-    const AttributeColumn& column = tables[part.batch]->columns[part.column];
-    const auto& rows = row_maps_[part.batch];
+  // A part is a few values in a few places of a memory that no cache holds.
+  constexpr size_t kColumnsAhead = 12;
+  constexpr size_t kValuesAhead = 6;
+  const auto column_of = [&](const Part& part) -> const AttributeColumn& {
+    return tables[part.batch]->columns[part.column];
+  };
+  for (size_t p = 0; p < wanted.parts.size(); ++p) {
+    if (p + kColumnsAhead < wanted.parts.size()) {
+      __builtin_prefetch(&column_of(wanted.parts[p + kColumnsAhead]));
+    }
+    if (p + kValuesAhead < wanted.parts.size()) {
+      const AttributeColumn& ahead = column_of(wanted.parts[p + kValuesAhead]);
+      const size_t lines = std::min<size_t>(ahead.rows.size() / 16 + 1, 4);
+      for (size_t line = 0; line < lines; ++line) {
+        __builtin_prefetch(ahead.rows.data() + line * 16);
+        __builtin_prefetch(ahead.strings.data() + line * 16);
+        __builtin_prefetch(ahead.numbers.data() + line * 8);
+      }
+    }
+    const Part& part = wanted.parts[p];
+    const AttributeColumn& column = column_of(part);
+    const std::vector<uint32_t>& row_map = row_maps_[part.batch];
     for (size_t i = 0; i < column.rows.size(); ++i) {
-      const uint32_t row = rows[column.rows[i]];
+      const uint32_t row = row_map[column.rows[i]];
       if (row == kNoRow) continue;
       present_[row / 64] |= uint64_t{1} << (row % 64);
-      payload_[row] = string_like          ? uint64_t{part.batch} << 32 | column.strings[i]
-                      : column.is_number() ? column.numbers[i]
-                                           : 0;
+      payload_[row] = value(part.batch, column, i);
     }
+    if (!dictionary_pays(wanted.values)) return false;
   }
+  return true;
+}
+
+std::vector<uint32_t> ColumnGather::present_rows(uint64_t expected) const {
   std::vector<uint32_t> rows;
-  rows.reserve(wanted.values);
+  rows.reserve(expected);
   for (size_t word = 0; word < present_.size(); ++word) {
     for (uint64_t bits = present_[word]; bits != 0; bits &= bits - 1) {
       rows.push_back(
           static_cast<uint32_t>(word * 64 + static_cast<size_t>(std::countr_zero(bits))));
     }
   }
-  if (string_like) {
-    std::vector<StringValue> values;
-    values.reserve(rows.size());
-    for (uint32_t row : rows) {
-      values.push_back(
-          {static_cast<uint32_t>(payload_[row] >> 32), static_cast<StringPool::Id>(payload_[row])});
+  return rows;
+}
+
+// Whether the dictionary that is being made is small enough for a column of so many values.
+bool ColumnGather::dictionary_pays(size_t values) const {
+  return codes_.size() <= kMinTextEntries || codes_.size() * 3 <= values;
+}
+
+void ColumnGather::add_column(const Wanted& wanted,
+                              const std::vector<const AttributeTable*>& tables) {
+  const AttributeColumn& first = tables[wanted.parts[0].batch]->columns[wanted.parts[0].column];
+  if (!first.is_string_like()) {
+    if (first.is_number()) {
+      (void)scatter(wanted, tables, [](uint32_t, const AttributeColumn& column, size_t i) {
+        return column.numbers[i];
+      });
+    } else {
+      (void)scatter(wanted, tables,
+                    [](uint32_t, const AttributeColumn&, size_t) { return uint64_t{0}; });
     }
-    add_strings(wanted.meta, rows, values);
-  } else {
+    const auto rows = present_rows(wanted.values);
     std::vector<uint64_t> values;
     values.reserve(rows.size());
     for (uint32_t row : rows)
       values.push_back(payload_[row]);
-    add_numbers(wanted.meta, rows, values);
+    return add_numbers(wanted.meta, rows, values);
   }
+  if (add_attribute_as_dictionary(wanted, tables)) return;
+  (void)scatter(wanted, tables, [](uint32_t batch, const AttributeColumn& column, size_t i) {
+    return uint64_t{batch} << 32 | column.strings[i];
+  });
+  const auto rows = present_rows(wanted.values);
+  std::vector<StringValue> values;
+  values.reserve(rows.size());
+  for (uint32_t row : rows) {
+    values.push_back(
+        {static_cast<uint32_t>(payload_[row] >> 32), static_cast<StringPool::Id>(payload_[row])});
+  }
+  add_text(wanted.meta, rows, values);
+}
+
+// The codes are found batch by batch, where the ids of one batch are at hand, not in the order of
+// the block's rows, where each row has its string in another batch. False when the strings hardly
+// repeat; then nothing was added.
+bool ColumnGather::add_attribute_as_dictionary(const Wanted& wanted,
+                                               const std::vector<const AttributeTable*>& tables) {
+  // A sample from the middle: the beginning of a block may be special.
+  std::vector<StringValue> sample;
+  for (size_t p = wanted.parts.size() / 2; p < wanted.parts.size() && sample.size() < kSample;
+       ++p) {
+    const Part& part = wanted.parts[p];
+    for (const StringPool::Id id : tables[part.batch]->columns[part.column].strings) {
+      if (sample.size() == kSample) break;
+      sample.push_back({part.batch, id});
+    }
+  }
+  if (looks_unique(sample)) return false;
+  const bool pays =
+      scatter(wanted, tables, [&](uint32_t batch, const AttributeColumn& column, size_t i) {
+        return codes_.code(strings_.id(batch, column.strings[i]));
+      });
+  if (pays) {
+    const auto rows = present_rows(wanted.values);
+    std::vector<uint32_t> codes;
+    codes.reserve(rows.size());
+    for (uint32_t row : rows)
+      codes.push_back(static_cast<uint32_t>(payload_[row]));
+    encoder_.add_dictionary(wanted.meta, rows, codes, static_cast<uint32_t>(codes_.size()),
+                            codes_.encode());
+  }
+  codes_.clear();
+  return pays;
 }
 
 void ColumnGather::add_overflow(std::span<const Wanted> wanted,
@@ -171,8 +251,6 @@ void ColumnGather::add_overflow(std::span<const Wanted> wanted,
 }
 
 bool ColumnGather::looks_unique(std::span<const StringValue> values) const {
-  // A sample from the middle: the beginning of a block may be special.
-  constexpr size_t kSample = 512;
   if (values.size() < 256) return false;
   const auto sample = values.subspan((values.size() - std::min(values.size(), kSample)) / 2,
                                      std::min(values.size(), kSample));
@@ -201,7 +279,7 @@ bool ColumnGather::add_as_dictionary(const ColumnMeta& meta, std::span<const uin
   bool pays = true;
   for (const StringValue& value : values) {
     codes.push_back(codes_.code(strings_.id(value.batch, value.id)));
-    if (codes_.size() > kMinTextEntries && codes_.size() * 3 > codes.size()) {
+    if (!dictionary_pays(values.size())) {
       pays = false;
       break;
     }

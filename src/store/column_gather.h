@@ -96,6 +96,7 @@ class ColumnGather {
   };
   std::vector<Wanted> find_columns(ColumnDomain domain,
                                    const std::vector<const AttributeTable*>& tables);
+  // `tables` are those that the parts of a wanted column lie in.
   void add_column(const Wanted& wanted, const std::vector<const AttributeTable*>& tables);
   void add_overflow(std::span<const Wanted> wanted,
                     const std::vector<const AttributeTable*>& tables);
@@ -103,7 +104,15 @@ class ColumnGather {
                 std::span<const StringValue> values);
   bool add_as_dictionary(const ColumnMeta& meta, std::span<const uint32_t> rows,
                          std::span<const StringValue> values);
+  // Puts value(batch, column, i) of each row into payload_ and marks the row in present_.
+  template <typename Value>
+  bool scatter(const Wanted& wanted, const std::vector<const AttributeTable*>& tables,
+               Value&& value);
+  std::vector<uint32_t> present_rows(uint64_t expected) const;
+  bool add_attribute_as_dictionary(const Wanted& wanted,
+                                   const std::vector<const AttributeTable*>& tables);
   bool looks_unique(std::span<const StringValue> values) const;
+  bool dictionary_pays(size_t values) const;
 
   std::span<const SpanBatchPtr> batches_;
   GlobalStrings& strings_;

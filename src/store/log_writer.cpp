@@ -1,15 +1,19 @@
 #include "store/log_writer.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <cstring>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
+#include "base/hash.h"
 
 namespace weft::store {
 namespace {
 
 constexpr uint64_t kPrewriteBytes = 1u << 20;
+// Of the buffer of a group between groups.
+constexpr size_t kMaxKeptBytes = 8u << 20;
+static_assert(kLogAlignment % kDirectAlignment == 0);
 
 }  // namespace
 
@@ -60,6 +64,7 @@ Status LogWriter::open_next() {
   } else {
     WEFT_ASSIGN(file, fs_.open(path(name), OpenMode::kCreate));
   }
+  file->write_directly();
   // From here on the file exists: whatever happens, its number is used up.
   ++next_index_;
   files_.push_back(id);
@@ -77,59 +82,62 @@ Status LogWriter::write_group(std::span<const SpanSink::RawRequest> records) {
     file_.reset();
     WEFT_TRY(open_next());
   }
-  std::vector<LogRecordHeader> headers(records.size());
-  std::vector<std::string_view> pieces;
-  pieces.reserve(records.size() * 2 + 2);
-  LogGroupHeader group;
-  pieces.push_back({reinterpret_cast<const char*>(&group), sizeof group});
   uint64_t payload_bytes = 0;
-  XXH3_state_t hash;
-  XXH3_64bits_reset(&hash);
-  const auto add = [&](std::string_view piece) {
-    pieces.push_back(piece);
-    payload_bytes += piece.size();
-    XXH3_64bits_update(&hash, piece.data(), piece.size());
-  };
-  for (size_t i = 0; i < records.size(); ++i) {
-    const auto& record = records[i];
-    LogRecordHeader& header = headers[i];
-    if (record.body.size() > kLogMaxPayloadBytes - sizeof header) {
+  for (const auto& record : records) {
+    if (record.body.size() > kLogMaxPayloadBytes - sizeof(LogRecordHeader)) {
       return fail(ErrorCode::kInvalidArgument, "the request is too large for the log");
     }
+    payload_bytes += sizeof(LogRecordHeader) + record.body.size();
+  }
+  if (payload_bytes > kLogMaxPayloadBytes) {
+    return fail(ErrorCode::kInvalidArgument, "the requests are too large for one group of the log");
+  }
+  LogGroupHeader group;
+  const uint64_t used = sizeof group + payload_bytes;
+  // Zeros up to the next sector, so that nothing old follows within it.
+  const uint64_t total = align_log(used);
+  // In one piece and aligned, so that it can be written past the page cache: the log is read after
+  // a crash alone, and what the kernel does for a cached page costs more than copying it here.
+  char* const bytes = group_.room(total);
+  char* to = bytes + sizeof group;
+  const auto put = [&to](const void* data, size_t size) {
+    if (size > 0) std::memcpy(to, data, size);
+    to += size;
+  };
+  for (const auto& record : records) {
+    LogRecordHeader header;
     header.body_bytes = static_cast<uint32_t>(record.body.size());
     header.format = static_cast<uint8_t>(record.format);
     header.compression = static_cast<uint8_t>(record.compression);
     header.flags = record.untrusted_clock ? kLogFlagUntrustedClock : 0;
     header.received_ns = record.received_ns;
-    add({reinterpret_cast<const char*>(&header), sizeof header});
-    add(record.body);
+    put(&header, sizeof header);
+    put(record.body.data(), record.body.size());
   }
-  if (payload_bytes > kLogMaxPayloadBytes) {
-    return fail(ErrorCode::kInvalidArgument, "the requests are too large for one group of the log");
-  }
+  std::memset(to, 0, total - used);
   group.record_count = static_cast<uint32_t>(records.size());
   group.generation = id_.generation;
   group.file_index = id_.index;
   group.group_index = group_index_;
   group.payload_bytes = static_cast<uint32_t>(payload_bytes);
-  group.payload_hash = XXH3_64bits_digest(&hash);
+  group.payload_hash = hash_bytes({bytes + sizeof group, payload_bytes});
   group.header_hash = group.compute_hash();
-  // Zeros up to the next sector, so that nothing old follows within it.
-  static constexpr char kZeros[kLogAlignment] = {};
-  const uint64_t end = offset_ + sizeof group + payload_bytes;
-  pieces.push_back({kZeros, align_log(end) - end});
+  std::memcpy(bytes, &group, sizeof group);
 
-  if (Status status = file_->pwritev(pieces, offset_); !status) {
+  const Status written = file_->pwrite({bytes, total}, offset_);
+  // One huge request does not fix the memory for ever.
+  if (group_.capacity() > kMaxKeptBytes) group_.free();
+  if (!written) {
     // A full disk leaves the file as good as before: the next group overwrites the attempt. After
     // anything else the file is in doubt.
-    if (status.error().code != ErrorCode::kNoSpace) file_.reset();
-    return status;
+    if (written.error().code != ErrorCode::kNoSpace) file_.reset();
+    return written;
   }
   if (Status status = file_->sync(); !status) {
     file_.reset();
     return status;
   }
-  offset_ = align_log(end);
+  offset_ += total;
   ++group_index_;
   return {};
 }
@@ -163,7 +171,10 @@ Status LogWriter::prepare_spare() {
     name = "spare-" + std::to_string(++spare_counter_) + "-0.wal";
   }
   WEFT_ASSIGN(auto file, fs_.open(path(name), OpenMode::kCreate));
-  const std::string zeros(std::min(kPrewriteBytes, limits_.file_bytes), '\0');
+  file->write_directly();
+  DirectBuffer buffer;
+  const uint64_t piece = align_log(std::min(kPrewriteBytes, limits_.file_bytes));
+  const std::string_view zeros(std::fill_n(buffer.room(piece), piece, '\0') - piece, piece);
   for (uint64_t offset = 0; offset < limits_.file_bytes; offset += zeros.size()) {
     if (Status status = file->pwrite(zeros, offset); !status) {
       file.reset();

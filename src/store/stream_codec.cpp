@@ -251,6 +251,10 @@ void put_bits(std::string& out, std::span<const uint8_t> bits) {
   put_plane(out, packed);
 }
 
+void put_packed_bits(std::string& out, std::string_view packed) {
+  if (!packed.empty()) put_plane(out, packed);
+}
+
 bool get_bits(ByteReader& in, std::vector<uint8_t>& bits, uint64_t count) {
   bits.clear();
   if (count == 0) return true;

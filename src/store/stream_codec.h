@@ -39,6 +39,8 @@ bool get_codes(ByteReader& in, std::vector<uint32_t>& codes, uint64_t count, uin
 
 // Bits, one byte each (0 or 1) in memory.
 void put_bits(std::string& out, std::span<const uint8_t> bits);
+// The same from bits that are packed already, the first in the lowest bit of the first byte.
+void put_packed_bits(std::string& out, std::string_view packed);
 bool get_bits(ByteReader& in, std::vector<uint8_t>& bits, uint64_t count);
 
 }  // namespace weft::store

@@ -1,5 +1,8 @@
 #include "store/table_encoder.h"
 
+#include <algorithm>
+#include <numeric>
+
 #include "base/hash.h"
 #include "store/stream_codec.h"
 
@@ -25,9 +28,17 @@ TableEncoder::TableEncoder(FileBuilder& file, BlockColumns& out, BlockTable tabl
       table_(table),
       page_begin_(page_begin),
       class_of_(std::move(class_of)),
-      class_size_(classes) {
+      class_size_(classes),
+      class_begin_(classes + 1),
+      rows_by_class_(class_of_.size()),
+      present_(page_begin.back()),
+      maybe_(page_begin.back()) {
   for (uint32_t c : class_of_)
     ++class_size_[c];
+  std::partial_sum(class_size_.begin(), class_size_.end(), class_begin_.begin() + 1);
+  std::vector<uint32_t> next(class_begin_.begin(), class_begin_.end() - 1);
+  for (uint32_t row = 0; row < class_of_.size(); ++row)
+    rows_by_class_[next[class_of_[row]]++] = row;
   out_.classes[static_cast<size_t>(table)] = classes;
   if (classes > 1) {
     add_special(Field::kClass, [&](size_t page, std::string& chunk) {
@@ -84,30 +95,35 @@ void TableEncoder::add_column(ColumnMeta meta, std::span<const uint32_t> rows,
   meta.values = rows.size();
   meta.classes = file_.append(encode_class_values(classes));
   meta.data_offset = file_.size();
-  std::vector<uint8_t> maybe(classes.size());
+  // Presence is asked for of the rows of some classes only, and a table of many columns has few
+  // rows in each: they are marked class by class, not found by looking at all rows.
   bool any_maybe = false;
   for (size_t c = 0; c < classes.size(); ++c) {
-    maybe[c] = classes[c].presence == ClassValue::Presence::kMaybe;
-    any_maybe = any_maybe || maybe[c] != 0;
+    if (classes[c].presence != ClassValue::Presence::kMaybe) continue;
+    if (!any_maybe) maybe_.clear();
+    any_maybe = true;
+    for (uint32_t i = class_begin_[c]; i < class_begin_[c + 1]; ++i)
+      maybe_.set(rows_by_class_[i]);
+  }
+  if (any_maybe) {
+    present_.clear();
+    for (uint32_t row : rows)
+      present_.set(row);
   }
   std::vector<ChunkInfo> index;
+  index.reserve(pages());
   std::string chunk;
   size_t at = 0;
   for (size_t page = 0; page < pages(); ++page) {
     chunk.clear();
     const size_t begin = at;
     const uint32_t end_row = page_begin_[page + 1];
+    at = static_cast<size_t>(
+        std::lower_bound(rows.begin() + static_cast<ptrdiff_t>(begin), rows.end(), end_row) -
+        rows.begin());
     if (any_maybe) {
-      page_bits_.clear();
-      for (uint32_t row = page_begin_[page]; row < end_row; ++row) {
-        const bool present = at < rows.size() && rows[at] == row;
-        if (maybe[class_of_[row]] != 0) page_bits_.push_back(present);
-        at += present;
-      }
-      put_bits(chunk, page_bits_);
-    } else {
-      while (at < rows.size() && rows[at] < end_row)
-        ++at;
+      pack_chosen_bits(present_, maybe_, page_begin_[page], end_row, page_bits_);
+      put_packed_bits(chunk, page_bits_);
     }
     body(page, begin, at, chunk);
     index.push_back(file_.append_chunk(chunk));
@@ -120,15 +136,19 @@ TableEncoder::Body TableEncoder::code_body(std::span<const uint32_t> rows,
                                            std::span<const uint32_t> codes,
                                            const std::vector<ClassValue>& classes,
                                            uint32_t entries) {
-  return
-      [this, rows, codes, &classes, entries](size_t, size_t begin, size_t end, std::string& out) {
-        page_codes_.clear();
-        for (size_t i = begin; i < end; ++i) {
-          if (classes[class_of_[rows[i]]].code == ClassValue::kVaries)
-            page_codes_.push_back(codes[i]);
-        }
-        put_codes(out, page_codes_, entries - 1);
-      };
+  const bool any_varies = std::ranges::any_of(
+      classes, [](const ClassValue& c) { return c.code == ClassValue::kVaries; });
+  return [this, rows, codes, &classes, entries, any_varies](size_t, size_t begin, size_t end,
+                                                            std::string& out) {
+    if (!any_varies) return;
+    page_codes_.resize(end - begin);
+    size_t kept = 0;
+    for (size_t i = begin; i < end; ++i) {
+      page_codes_[kept] = codes[i];
+      kept += classes[class_of_[rows[i]]].code == ClassValue::kVaries;
+    }
+    put_codes(out, std::span(page_codes_).first(kept), entries - 1);
+  };
 }
 
 void TableEncoder::add_dictionary(ColumnMeta meta, std::span<const uint32_t> rows,

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "store/block_format.h"
+#include "store/presence_bits.h"
 #include "store/text_template.h"
 
 namespace weft::store {
@@ -73,8 +74,14 @@ class TableEncoder {
   const std::vector<uint32_t>& page_begin_;
   std::vector<uint32_t> class_of_;
   std::vector<uint32_t> class_size_;
-  std::vector<uint32_t> page_codes_;  // scratch
-  std::vector<uint8_t> page_bits_;    // scratch
+  // The rows of class c, ascending: rows_by_class_[class_begin_[c]] and so on.
+  std::vector<uint32_t> class_begin_;
+  std::vector<uint32_t> rows_by_class_;
+  // Scratch.
+  std::vector<uint32_t> page_codes_;
+  RowBits present_;
+  RowBits maybe_;
+  std::string page_bits_;
 };
 
 // Entries of a dictionary as bytes, with how often each occurs.

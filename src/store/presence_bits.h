@@ -1,0 +1,29 @@
+// Which rows of a page have a value, for those rows alone of which that is not known from their
+// class. The table encoder uses this.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace weft::store {
+
+// One bit a row, the first in the lowest bit of the first word.
+class RowBits {
+ public:
+  explicit RowBits(uint32_t rows) : words_((size_t{rows} + 63) / 64) {}
+  void clear() { words_.assign(words_.size(), 0); }
+  void set(uint32_t row) { words_[row / 64] |= uint64_t{1} << (row % 64); }
+  std::span<const uint64_t> words() const { return words_; }
+
+ private:
+  std::vector<uint64_t> words_;
+};
+
+// Of the rows [begin, end) those of `chosen`, as bits that say whether they are in `present`,
+// packed one behind the other into `out` (replaced; the rest of the last byte is 0).
+void pack_chosen_bits(const RowBits& present, const RowBits& chosen, uint32_t begin, uint32_t end,
+                      std::string& out);
+
+}  // namespace weft::store
