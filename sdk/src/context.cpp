@@ -44,12 +44,17 @@ Context Context::with_span(const SpanContext& span) const noexcept {
   return copy;
 }
 
-Context Context::with_span(const Span& span) const noexcept {
-  Context copy = with_span(span.context_);
+void Context::set_span(const Span& span) noexcept {
+  set_span(SpanContext(span.context_));
   if (span.record_ != nullptr) {
-    copy.words_.record = span.record_;
-    copy.words_.generation = sdk_detail::share(span.record_);
+    words_.record = span.record_;
+    words_.generation = sdk_detail::share(span.record_);
   }
+}
+
+Context Context::with_span(const Span& span) const noexcept {
+  Context copy(*this);
+  copy.set_span(span);
   return copy;
 }
 

@@ -232,6 +232,26 @@ constinit std::atomic<std::uint64_t> global_formats{~std::uint64_t{0xFF} | 0x10}
 
 }  // namespace
 
+}  // namespace v1
+
+sdk_detail::GlobalFormats sdk_detail::global_formats() noexcept {
+  GlobalFormats out{true, false, false};
+  for (std::uint64_t packed = v1::global_formats.load(std::memory_order_relaxed);
+       (packed & kNoFormat) != kNoFormat; packed = packed >> 4 | kNoFormat << 60) {
+    const auto format = static_cast<Format>(packed & kNoFormat);
+    if (format == Format::kTraceContext) {
+      out.trace_context = true;
+    } else if (format == Format::kBaggage) {
+      out.baggage = true;
+    } else {
+      out.w3c_only = false;
+    }
+  }
+  return out;
+}
+
+inline namespace v1 {
+
 Propagator global_propagator() noexcept {
   Propagator out({});
   std::uint64_t packed = global_formats.load(std::memory_order_relaxed);

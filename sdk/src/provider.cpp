@@ -71,11 +71,6 @@ TracerCore& find_or_make(std::deque<TracerCore>& list, std::string_view name,
 
 }  // namespace
 
-// Lets the library's sources make tracers.
-struct SpanFactory {
-  static Tracer make_tracer(const TracerHandle* handle) noexcept { return Tracer(handle); }
-};
-
 }  // namespace sdk_detail
 
 inline namespace v1 {

@@ -45,4 +45,17 @@ struct ProviderCore final : ForkParticipant {
   void after_fork_in_child() noexcept override { mutex.unlock(); }
 };
 
+// Lets the library's sources make tracers and spans.
+struct SpanFactory {
+  static Tracer make_tracer(const TracerHandle* handle) noexcept { return Tracer(handle); }
+  static const TracerHandle* handle_of(const Tracer& tracer) noexcept { return tracer.handle_; }
+  static Record* record_of(const Span& span) noexcept { return span.record_; }
+
+  // A span below `parent`. decide(trace id, parent) says whether it is recorded; fill(record)
+  // writes what it has from the start into a record that is otherwise prepared.
+  template <class Decide, class Fill>
+  static Span start(const TracerBinding& binding, const ContextWords& parent, SpanKind kind,
+                    Decide&& decide, Fill&& fill) noexcept;
+};
+
 }  // namespace weft::sdk_detail

@@ -17,10 +17,15 @@
 #include <weft/span_context.h>
 
 #include "attribute_encoder.h"
+#include "protobuf_writer.h"
 
 namespace weft::sdk_detail {
 
 struct ProviderCore;
+
+// The fields of opentelemetry.proto.trace.v1.Span that are written while the span is open.
+inline constexpr unsigned kSpanName = len_tag(5);
+inline constexpr unsigned kSpanAttributes = len_tag(9);
 
 struct alignas(64) Record {
   static constexpr std::size_t kBytes = 1024;
@@ -69,8 +74,8 @@ struct alignas(64) Record {
   std::uint32_t short_attribute_limit = 0;
   std::uint32_t short_value_limit = 0;
 
-  // Hashes of the keys of the attributes, to find one that is set twice, and which of 64 values
-  // they end in, to know at once that none is.
+  // Signatures (signature.h) of the keys of the attributes, to find one that is set twice, and
+  // which of 64 values they end in, to know at once that none is.
   std::uint64_t key_filter = 0;
   std::uint32_t* signatures = inline_signatures;
   std::uint32_t signature_capacity = kInlineSignatures;

@@ -11,6 +11,7 @@
 #include "fork.h"
 #include "provider_core.h"
 #include "record.h"
+#include "signature.h"
 #include "small_copy.h"
 #include "thread_state.h"
 #include "trace_state.h"
@@ -23,11 +24,9 @@ constexpr unsigned kTraceId = len_tag(1);
 constexpr unsigned kSpanId = len_tag(2);
 constexpr unsigned kTraceState = len_tag(3);
 constexpr unsigned kParentSpanId = len_tag(4);
-constexpr unsigned kName = len_tag(5);
 constexpr unsigned kKind = varint_tag(6);
 constexpr unsigned kStartTime = fixed64_tag(7);
 constexpr unsigned kEndTime = fixed64_tag(8);
-constexpr unsigned kAttributes = len_tag(9);
 constexpr unsigned kDroppedAttributes = varint_tag(10);
 constexpr unsigned kEvents = len_tag(11);
 constexpr unsigned kDroppedEvents = varint_tag(12);
@@ -38,32 +37,6 @@ constexpr unsigned kFlags = fixed32_tag(16);
 // Bits of Span.flags above the W3C ones.
 constexpr std::uint32_t kHasIsRemote = 0x100;
 constexpr std::uint32_t kIsRemote = 0x200;
-
-// A hash that looks at 16 bytes and the length: different keys that share it are told apart later.
-inline std::uint32_t signature_of(std::string_view key) noexcept {
-  const std::size_t n = key.size();
-  const char* p = key.data();
-  std::uint64_t a;
-  std::uint64_t b;
-  if (n >= 8) {
-    a = load_word<std::uint64_t>(p);
-    b = load_word<std::uint64_t>(p + n - 8);
-  } else if (n >= 4) {
-    a = load_word<std::uint32_t>(p);
-    b = load_word<std::uint32_t>(p + n - 4);
-  } else {
-    a = static_cast<unsigned char>(p[0]);
-    b = static_cast<std::uint64_t>(static_cast<unsigned char>(p[n / 2])) << 8 |
-        static_cast<unsigned char>(p[n - 1]);
-  }
-  const std::uint64_t h = (a ^ rotate_left(b, 31) ^ n) * 0x9E3779B97F4A7C15;
-  return static_cast<std::uint32_t>(h >> 32);
-}
-
-// The signature's bit in the filter of a record: a clear bit proves that the key is new.
-inline std::uint64_t filter_bit(std::uint32_t signature) noexcept {
-  return std::uint64_t{1} << (signature & 63);
-}
 
 std::uint64_t read_varint(const char*& p) noexcept {
   std::uint64_t value = 0;
@@ -83,7 +56,7 @@ bool erase_attribute(Record* r, std::string_view key) noexcept {
     const auto tag = static_cast<unsigned char>(*p++);
     const std::uint64_t size = read_varint(p);
     const char* next = p + size;
-    if (tag == kAttributes) {
+    if (tag == kSpanAttributes) {
       const char* q = p + 1;
       const std::uint64_t key_size = read_varint(q);
       if (key_size == key.size() && std::memcmp(q, key.data(), key.size()) == 0) {
@@ -116,7 +89,7 @@ bool admit_key(Record* r, std::string_view key) noexcept {
   const std::uint32_t signature = signature_of(key);
   const std::uint32_t count = r->attribute_count;
   const std::uint32_t* signatures = r->signatures;
-  if ((r->key_filter & filter_bit(signature)) != 0) {
+  if (may_be_set(*r, signature)) {
     for (std::uint32_t i = 0; i < count; ++i) {
       if (signatures[i] == signature && erase_attribute(r, key)) return true;
     }
@@ -142,14 +115,14 @@ bool admit_key(Record* r, std::string_view key) noexcept {
     if (!admit_key(r, fitted.key)) return;
     const std::size_t size = any_value_size(fitted.value);
     if (char* p = r->extend(key_value_field_size(fitted.key, size))) {
-      put_key_value_field(p, kAttributes, fitted.key, fitted.value, size);
+      put_key_value_field(p, kSpanAttributes, fitted.key, fitted.value, size);
     }
     return;
   }
   if (!admit_key(r, given.key)) return;
   const std::size_t size = any_value_size(given.value);
   if (char* p = r->extend(key_value_field_size(given.key, size))) {
-    put_key_value_field(p, kAttributes, given.key, given.value, size);
+    put_key_value_field(p, kSpanAttributes, given.key, given.value, size);
   }
 }
 
@@ -164,10 +137,7 @@ class ShortAttribute {
   ShortAttribute(Record* r, std::string_view key) noexcept : r_(r), key_size_(key.size()) {
     if (key.size() - 1 >= kMaxKey || r->capacity - r->size < kRoom) return;
     signature_ = signature_of(key);
-    if ((r->key_filter & filter_bit(signature_)) != 0 ||
-        r->attribute_count >= r->short_attribute_limit) {
-      return;
-    }
+    if (r->attribute_count >= r->short_attribute_limit || may_be_set(*r, signature_)) return;
     field_ = r->data + r->size;
     seen_ = copy_and_check(field_ + 4, key.data(), key.size());
   }
@@ -178,7 +148,7 @@ class ShortAttribute {
   bool commit(std::size_t any_size, std::uint64_t seen) noexcept {
     if (((seen_ | seen) & kHighBits) != 0) [[unlikely]]
       return false;
-    field_[0] = static_cast<char>(kAttributes);
+    field_[0] = static_cast<char>(kSpanAttributes);
     field_[1] = static_cast<char>(key_size_ + any_size + 4);
     field_[2] = static_cast<char>(len_tag(1));
     field_[3] = static_cast<char>(key_size_);
@@ -326,6 +296,20 @@ void export_record(Record* r, ThreadState& state, std::uint64_t end_ns) noexcept
   pipeline.commit(state, field, r->scope);
 }
 
+// Hands the span over. Under the lock of records that others may reach: from here on SpanRefs find
+// another generation.
+void finish(Record* r, std::uint64_t end_ns) noexcept {
+  r->generation.store(r->generation.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  if (r->forks == fork_generation.load(std::memory_order_relaxed)) [[likely]] {
+    export_record(r, thread_state, end_ns);
+  }
+}
+
+void recycle(Record* r) noexcept {
+  r->clear();
+  release_record(thread_state, r);
+}
+
 }  // namespace
 
 char* Record::extend(std::size_t bytes) {
@@ -463,7 +447,7 @@ void set_name(Record* r, std::string_view name, Access access) noexcept {
   if (field < old) r->size -= old - field;
   const std::uint32_t rest = r->size - field;
   std::memmove(r->data + field, r->data + old, rest);
-  put_len(r->data, kName, name);
+  put_len(r->data, kSpanName, name);
   r->name_bytes = field;
 }
 
@@ -488,6 +472,15 @@ void add_current_exception(Record* r, Attributes attributes, Access access) noex
   }
 }
 
+void end_span_with(Record* r, const Attribute& last, std::int64_t monotonic_now_ns) noexcept {
+  {
+    const RecordLock lock(r, Access::kOwner);
+    if (!put_short_int(r, last.key, last.value.integer())) append_attribute(r, last);
+    finish(r, r->start_ns + static_cast<std::uint64_t>(monotonic_now_ns - r->start_monotonic_ns));
+  }
+  recycle(r);
+}
+
 std::int64_t started_at(const Record* r) noexcept {
   return r->start_monotonic_ns;
 }
@@ -497,21 +490,14 @@ void end_span_at(Record* r, std::int64_t monotonic_now_ns) noexcept {
 }
 
 void end_span(Record* r, std::uint64_t end_time_ns) noexcept {
-  ThreadState& state = thread_state;
   if (end_time_ns == 0) {
     end_time_ns = r->start_ns + static_cast<std::uint64_t>(monotonic_ns() - r->start_monotonic_ns);
   }
   {
     const RecordLock lock(r, Access::kOwner);
-    // From here on SpanRefs find another generation.
-    r->generation.store(r->generation.load(std::memory_order_relaxed) + 1,
-                        std::memory_order_relaxed);
-    if (r->forks == fork_generation.load(std::memory_order_relaxed)) [[likely]] {
-      export_record(r, state, end_time_ns);
-    }
+    finish(r, end_time_ns);
   }
-  r->clear();
-  release_record(state, r);
+  recycle(r);
 }
 
 std::uint64_t share(Record* r) noexcept {

@@ -40,7 +40,7 @@ extern constinit thread_local ThreadState thread_state __attribute__((tls_model(
 void make_live() noexcept;
 void seed_random(ThreadState& state) noexcept;
 
-inline std::uint64_t rotate_left(std::uint64_t value, int bits) noexcept {
+constexpr std::uint64_t rotate_left(std::uint64_t value, int bits) noexcept {
   return value << bits | value >> (64 - bits);
 }
 

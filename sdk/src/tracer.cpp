@@ -6,6 +6,7 @@
 #include "fork.h"
 #include "provider_core.h"
 #include "small_copy.h"
+#include "span_template.h"
 #include "thread_state.h"
 
 namespace weft {
@@ -65,12 +66,94 @@ void put_name(Record* r, std::string_view name) noexcept {
     set_name(r, name);
     return;
   }
-  r->data[0] = static_cast<char>(len_tag(5));
+  r->data[0] = static_cast<char>(kSpanName);
   r->data[1] = static_cast<char>(name.size());
   r->size = r->name_bytes = static_cast<std::uint32_t>(name.size()) + 2;
 }
 
 }  // namespace
+
+// Every return names one variable, so that the span is made where the caller wants it.
+template <class Decide, class Fill>
+[[gnu::always_inline]] inline Span SpanFactory::start(const TracerBinding& binding,
+                                                      const ContextWords& parent_words,
+                                                      SpanKind kind, Decide&& decide,
+                                                      Fill&& fill) noexcept {
+  Span span;
+  ThreadState& state = thread_state;
+  const BorrowedIdentity parent_identity(parent_words);
+  const SpanContext& parent = parent_identity.span();
+  const bool has_parent =
+      parent_words.span_id != 0 && (parent_words.trace_id[0] | parent_words.trace_id[1]) != 0;
+  SpanContext& context = span.context_;
+  Ids ids;
+  std::uint8_t flags = kFlagRandom;
+  ids.span = next_random(state);
+  if (has_parent) {
+    ids.trace[0] = parent_words.trace_id[0];
+    ids.trace[1] = parent_words.trace_id[1];
+    flags = parent_words.flags & kFlagRandom;
+    if (parent_words.state != nullptr) context.state_ = TraceState::share(parent_words.state);
+  } else {
+    ids.trace[0] = next_random(state);
+    ids.trace[1] = next_random(state);
+  }
+  std::memcpy(context.trace_id_.bytes, &ids.trace[0], 8);
+  std::memcpy(context.trace_id_.bytes + 8, &ids.trace[1], 8);
+  std::memcpy(context.span_id_.bytes, &ids.span, 8);
+
+  ProviderCore& provider = *binding.provider;
+  const bool sampled = provider.fixed_decision >= 0
+                           ? provider.fixed_decision != 0
+                           : decide(provider.sampler, parent, context.trace_id_);
+  Record* record = nullptr;
+  if (sampled) {
+    record = acquire_record(state);
+    if (record != nullptr) [[likely]] {
+      flags |= kFlagSampled;
+    } else {
+      provider.pipeline->count_dropped();
+    }
+  }
+  context.flags_ = flags;
+  if (record == nullptr) return span;
+  span.record_ = record;
+  prepare(record, binding, ids, flags, kind, parent, has_parent);
+  record->state = TraceState(context.state_).detach();
+  fill(record);
+  // Last, so that the span does not time its own making.
+  record->start_monotonic_ns = monotonic_ns();
+  record->start_ns = to_wall_ns(record->start_monotonic_ns);
+  return span;
+}
+
+Record* record_of(const Span& span) noexcept {
+  return SpanFactory::record_of(span);
+}
+
+Span start_span(const Tracer& tracer, const SpanTemplate& span_template, SpanKind kind,
+                const Context& parent, const Attribute& sampled_by) noexcept {
+  const TracerBinding* binding =
+      __atomic_load_n(&SpanFactory::handle_of(tracer)->binding, __ATOMIC_ACQUIRE);
+  if (binding == nullptr) return tracer.start_span({}, {.kind = kind, .parent = &parent});
+  return SpanFactory::start(
+      *binding, words_of(parent), kind,
+      [&](const Sampler& sampler, const SpanContext& parent_span, const TraceIdentifier& trace) {
+        constexpr std::size_t kMost = 16;
+        Attribute attributes[kMost] = {sampled_by};
+        std::size_t count = 1;
+        for (const auto& [key, value] : span_template.attributes()) {
+          if (count < kMost) attributes[count++] = {key, std::string_view(value)};
+        }
+        return sampler.decide({parent_span, trace, span_template.name(), kind,
+                               std::span<const Attribute>(attributes, count), Links()});
+      },
+      [&](Record* record) {
+        span_template.put(record);
+        set_attribute(record, sampled_by.key, sampled_by.value);
+      });
+}
+
 }  // namespace sdk_detail
 
 inline namespace v1 {
@@ -91,73 +174,31 @@ Span Tracer::pass_through_ambient() noexcept {
 
 Span Tracer::start(std::string_view name, SpanKind kind,
                    const StartOptions* options) const noexcept {
-  // Every return names this variable, so that it is made where the caller wants it.
-  Span span;
   const sdk_detail::TracerBinding* binding = __atomic_load_n(&handle_->binding, __ATOMIC_ACQUIRE);
   if (binding == nullptr) {
-    span = options == nullptr || options->parent == nullptr ? pass_through()
+    return options == nullptr || options->parent == nullptr ? pass_through()
                                                             : pass_through(*options->parent);
-    return span;
   }
-  const sdk_detail::ContextWords& parent_words = options != nullptr && options->parent != nullptr
-                                                     ? options->parent->words_
-                                                     : sdk_detail::ambient_context;
-  sdk_detail::ThreadState& state = sdk_detail::thread_state;
-  const sdk_detail::BorrowedIdentity parent_identity(parent_words);
-  const SpanContext& parent = parent_identity.span();
-  const bool has_parent =
-      parent_words.span_id != 0 && (parent_words.trace_id[0] | parent_words.trace_id[1]) != 0;
-  SpanContext& context = span.context_;
-  sdk_detail::Ids ids;
-  std::uint8_t flags = kFlagRandom;
-  ids.span = sdk_detail::next_random(state);
-  if (has_parent) {
-    ids.trace[0] = parent_words.trace_id[0];
-    ids.trace[1] = parent_words.trace_id[1];
-    flags = parent_words.flags & kFlagRandom;
-    if (parent_words.state != nullptr) context.state_ = TraceState::share(parent_words.state);
-  } else {
-    ids.trace[0] = sdk_detail::next_random(state);
-    ids.trace[1] = sdk_detail::next_random(state);
-  }
-  std::memcpy(context.trace_id_.bytes, &ids.trace[0], 8);
-  std::memcpy(context.trace_id_.bytes + 8, &ids.trace[1], 8);
-  std::memcpy(context.span_id_.bytes, &ids.span, 8);
-
-  sdk_detail::ProviderCore& provider = *binding->provider;
-  const bool sampled =
-      provider.fixed_decision >= 0
-          ? provider.fixed_decision != 0
-          : provider.sampler.decide({parent, context.trace_id_, name, kind,
-                                     options == nullptr ? Attributes() : options->attributes,
-                                     options == nullptr ? Links() : options->links});
-  Record* record = nullptr;
-  if (sampled) {
-    record = sdk_detail::acquire_record(state);
-    if (record != nullptr) [[likely]] {
-      flags |= kFlagSampled;
-    } else {
-      provider.pipeline->count_dropped();
-    }
-  }
-  context.flags_ = flags;
-  if (record == nullptr) return span;
-  span.record_ = record;
-  sdk_detail::prepare(record, *binding, ids, flags, kind, parent, has_parent);
-  record->state = TraceState(context.state_).detach();
-  sdk_detail::put_name(record, name);
-  if (options != nullptr) {
-    for (const Attribute& a : options->attributes) {
-      sdk_detail::set_attribute(record, a.key, a.value);
-    }
-    for (const Link& link : options->links) {
-      sdk_detail::add_link(record, link.context, link.attributes);
-    }
-  }
-  // Last, so that the span does not time its own making.
-  record->start_monotonic_ns = sdk_detail::monotonic_ns();
-  record->start_ns = sdk_detail::to_wall_ns(record->start_monotonic_ns);
-  if (options != nullptr && options->start_time_ns != 0) {
+  Span span = sdk_detail::SpanFactory::start(
+      *binding,
+      options != nullptr && options->parent != nullptr ? options->parent->words_
+                                                       : sdk_detail::ambient_context,
+      kind,
+      [&](const Sampler& sampler, const SpanContext& parent, const TraceIdentifier& trace) {
+        return sampler.decide({parent, trace, name, kind,
+                               options == nullptr ? Attributes() : options->attributes,
+                               options == nullptr ? Links() : options->links});
+      },
+      [&](Record* record) {
+        sdk_detail::put_name(record, name);
+        if (options == nullptr) return;
+        for (const Attribute& a : options->attributes)
+          sdk_detail::set_attribute(record, a.key, a.value);
+        for (const Link& link : options->links)
+          sdk_detail::add_link(record, link.context, link.attributes);
+      });
+  Record* record = span.record_;
+  if (record != nullptr && options != nullptr && options->start_time_ns != 0) {
     // The end is a reading of the clock whatever the start was said to be.
     record->start_monotonic_ns -=
         static_cast<std::int64_t>(record->start_ns - options->start_time_ns);

@@ -66,6 +66,15 @@ class SpanRef;
 // Declared here because Context befriends it; explained below.
 void swap_ambient(Context& context) noexcept;
 
+}  // namespace v1
+
+namespace sdk_detail {
+// The words of a context, for as long as it lives unchanged.
+const ContextWords& words_of(const Context& context) noexcept;
+}  // namespace sdk_detail
+
+inline namespace v1 {
+
 // The span and the baggage that belong to one request. Copies are cheap and independent. One
 // object must not be written by two threads at once; different copies may be used anywhere.
 class Context {
@@ -109,6 +118,9 @@ class Context {
     words_.generation = 0;
   }
 
+  // The same with a span of this process, through which any thread may write to it.
+  void set_span(const Span& span) noexcept;
+
   // Copies with one part replaced.
   Context with_span(const SpanContext& span) const noexcept;
   Context with_span(const Span& span) const noexcept;
@@ -121,6 +133,7 @@ class Context {
   friend class SpanRef;
   friend class Tracer;
   friend class sdk_detail::BorrowedIdentity;
+  friend const sdk_detail::ContextWords& sdk_detail::words_of(const Context& context) noexcept;
   friend void swap_ambient(Context& context) noexcept;
   void retain_all() noexcept {
     if (words_.state != nullptr) sdk_detail::retain(words_.state);
@@ -136,6 +149,10 @@ class Context {
 }  // namespace v1
 
 namespace sdk_detail {
+
+inline const ContextWords& words_of(const Context& context) noexcept {
+  return context.words_;
+}
 
 // The identity in a context without counting a reference: for the length of one call.
 class BorrowedIdentity {

@@ -24,6 +24,7 @@
 namespace weft {
 
 namespace sdk_detail {
+struct InstrumentAccess;
 struct InstrumentHandle;
 struct MeterHandle;
 struct MeterCore;
@@ -100,6 +101,7 @@ class Instrument {
 
  private:
   friend class Meter;
+  friend struct sdk_detail::InstrumentAccess;
   explicit Instrument(const sdk_detail::InstrumentHandle* handle) : handle_(handle) {}
   const sdk_detail::InstrumentHandle* handle_;
 };

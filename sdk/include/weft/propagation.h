@@ -152,6 +152,55 @@ void put(Carrier& carrier, std::string_view name, std::string_view value) {
   }
 }
 
+// The headers of the W3C formats, picked out of one walk over all of a message's.
+class W3cHeaders {
+ public:
+  // Keeps the value if the header is one of them. It has to live as long as this object.
+  void offer(std::string_view name, std::string_view value) {
+    switch (name.size()) {
+      case 7:
+        if (is(name, "baggage")) baggage_.add(value);
+        break;
+      case 10:
+        if (is(name, "tracestate")) state_.add(value);
+        break;
+      case 11:
+        if (is(name, "traceparent")) parent_.add(value);
+        break;
+      default:
+        break;
+    }
+  }
+  // What they say, of the formats that are wanted.
+  Context extract(bool trace_context, bool baggage) const {
+    Context context;
+    SpanContext span;
+    if (trace_context && parent_.count() == 1 && read_traceparent(parent_.view(), span)) {
+      if (state_.count() != 0) span.set_trace_state(TraceState::parse(state_.view()));
+      context.set_span(static_cast<SpanContext&&>(span));
+    }
+    if (baggage && baggage_.count() != 0) {
+      context = context.with_baggage(Baggage::parse(baggage_.view()));
+    }
+    return context;
+  }
+
+ private:
+  // Nearly always spelled like this.
+  static bool is(std::string_view name, std::string_view lower_case) {
+    return name == lower_case || equal_ignoring_case(name, lower_case);
+  }
+  HeaderText parent_, state_, baggage_;
+};
+
+// Whether the global propagator reads W3C's formats and no other; and which of them.
+struct GlobalFormats {
+  bool w3c_only;
+  bool trace_context;
+  bool baggage;
+};
+GlobalFormats global_formats() noexcept;
+
 // Readers that work on collected text. Each returns whether it found something usable.
 bool read_b3(std::string_view text, SpanContext& out) noexcept;
 bool read_b3_multi(std::string_view trace_id, std::string_view span_id, std::string_view sampled,

@@ -16,6 +16,7 @@ void release(TraceStateRep* rep) noexcept;
 // `count` is a multiple of 8.
 void to_hex(const std::uint8_t* bytes, unsigned count, char* out) noexcept;
 class BorrowedIdentity;
+struct SpanFactory;
 }  // namespace sdk_detail
 
 inline namespace v1 {
@@ -113,6 +114,7 @@ class TraceState {
   friend class Context;
   friend class Tracer;
   friend class sdk_detail::BorrowedIdentity;
+  friend struct sdk_detail::SpanFactory;
   explicit TraceState(sdk_detail::TraceStateRep* rep) noexcept : rep_(rep) {}
   // A further reference to a text that somebody else holds.
   static TraceState share(sdk_detail::TraceStateRep* rep) noexcept {
@@ -170,6 +172,7 @@ class SpanContext {
 
  private:
   friend class sdk_detail::BorrowedIdentity;
+  friend struct sdk_detail::SpanFactory;
   friend class Context;
   friend class Tracer;
   TraceIdentifier trace_id_;

@@ -10,6 +10,9 @@
 #include <weft/tracer.h>
 #include <weft/version.h>
 
+#include "../span_template.h"
+#include "server_operation.h"
+
 namespace weft::inline v1::http {
 namespace {
 
@@ -46,43 +49,59 @@ HostPort split_host(std::string_view text) {
   return out;
 }
 
-}  // namespace
-
-ServerSpan::ServerSpan(const ServerRequest& request, const Context& parent)
-    : scheme_(request.scheme), protocol_version_(request.protocol_version) {
-  const Method method = classify_method(request.method);
-  method_ = method.name;
-  const Attribute sampling[] = {{"http.request.method", method.name},
-                                {"url.path", request.path},
-                                {"url.scheme", request.scheme}};
-  span_ = server_tracer().start_span(
-      method.in_span_name(),
-      {.kind = SpanKind::kServer, .parent = &parent, .attributes = sampling});
-  stopwatch_.start(span_);
-  if (span_.is_recording()) describe(request, method.original);
-  // Last: from here on the span may be reached by others, and every write takes a lock.
-  context_ = parent.with_span(span_);
-}
-
-void ServerSpan::describe(const ServerRequest& request, std::string_view original_method) {
-  if (!original_method.empty()) span_.set("http.request.method_original", original_method);
-  if (!request.query.empty()) span_.set("url.query", std::string_view(redact_query(request.query)));
+// What the conventions ask for beyond what the operation has. Nobody else reaches the record yet.
+void describe(sdk_detail::Record* record, const ServerRequest& request) {
+  sdk_detail::FreshAttributes attributes(record);
+  if (!request.query.empty()) attributes.text<"url.query">(redact_query(request.query));
   if (!request.host.empty()) {
     const HostPort host = split_host(request.host);
-    span_.set("server.address", host.host);
-    if (host.port != 0) span_.set("server.port", host.port);
+    attributes.text<"server.address">(host.host);
+    if (host.port != 0) attributes.number<"server.port">(host.port);
   }
-  if (!request.user_agent.empty()) span_.set("user_agent.original", request.user_agent);
-  if (!request.protocol_version.empty()) {
-    span_.set("network.protocol.version", request.protocol_version);
-  }
+  if (!request.user_agent.empty()) attributes.text<"user_agent.original">(request.user_agent);
   if (!request.peer_address.empty()) {
-    span_.set("network.peer.address", request.peer_address);
-    if (request.peer_port != 0) span_.set("network.peer.port", request.peer_port);
+    attributes.text<"network.peer.address">(request.peer_address);
+    if (request.peer_port != 0) attributes.number<"network.peer.port">(request.peer_port);
   }
   const std::string_view client =
       request.client_address.empty() ? request.peer_address : request.client_address;
-  if (!client.empty()) span_.set("client.address", client);
+  if (!client.empty()) attributes.text<"client.address">(client);
+}
+
+}  // namespace
+
+ServerRoute::ServerRoute(std::string_view method, std::string_view route)
+    : state_(std::make_shared<sdk_detail::ServerRouteState>(method, route)) {}
+
+std::string_view ServerRoute::method() const noexcept {
+  return state_->method;
+}
+
+ServerSpan::ServerSpan(const ServerRequest& request, Context&& parent) {
+  operation_ = sdk_detail::ServerOperation::find(request.method, request.scheme,
+                                                 request.protocol_version, unusual_);
+  start(request, std::move(parent));
+}
+
+ServerSpan::ServerSpan(const ServerRequest& request, Context&& parent, const ServerRoute& route) {
+  operation_ = route.state_->find(request.scheme, request.protocol_version);
+  const bool prepared = operation_ != nullptr;
+  if (!prepared) {
+    operation_ = sdk_detail::ServerOperation::find(request.method, request.scheme,
+                                                   request.protocol_version, unusual_);
+  }
+  start(request, std::move(parent));
+  if (!prepared) set_route(route.state_->route);
+}
+
+void ServerSpan::start(const ServerRequest& request, Context&& parent) {
+  context_ = std::move(parent);
+  span_ = sdk_detail::start_span(server_tracer(), operation_->span(), SpanKind::kServer, context_,
+                                 {"url.path", request.path});
+  stopwatch_.start(span_);
+  if (sdk_detail::Record* record = sdk_detail::record_of(span_)) describe(record, request);
+  // Last: from here on the span may be reached by others, and every write takes a lock.
+  context_.set_span(span_);
 }
 
 ServerSpan::~ServerSpan() {
@@ -102,9 +121,10 @@ void ServerSpan::abandon() noexcept {
 }
 
 void ServerSpan::set_route(std::string_view route) {
+  if (operation_ == nullptr || (route_.empty() && operation_->route() == route)) return;
   route_ = route;
   span_.set("http.route", route);
-  const std::string_view method = method_ == "_OTHER" ? std::string_view("HTTP") : method_;
+  const std::string_view method = operation_->method_in_name();
   char name[128];
   const std::size_t size = method.size() + 1 + route.size();
   if (size > sizeof(name)) {
@@ -125,20 +145,29 @@ void ServerSpan::set_error(std::string_view type, std::string_view message) {
 
 void ServerSpan::finish(int status_code) {
   if (!stopwatch_.running()) return;
-  span_.set("http.response.status_code", status_code);
   if (status_code >= 500 && error_type_.empty()) set_error(std::to_string(status_code));
-  end(status_code);
+  measure(stopwatch_.stop(span_, {"http.response.status_code", status_code}), status_code);
 }
 
 void ServerSpan::end(int status_code) {
-  const double seconds = stopwatch_.stop(span_);
-  Attribute attributes[6] = {{"http.request.method", method_}, {"url.scheme", scheme_}};
+  measure(stopwatch_.stop(span_), status_code);
+}
+
+void ServerSpan::measure(double seconds, int status_code) {
+  if (route_.empty() && error_type_.empty() &&
+      operation_->measure(duration_histogram(), seconds, status_code,
+                          sdk_detail::words_of(context_))) {
+    return;
+  }
+  const std::string_view route = route_.empty() ? operation_->route() : route_;
+  Attribute attributes[6] = {{"http.request.method", operation_->method()},
+                             {"url.scheme", operation_->scheme()}};
   std::size_t count = 2;
   if (status_code != 0) attributes[count++] = {"http.response.status_code", status_code};
-  if (!route_.empty()) attributes[count++] = {"http.route", route_};
+  if (!route.empty()) attributes[count++] = {"http.route", route};
   if (!error_type_.empty()) attributes[count++] = {"error.type", error_type_};
-  if (!protocol_version_.empty()) {
-    attributes[count++] = {"network.protocol.version", protocol_version_};
+  if (!operation_->version().empty()) {
+    attributes[count++] = {"network.protocol.version", operation_->version()};
   }
   // Under the span's context, so that the histogram's exemplars name this trace.
   const Scope scope(context_);

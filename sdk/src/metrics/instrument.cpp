@@ -121,8 +121,8 @@ std::unique_ptr<MetricCell> make_cell(InstrumentState& owner, std::string_view e
   return cell;
 }
 
-void keep_exemplar(MetricCell& cell, std::size_t slot, double value) noexcept {
-  const ContextWords& ambient = ambient_context;
+void keep_exemplar(MetricCell& cell, std::size_t slot, double value,
+                   const ContextWords& ambient) noexcept {
   switch (cell.owner->exemplars) {
     case ExemplarFilter::kAlwaysOff:
       return;
@@ -146,7 +146,7 @@ bool wants_exemplar(const MetricCell& cell) noexcept {
           (ambient_context.flags & kFlagSampled) != 0);
 }
 
-void record_histogram(MetricCell& cell, double value) noexcept {
+void record_histogram(MetricCell& cell, double value, const ContextWords& ambient) noexcept {
   if (std::isnan(value)) return;
   const auto& bounds = cell.owner->spec.boundaries;
   const auto bucket = static_cast<std::size_t>(
@@ -157,7 +157,7 @@ void record_histogram(MetricCell& cell, double value) noexcept {
   cell.min = cell.count == 0 ? value : std::min(cell.min, value);
   cell.max = cell.count == 0 ? value : std::max(cell.max, value);
   ++cell.count;
-  keep_exemplar(cell, bucket, value);
+  keep_exemplar(cell, bucket, value, ambient);
 }
 
 template <class T>
@@ -165,7 +165,7 @@ void record_value(MetricCell& cell, T value) noexcept {
   InstrumentState& owner = *cell.owner;
   if (owner.meter->restart_wanted()) owner.meter->restart_after_fork();
   if (owner.spec.kind == InstrumentKind::kHistogram) {
-    record_histogram(cell, static_cast<double>(value));
+    record_histogram(cell, static_cast<double>(value), ambient_context);
     return;
   }
   if (owner.spec.kind == InstrumentKind::kCounter && value < 0) {
@@ -199,7 +199,7 @@ void record_value(MetricCell& cell, T value) noexcept {
   }
   if (wants_exemplar(cell)) {
     const std::lock_guard lock(cell);
-    keep_exemplar(cell, 0, static_cast<double>(value));
+    keep_exemplar(cell, 0, static_cast<double>(value), ambient_context);
   }
 }
 
@@ -282,6 +282,12 @@ void record(MetricCell* cell, double value) noexcept {
 }
 void record(MetricCell* cell, std::int64_t value) noexcept {
   record_value(*cell, value);
+}
+
+void record_under(MetricCell& cell, double value, const ContextWords& context) noexcept {
+  MeterCore& meter = *cell.owner->meter;
+  if (meter.restart_wanted()) meter.restart_after_fork();
+  record_histogram(cell, value, context);
 }
 
 MetricCell* bind(const InstrumentHandle* handle, Attributes attributes) noexcept {

@@ -108,4 +108,15 @@ inline InstrumentState* state_of(const InstrumentHandle* handle) noexcept {
   return __atomic_load_n(&handle->state, __ATOMIC_ACQUIRE);
 }
 
+// Lets the library's instrumentations look behind an instrument.
+struct InstrumentAccess {
+  template <class T, InstrumentKind kKind>
+  static const InstrumentHandle* handle_of(const Instrument<T, kKind>& instrument) noexcept {
+    return instrument.handle_;
+  }
+};
+
+// Counts a value in the cell of a histogram as measured under `context`, whatever is ambient.
+void record_under(MetricCell& cell, double value, const ContextWords& context) noexcept;
+
 }  // namespace weft::sdk_detail

@@ -166,6 +166,83 @@ TEST(ServerMetrics, DurationsAreCountedByRouteAndStatus) {
   EXPECT_NE(text.find("# {trace_id=\""), std::string::npos) << text;
 }
 
+TEST(ServerMetrics, FollowTheProviderThatIsGlobal) {
+  BeastRoutes routes;
+  routes.add("GET", "/here", [](BeastCall& call) { return call.respond(200, "text/plain", ""); });
+  for (const int requests : {1, 3, 2}) {
+    weft::MeterProvider meters{weft::MeterProviderConfig{}};
+    meters.set_global();
+    for (int i = 0; i < requests; ++i)
+      routes.handle(make_request(beast::http::verb::get, "/here"), {});
+    EXPECT_EQ(sdk_test::metric_value(
+                  meters.prometheus_text(), "http_server_request_duration_seconds_count{",
+                  {R"(http_route="/here")", R"(http_response_status_code="200")"}),
+              std::to_string(requests));
+  }
+}
+
+// Statuses that share a place in what a route remembers are told apart, and so are methods,
+// versions and schemes.
+TEST(ServerMetrics, EveryCombinationIsCountedForItself) {
+  Recorded recorded;
+  weft::MeterProvider meters{weft::MeterProviderConfig{}};
+  meters.set_global();
+  BeastRoutes routes;
+  routes.add("GET", "/{status}", [](BeastCall& call) {
+    return call.respond(static_cast<unsigned>(std::stoul(std::string(call.parameter("status")))),
+                        "text/plain", "");
+  });
+  for (const char* target : {"/200", "/208", "/400", "/200", "/208"})
+    routes.handle(make_request(beast::http::verb::get, target), {});
+  routes.handle(make_request(beast::http::verb::get, "/200"),
+                {.address = "192.0.2.7", .tls = true});
+  routes.handle(make_request(beast::http::verb::head, "/200"), {});
+  BeastRequest old = make_request(beast::http::verb::get, "/200");
+  old.version(10);
+  routes.handle(old, {});
+  const std::string text = meters.prometheus_text();
+  const auto count = [&text](std::initializer_list<std::string_view> labels) {
+    return sdk_test::metric_value(text, "http_server_request_duration_seconds_count{", labels);
+  };
+  const std::string_view get = R"(http_request_method="GET")", http = R"(url_scheme="http")",
+                         v11 = R"(network_protocol_version="1.1")",
+                         ok = R"(http_response_status_code="200")";
+  EXPECT_EQ(count({get, http, v11, ok}), "2");
+  EXPECT_EQ(count({get, http, v11, R"(http_response_status_code="208")"}), "2");
+  EXPECT_EQ(count({get, http, v11, R"(http_response_status_code="400")"}), "1");
+  EXPECT_EQ(count({get, R"(url_scheme="https")", v11, ok}), "1");
+  EXPECT_EQ(count({R"(http_request_method="HEAD")", http, v11, ok}), "1");
+  EXPECT_EQ(count({get, http, R"(network_protocol_version="1.0")", ok}), "1");
+  const auto spans = recorded.take();
+  const DecodedSpan* head = find(spans, "HEAD /{status}");
+  ASSERT_NE(head, nullptr);
+  EXPECT_EQ(head->attribute("http.route"), "/{status}");
+  EXPECT_EQ(head->attribute("http.request.method"), "HEAD");
+}
+
+// What does not fit the prepared form of a span is cut, mended or dropped as everywhere else.
+TEST(ServerSpan, LimitsHoldForPreparedRoutes) {
+  const std::string long_route = "/" + std::string(200, 'r') + "/{id}";
+  BeastRoutes routes;
+  routes.add("GET", long_route, [](BeastCall& call) {
+    weft::current_span().set("http.route", "overwritten");
+    return call.respond(200, "text/plain", "");
+  });
+  const std::string target = "/" + std::string(200, 'r') + "/7";
+  BeastRequest request = make_request(beast::http::verb::get, target.c_str());
+  request.set(beast::http::field::user_agent, "\xFF" + std::string(300, 'u'));
+  {
+    Recorded recorded;
+    routes.handle(request, {});
+    const auto spans = recorded.take();
+    ASSERT_EQ(spans.size(), 1u);
+    EXPECT_EQ(spans[0].name, "GET " + long_route);
+    EXPECT_EQ(spans[0].attribute("http.route"), "overwritten");
+    EXPECT_EQ(spans[0].attribute("url.path"), target);
+    EXPECT_EQ(spans[0].attribute("user_agent.original"), "\xEF\xBF\xBD" + std::string(300, 'u'));
+  }
+}
+
 // The variable is read once, so in a process of its own.
 TEST(KnownMethods, AreThoseOfTheVariable) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
@@ -259,6 +336,23 @@ TEST(Router, LiteralSegmentsWinAndParametersAreDecoded) {
   const auto wrong = router.find("DELETE", "/users/7");
   EXPECT_FALSE(wrong.found());
   EXPECT_EQ(wrong.allowed, (std::vector<std::string_view>{"GET", "POST"}));
+}
+
+TEST(Router, TakesMoreParametersThanLieInTheMatch) {
+  weft::http::Router<int> router;
+  router.add("GET", "/{a}/{b}/{c}/{d}/{e}/{f...}", 1);
+  const std::string path = "/1/2/3/4/a value that is too long for a short string/6/7";
+  auto match = router.find("GET", path);
+  const auto copy = match;
+  const auto moved = std::move(match);
+  for (const auto* m : {&copy, &moved}) {
+    ASSERT_EQ(m->parameters.size(), 6u);
+    EXPECT_EQ(m->parameters[0].first, "a");
+    EXPECT_EQ(m->parameter("d"), "4");
+    EXPECT_EQ(m->parameter("e"), "a value that is too long for a short string");
+    EXPECT_EQ(m->parameter("f"), "6/7");
+    EXPECT_EQ(m->parameter("g"), "");
+  }
 }
 
 TEST(Semantics, SecretsAreRedacted) {

@@ -93,29 +93,53 @@ class FieldCarrier {
 
 }  // namespace beast_detail
 
-// The span of a request that was read: for servers that route by themselves.
+namespace beast_detail {
+
+// The span of a request. `route` null: not known, or not prepared for this method.
 template <class Body, class Fields>
-ServerSpan server_span(const boost::beast::http::request<Body, Fields>& request,
-                       const BeastPeer& peer) {
-  using beast_detail::view;
+ServerSpan start_span(const boost::beast::http::request<Body, Fields>& request,
+                      const BeastPeer& peer, const Target& target, std::string_view method,
+                      const ServerRoute* route) {
   namespace beast_http = boost::beast::http;
-  const auto [path, query] = beast_detail::split_target(request);
-  ServerRequest described{.method = view(request.method_string()),
-                          .path = path,
-                          .query = query,
+  ServerRequest described{.method = method,
+                          .path = target.path,
+                          .query = target.query,
                           .scheme = peer.tls ? "https" : "http",
                           .protocol_version = protocol_version(request.version()),
                           .peer_address = peer.address,
                           .peer_port = peer.port};
-  // One walk is quicker than two searches by name. Of repeated fields the first counts.
+  // One walk over the header for everything. Of repeated fields the first counts.
+  sdk_detail::W3cHeaders headers;
   for (const auto& field : static_cast<const Fields&>(request)) {
-    if (field.name() == beast_http::field::host && described.host.empty()) {
-      described.host = view(field.value());
-    } else if (field.name() == beast_http::field::user_agent && described.user_agent.empty()) {
-      described.user_agent = view(field.value());
+    switch (field.name()) {
+      case beast_http::field::unknown:  // to Beast
+        headers.offer(view(field.name_string()), view(field.value()));
+        break;
+      case beast_http::field::host:
+        if (described.host.empty()) described.host = view(field.value());
+        break;
+      case beast_http::field::user_agent:
+        if (described.user_agent.empty()) described.user_agent = view(field.value());
+        break;
+      default:
+        break;
     }
   }
-  return ServerSpan(described, beast_detail::FieldCarrier<Fields>(request));
+  const sdk_detail::GlobalFormats formats = sdk_detail::global_formats();
+  Context parent = formats.w3c_only ? headers.extract(formats.trace_context, formats.baggage)
+                                    : global_propagator().extract(FieldCarrier<Fields>(request));
+  return route != nullptr ? ServerSpan(described, std::move(parent), *route)
+                          : ServerSpan(described, std::move(parent));
+}
+
+}  // namespace beast_detail
+
+// The span of a request that was read: for servers that route by themselves.
+template <class Body, class Fields>
+ServerSpan server_span(const boost::beast::http::request<Body, Fields>& request,
+                       const BeastPeer& peer) {
+  return beast_detail::start_span(request, peer, beast_detail::split_target(request),
+                                  beast_detail::view(request.method_string()), nullptr);
 }
 
 // What a handler is given. Lives until the handler has returned.
@@ -124,16 +148,11 @@ struct BeastCall {
   std::string_view path;
   std::string_view query;
   std::string_view route;  // the template
-  const std::vector<std::pair<std::string_view, std::string>>& parameters;
+  const RouteParameters& parameters;
   ServerSpan& span;
 
   // A parameter of the route; empty when the template has none of that name.
-  std::string_view parameter(std::string_view name) const {
-    for (const auto& [key, value] : parameters) {
-      if (key == name) return value;
-    }
-    return {};
-  }
+  std::string_view parameter(std::string_view name) const { return parameters.find(name); }
   BeastResponse respond(unsigned status, std::string_view content_type, std::string body) const {
     BeastResponse response(static_cast<boost::beast::http::status>(status), request.version());
     response.set(boost::beast::http::field::content_type,
@@ -144,6 +163,25 @@ struct BeastCall {
 };
 
 namespace beast_detail {
+
+// A handler with the route it answers for.
+template <class Handler>
+struct Prepared {
+  Handler handler;
+  ServerRoute route;
+};
+
+// The span of a request for which the router has found `match`.
+template <class Match>
+ServerSpan start_routed(const BeastRequest& request, const BeastPeer& peer, const Target& target,
+                        std::string_view method, const Match& match) {
+  // HEAD may be answered by GET's handler.
+  const bool prepared = match.found() && match.handler->route.method() == method;
+  ServerSpan span =
+      start_span(request, peer, target, method, prepared ? &match.handler->route : nullptr);
+  if (match.found() && !prepared) span.set_route(match.route);
+  return span;
+}
 
 // The answer to a request that no route takes.
 template <class Match>
@@ -190,7 +228,8 @@ class BeastRoutes {
 
   // Adds a handler for a method and a template of <weft/http/router.h>.
   void add(std::string method, std::string route, Handler handler) {
-    router_.add(std::move(method), std::move(route), std::move(handler));
+    ServerRoute prepared(method, route);
+    router_.add(std::move(method), std::move(route), {std::move(handler), std::move(prepared)});
   }
   // The first that was added is the outermost.
   void use(Middleware middleware) { middleware_.push_back(std::move(middleware)); }
@@ -198,14 +237,14 @@ class BeastRoutes {
   // Finds the route and runs its handler with the server span ambient. An exception that leaves
   // the handler is recorded and answered with 500. The response is ready to be written.
   BeastResponse handle(const BeastRequest& request, const BeastPeer& peer) const {
-    ServerSpan span = server_span(request, peer);
-    const Scope scope = span.activate();
     const auto target = beast_detail::split_target(request);
-    const auto match = router_.find(beast_detail::view(request.method_string()), target.path);
-    if (match.found()) span.set_route(match.route);
+    const std::string_view method = beast_detail::view(request.method_string());
+    const auto match = router_.find(method, target.path);
+    ServerSpan span = beast_detail::start_routed(request, peer, target, method, match);
+    const Scope scope = span.activate();
     BeastCall call{request, target.path, target.query, match.route, match.parameters, span};
-    BeastResponse response =
-        match.found() ? run_safely(call, *match.handler) : beast_detail::refuse(call, match);
+    BeastResponse response = match.found() ? run_safely(call, match.handler->handler)
+                                           : beast_detail::refuse(call, match);
     beast_detail::complete(response, request, span);
     return response;
   }
@@ -223,7 +262,7 @@ class BeastRoutes {
     return middleware_[at](call, [&](BeastCall& inner) { return run(inner, handler, at + 1); });
   }
 
-  Router<Handler> router_;
+  Router<beast_detail::Prepared<Handler>> router_;
   std::vector<Middleware> middleware_;
 };
 
@@ -237,25 +276,26 @@ class AsyncBeastRoutes {
 
   // Adds a handler for a method and a template of <weft/http/router.h>.
   void add(std::string method, std::string route, Handler handler) {
-    router_.add(std::move(method), std::move(route), std::move(handler));
+    ServerRoute prepared(method, route);
+    router_.add(std::move(method), std::move(route), {std::move(handler), std::move(prepared)});
   }
 
   // `request` and `peer` must live until the coroutine is done.
   boost::asio::awaitable<BeastResponse> handle(const BeastRequest& request,
                                                const BeastPeer& peer) const {
-    ServerSpan span = server_span(request, peer);
+    const auto target = beast_detail::split_target(request);
+    const std::string_view method = beast_detail::view(request.method_string());
+    const auto match = router_.find(method, target.path);
+    ServerSpan span = beast_detail::start_routed(request, peer, target, method, match);
     // Not a Scope: the coroutine may leave on another thread than it came on.
     Context context = span.context();
     swap_ambient(context);
-    const auto target = beast_detail::split_target(request);
-    const auto match = router_.find(beast_detail::view(request.method_string()), target.path);
-    if (match.found()) span.set_route(match.route);
     BeastCall call{request, target.path, target.query, match.route, match.parameters, span};
     BeastResponse response;
     try {
       // Not by ?:, whose temporaries g++ 12 destroys twice around a co_await.
       if (match.found()) {
-        response = co_await (*match.handler)(call);
+        response = co_await match.handler->handler(call);
       } else {
         response = beast_detail::refuse(call, match);
       }
@@ -268,7 +308,7 @@ class AsyncBeastRoutes {
   }
 
  private:
-  Router<Handler> router_;
+  Router<beast_detail::Prepared<Handler>> router_;
 };
 
 }  // namespace weft::inline v1::http

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
+#include <new>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -35,6 +37,81 @@ class PathSegments {
 // Decodes %XX; malformed escapes stay as they are.
 std::string decode_path_segment(std::string_view segment);
 
+// The parameters of a route with their decoded values, in the order of the template. Few, so they
+// lie in the object itself as long as there are no more than four. The names are views into the
+// router.
+class RouteParameters {
+ public:
+  // A name and its value.
+  using value_type = std::pair<std::string_view, std::string>;
+  RouteParameters() noexcept = default;
+  RouteParameters(RouteParameters&& other) noexcept { take(other); }
+  RouteParameters(const RouteParameters& other) {
+    for (const value_type& parameter : other)
+      add(parameter.first, parameter.second);
+  }
+  RouteParameters& operator=(RouteParameters other) noexcept {
+    clear();
+    take(other);
+    return *this;
+  }
+  ~RouteParameters() { clear(); }
+
+  // Appends one.
+  void add(std::string_view name, std::string value) {
+    if (size_ < kInline) {
+      new (data() + size_) value_type(name, std::move(value));
+    } else {
+      if (size_ == kInline) {
+        more_.reserve(std::size_t{2} * kInline);
+        for (std::size_t i = 0; i < kInline; ++i)
+          more_.push_back(std::move(data()[i]));
+        std::destroy_n(data(), kInline);
+      }
+      more_.emplace_back(name, std::move(value));
+    }
+    ++size_;
+  }
+  std::size_t size() const noexcept { return size_; }
+  bool empty() const noexcept { return size_ == 0; }
+  const value_type* begin() const noexcept { return size_ <= kInline ? data() : more_.data(); }
+  const value_type* end() const noexcept { return begin() + size_; }
+  // `i` is below size().
+  const value_type& operator[](std::size_t i) const noexcept { return begin()[i]; }
+  // The value of that name; empty when there is none.
+  std::string_view find(std::string_view name) const noexcept {
+    for (const value_type& parameter : *this) {
+      if (parameter.first == name) return parameter.second;
+    }
+    return {};
+  }
+
+ private:
+  static constexpr std::size_t kInline = 4;
+  value_type* data() noexcept { return reinterpret_cast<value_type*>(memory_); }
+  const value_type* data() const noexcept { return reinterpret_cast<const value_type*>(memory_); }
+  void clear() noexcept {
+    if (size_ <= kInline) std::destroy_n(data(), size_);
+    more_.clear();
+    size_ = 0;
+  }
+  // Into an empty one.
+  void take(RouteParameters& other) noexcept {
+    more_ = std::move(other.more_);
+    size_ = other.size_;
+    if (size_ <= kInline) {
+      std::uninitialized_move_n(other.data(), size_, data());
+      std::destroy_n(other.data(), size_);
+    }
+    other.more_.clear();
+    other.size_ = 0;
+  }
+
+  std::size_t size_ = 0;
+  std::vector<value_type> more_;  // all of them, when they are more than kInline
+  alignas(value_type) unsigned char memory_[kInline * sizeof(value_type)];
+};
+
 // Handlers of any copyable type. Filled by one thread before it is used; then any thread may find.
 template <class Handler>
 class Router {
@@ -43,18 +120,13 @@ class Router {
   struct Match {
     const Handler* handler = nullptr;  // null: nothing matched
     std::string_view route;            // the template; also set when only the method did not match
-    std::vector<std::pair<std::string_view, std::string>> parameters;
+    RouteParameters parameters;
     std::vector<std::string_view> allowed;  // methods of the path, when only the method was wrong
 
     // A route of that path and method is there.
     bool found() const { return handler != nullptr; }
     // Empty when the template has no such parameter.
-    std::string_view parameter(std::string_view name) const {
-      for (const auto& [key, value] : parameters) {
-        if (key == name) return value;
-      }
-      return {};
-    }
+    std::string_view parameter(std::string_view name) const { return parameters.find(name); }
   };
 
   // `route` is a template: literal segments, "{name}" for one segment that is not empty, and as
@@ -64,28 +136,28 @@ class Router {
     Entry entry{std::move(method), std::move(route), {}, std::move(handler)};
     const PathSegments segments(entry.route);
     for (std::size_t i = 0; i < segments.size(); ++i)
-      entry.segments.emplace_back(segments[i]);
+      entry.segments.push_back(classify(segments[i]));
     entries_.push_back(std::move(entry));
   }
 
   // `path` without query. HEAD finds GET's handler when it has none of its own.
   Match find(std::string_view method, std::string_view path) const {
     const PathSegments segments(path);
-    Match best;
+    Match match;
     const Entry* best_entry = nullptr;
     for (const Entry& entry : entries_) {
       if (!fits(entry, segments)) continue;
       const bool method_fits =
           entry.method == method || (method == "HEAD" && entry.method == "GET");
       if (!method_fits) {
-        best.allowed.push_back(entry.method);
-        if (best.route.empty()) best.route = entry.route;
+        match.allowed.push_back(entry.method);
+        if (match.route.empty()) match.route = entry.route;
         continue;
       }
       if (best_entry == nullptr || is_more_literal(entry, *best_entry)) best_entry = &entry;
     }
-    if (best_entry == nullptr) return best;
-    Match match;
+    if (best_entry == nullptr) return match;
+    match.allowed.clear();
     match.handler = &best_entry->handler;
     match.route = best_entry->route;
     bind(*best_entry, segments, match);
@@ -93,12 +165,28 @@ class Router {
   }
 
  private:
+  // From the one that wins to the one that loses.
+  enum class Kind : unsigned char { kLiteral, kParameter, kRest };
+  struct Segment {
+    Kind kind;
+    std::string text;  // the literal, or the name of the parameter
+  };
   struct Entry {
     std::string method;
     std::string route;
-    std::vector<std::string> segments;
+    std::vector<Segment> segments;
     Handler handler;
   };
+
+  static Segment classify(std::string_view segment) {
+    if (is_rest(segment)) {
+      return {Kind::kRest, std::string(segment.substr(1, segment.size() - 5))};
+    }
+    if (is_parameter(segment)) {
+      return {Kind::kParameter, std::string(segment.substr(1, segment.size() - 2))};
+    }
+    return {Kind::kLiteral, std::string(segment)};
+  }
 
   static bool is_parameter(std::string_view segment) {
     return segment.size() > 2 && segment.front() == '{' && segment.back() == '}';
@@ -110,36 +198,33 @@ class Router {
 
   static bool fits(const Entry& entry, const PathSegments& path) {
     for (std::size_t i = 0; i < entry.segments.size(); ++i) {
-      const std::string& wanted = entry.segments[i];
-      if (is_rest(wanted)) return i < path.size();
+      const Segment& wanted = entry.segments[i];
       if (i >= path.size()) return false;
-      if (is_parameter(wanted) ? path[i].empty() : path[i] != wanted) return false;
+      if (wanted.kind == Kind::kRest) return true;
+      if (wanted.kind == Kind::kParameter ? path[i].empty() : path[i] != wanted.text) return false;
     }
     return entry.segments.size() == path.size();
   }
 
   static bool is_more_literal(const Entry& a, const Entry& b) {
     for (std::size_t i = 0; i < a.segments.size() && i < b.segments.size(); ++i) {
-      const int rank_a = is_rest(a.segments[i]) ? 2 : is_parameter(a.segments[i]) ? 1 : 0;
-      const int rank_b = is_rest(b.segments[i]) ? 2 : is_parameter(b.segments[i]) ? 1 : 0;
-      if (rank_a != rank_b) return rank_a < rank_b;
+      if (a.segments[i].kind != b.segments[i].kind) return a.segments[i].kind < b.segments[i].kind;
     }
     return false;
   }
 
   static void bind(const Entry& entry, const PathSegments& path, Match& match) {
     for (std::size_t i = 0; i < entry.segments.size(); ++i) {
-      const std::string_view segment = entry.segments[i];
-      if (is_rest(segment)) {
+      const Segment& segment = entry.segments[i];
+      if (segment.kind == Kind::kRest) {
         std::string rest;
         for (std::size_t k = i; k < path.size(); ++k) {
           if (k > i) rest.push_back('/');
           rest.append(decode_path_segment(path[k]));
         }
-        match.parameters.emplace_back(segment.substr(1, segment.size() - 5), std::move(rest));
-      } else if (is_parameter(segment)) {
-        match.parameters.emplace_back(segment.substr(1, segment.size() - 2),
-                                      decode_path_segment(path[i]));
+        match.parameters.add(segment.text, std::move(rest));
+      } else if (segment.kind == Kind::kParameter) {
+        match.parameters.add(segment.text, decode_path_segment(path[i]));
       }
     }
   }

@@ -36,6 +36,13 @@ class Stopwatch {
     const std::int64_t elapsed = std::max<std::int64_t>(0, now - std::exchange(start_ns_, 0));
     return static_cast<double>(elapsed) * 1e-9;
   }
+  // The same with one more attribute of the span's, a number.
+  double stop(Span& span, const Attribute& last) {
+    const std::int64_t now = now_ns();
+    if (Record* record = std::exchange(span.record_, nullptr)) end_span_with(record, last, now);
+    const std::int64_t elapsed = std::max<std::int64_t>(0, now - std::exchange(start_ns_, 0));
+    return static_cast<double>(elapsed) * 1e-9;
+  }
 
  private:
   static std::int64_t now_ns() {

@@ -1,0 +1,142 @@
+// What all spans of one operation have in common: a name and attributes, encoded once, so that a
+// span starts by copying them. And attributes whose keys are known when the library is compiled,
+// written into a record that has none of them yet. For the library's own instrumentations, whose
+// every span has a dozen attributes of which most never change.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <weft/span.h>
+#include <weft/tracer.h>
+
+#include "record.h"
+#include "signature.h"
+#include "small_copy.h"
+
+namespace weft::sdk_detail {
+
+// Immutable once made; any thread may start spans from it. Attributes are strings, no key twice.
+class SpanTemplate {
+ public:
+  SpanTemplate(std::string name, std::vector<std::pair<std::string, std::string>> attributes);
+  const std::string& name() const noexcept { return name_; }
+  const std::vector<std::pair<std::string, std::string>>& attributes() const noexcept {
+    return attributes_;
+  }
+
+  // Writes name and attributes into a fresh record.
+  void put(Record* record) const noexcept {
+    if (encoded_.empty() || encoded_.size() > record->capacity ||
+        signatures_.size() > record->short_attribute_limit ||
+        longest_value_ > record->short_value_limit) [[unlikely]] {
+      return put_slowly(record);
+    }
+    std::memcpy(record->data, encoded_.data(), encoded_.size());
+    record->size = static_cast<std::uint32_t>(encoded_.size());
+    record->name_bytes = name_bytes_;
+    record->attribute_count = static_cast<std::uint32_t>(signatures_.size());
+    for (std::size_t i = 0; i < signatures_.size(); ++i)
+      record->signatures[i] = signatures_[i];
+    record->key_filter = key_filter_;
+  }
+
+ private:
+  void put_slowly(Record* record) const noexcept;
+
+  std::string name_;
+  std::vector<std::pair<std::string, std::string>> attributes_;
+  // Fields of a Span message; empty when something does not fit the short way of span.cpp.
+  std::string encoded_;
+  std::vector<std::uint32_t> signatures_;
+  std::uint64_t key_filter_ = 0;
+  std::uint32_t name_bytes_ = 0;
+  std::size_t longest_value_ = 0;
+};
+
+// Starts a span from a template, with one more attribute that a sampler may look at.
+Span start_span(const Tracer& tracer, const SpanTemplate& span_template, SpanKind kind,
+                const Context& parent, const Attribute& sampled_by) noexcept;
+// The record of a span, null when it is not recorded; for as long as the span is open.
+Record* record_of(const Span& span) noexcept;
+
+// A key as a template argument.
+template <std::size_t N>
+struct KeyText {
+  char text[N];
+  consteval KeyText(const char (&literal)[N]) {  // NOLINT(google-explicit-constructor)
+    for (std::size_t i = 0; i < N; ++i)
+      text[i] = literal[i];
+  }
+  constexpr std::string_view view() const { return {text, N - 1}; }
+};
+
+// Writes attributes that are known not to be set yet, into a record that nobody else may reach
+// yet. What is long, not ASCII or beyond a limit goes the general way.
+class FreshAttributes {
+ public:
+  explicit FreshAttributes(Record* record) noexcept : r_(record) {}
+
+  template <KeyText kKey>
+  void text(std::string_view value) noexcept {
+    constexpr std::string_view key = kKey.view();
+    if (!has_room(key.size() + value.size()) || value.size() > r_->short_value_limit) [[unlikely]] {
+      set_string(r_, key, value);
+      return;
+    }
+    char* p = r_->data + r_->size;
+    const std::uint64_t seen = copy_and_check(p + key.size() + 8, value.data(), value.size());
+    if ((seen & kHighBits) != 0) [[unlikely]] {
+      set_string(r_, key, value);
+      return;
+    }
+    p[key.size() + 6] = static_cast<char>(len_tag(1));
+    p[key.size() + 7] = static_cast<char>(value.size());
+    commit<kKey>(p, value.size() + 2);
+  }
+
+  template <KeyText kKey>
+  void number(std::int64_t value) noexcept {
+    constexpr std::string_view key = kKey.view();
+    if (!has_room(key.size())) [[unlikely]] {
+      set_int(r_, key, value);
+      return;
+    }
+    char* p = r_->data + r_->size;
+    char* any = p + key.size() + 6;
+    any[0] = static_cast<char>(varint_tag(3));
+    const char* end = put_varint(any + 1, static_cast<std::uint64_t>(value));
+    commit<kKey>(p, static_cast<std::size_t>(end - any));
+  }
+
+ private:
+  // Around key and value: tags and lengths, or the longest number.
+  static constexpr std::size_t kAround = 20;
+  bool has_room(std::size_t bytes) const noexcept {
+    return r_->capacity - r_->size >= bytes + kAround &&
+           r_->attribute_count < r_->short_attribute_limit;
+  }
+  template <KeyText kKey>
+  void commit(char* p, std::size_t any_size) noexcept {
+    constexpr std::string_view key = kKey.view();
+    static_assert(!key.empty() && key.size() <= 40, "all lengths take one byte");
+    constexpr std::uint32_t signature = signature_of(key);
+    p[0] = static_cast<char>(kSpanAttributes);
+    p[1] = static_cast<char>(key.size() + any_size + 4);
+    p[2] = static_cast<char>(len_tag(1));
+    p[3] = static_cast<char>(key.size());
+    std::memcpy(p + 4, kKey.text, key.size());
+    p[4 + key.size()] = static_cast<char>(len_tag(2));
+    p[5 + key.size()] = static_cast<char>(any_size);
+    r_->size += static_cast<std::uint32_t>(key.size() + any_size + 6);
+    r_->signatures[r_->attribute_count++] = signature;
+    r_->key_filter |= filter_bit(signature);
+  }
+
+  Record* r_;
+};
+
+}  // namespace weft::sdk_detail
