@@ -228,13 +228,18 @@ std::uint64_t pack(const Propagator& propagator) noexcept {
   return packed;
 }
 
-constinit std::atomic<std::uint64_t> global_formats{~std::uint64_t{0xFF} | 0x10};
+constexpr std::uint64_t kDefaultFormats = ~std::uint64_t{0xFF} | 0x10;
+constinit std::atomic<std::uint64_t> global_formats{kDefaultFormats};
 
 }  // namespace
 
 }  // namespace v1
 
 sdk_detail::GlobalFormats sdk_detail::global_formats() noexcept {
+  // As it is unless somebody has chosen otherwise.
+  if (v1::global_formats.load(std::memory_order_relaxed) == kDefaultFormats) {
+    return {true, true, true};
+  }
   GlobalFormats out{true, false, false};
   for (std::uint64_t packed = v1::global_formats.load(std::memory_order_relaxed);
        (packed & kNoFormat) != kNoFormat; packed = packed >> 4 | kNoFormat << 60) {

@@ -57,7 +57,7 @@ class SpanTemplate {
   std::size_t longest_value_ = 0;
 };
 
-// Starts a span from a template, with one more attribute that a sampler may look at.
+// Starts a span from a template. A sampler may look at one more attribute, which the caller sets.
 Span start_span(const Tracer& tracer, const SpanTemplate& span_template, SpanKind kind,
                 const Context& parent, const Attribute& sampled_by) noexcept;
 // The record of a span, null when it is not recorded; for as long as the span is open.

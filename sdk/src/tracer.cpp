@@ -148,10 +148,7 @@ Span start_span(const Tracer& tracer, const SpanTemplate& span_template, SpanKin
         return sampler.decide({parent_span, trace, span_template.name(), kind,
                                std::span<const Attribute>(attributes, count), Links()});
       },
-      [&](Record* record) {
-        span_template.put(record);
-        set_attribute(record, sampled_by.key, sampled_by.value);
-      });
+      [&](Record* record) { span_template.put(record); });
 }
 
 }  // namespace sdk_detail

@@ -14,12 +14,14 @@ int hex_digit(char c) {
 
 PathSegments::PathSegments(std::string_view path) noexcept {
   if (!path.empty() && path.front() == '/') path.remove_prefix(1);
-  while (size_ < kMaxSegments) {
-    const std::size_t slash = path.find('/');
-    const std::string_view segment = path.substr(0, slash);
-    segments_[size_++] = {segment.data(), segment.size()};
-    if (slash == std::string_view::npos) break;
-    path.remove_prefix(slash + 1);
+  // Segments are short: looking at each character costs less than a call of memchr each.
+  const char* const end = path.data() + path.size();
+  const char* begin = path.data();
+  for (const char* at = begin;; ++at) {
+    if (at != end && *at != '/') continue;
+    segments_[size_++] = {begin, static_cast<std::size_t>(at - begin)};
+    if (at == end || size_ == kMaxSegments) break;
+    begin = at + 1;
   }
 }
 

@@ -1,6 +1,5 @@
 #include <weft/http/server_span.h>
 
-#include <charconv>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -45,13 +44,21 @@ HostPort split_host(std::string_view text) {
   }
   out.host = text.substr(0, colon);
   const std::string_view digits = text.substr(colon + 1);
-  std::from_chars(digits.data(), digits.data() + digits.size(), out.port);
+  for (const char c : digits) {
+    if (c < '0' || c > '9') break;
+    out.port = out.port * 10 + (c - '0');
+    if (out.port > 65535) {  // no port
+      out.port = 0;
+      break;
+    }
+  }
   return out;
 }
 
 // What the conventions ask for beyond what the operation has. Nobody else reaches the record yet.
 void describe(sdk_detail::Record* record, const ServerRequest& request) {
   sdk_detail::FreshAttributes attributes(record);
+  attributes.text<"url.path">(request.path);
   if (!request.query.empty()) attributes.text<"url.query">(redact_query(request.query));
   if (!request.host.empty()) {
     const HostPort host = split_host(request.host);

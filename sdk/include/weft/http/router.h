@@ -48,7 +48,7 @@ class RouteParameters {
   RouteParameters(RouteParameters&& other) noexcept { take(other); }
   RouteParameters(const RouteParameters& other) {
     for (const value_type& parameter : other)
-      add(parameter.first, parameter.second);
+      add(parameter.first, std::string(parameter.second));
   }
   RouteParameters& operator=(RouteParameters other) noexcept {
     clear();
@@ -58,7 +58,7 @@ class RouteParameters {
   ~RouteParameters() { clear(); }
 
   // Appends one.
-  void add(std::string_view name, std::string value) {
+  void add(std::string_view name, std::string&& value) {
     if (size_ < kInline) {
       new (data() + size_) value_type(name, std::move(value));
     } else {
