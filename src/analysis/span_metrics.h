@@ -1,7 +1,7 @@
-// Counts spans as they come in, for Prometheus: calls and latencies by service, span name, kind and
-// status, and requests between services, which is what Grafana's span metrics and service graph
-// read. The server calls observe() for every accepted batch; server/api/prometheus.h writes the
-// snapshot.
+// Counts spans as they are stored, for Prometheus: calls and latencies by service, span name, kind
+// and status, and requests between services, which is what Grafana's span metrics and service graph
+// read. The server calls observe() for every batch that is on disk; server/api/prometheus.h writes
+// the snapshot.
 #pragma once
 
 #include <array>

@@ -128,9 +128,9 @@ class Service {
   server::ApiInfo info() const;
 
   server::FinalizedConfig config_;
+  analysis::SpanMetrics span_metrics_;  // the store tells it what it keeps
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<server::LinkStore> links_;
-  analysis::SpanMetrics span_metrics_;
   server::MetricsRegistry metrics_;
   std::unique_ptr<server::Api> api_;
   std::unique_ptr<server::Server> server_;
@@ -163,7 +163,12 @@ Expected<std::unique_ptr<Service>> Service::start(server::FinalizedConfig config
   auto service = std::make_unique<Service>();
   service->config_ = std::move(config);
   const server::Config& values = service->config_.values;
-  WEFT_ASSIGN(service->store_, store::Store::open(store_options_of(values)));
+  store::Options store_options = store_options_of(values);
+  // What was refused and is sent again is one span.
+  store_options.stored = [self = service.get()](const SpanBatch& batch) {
+    self->span_metrics_.observe(batch);
+  };
+  WEFT_ASSIGN(service->store_, store::Store::open(std::move(store_options)));
   WEFT_ASSIGN(service->links_,
               server::LinkStore::open(real_file_system(), values.data_dir + "/links"));
   for (const std::string& warning : service->links_->warnings()) {
@@ -189,9 +194,6 @@ Expected<std::unique_ptr<Service>> Service::start(server::FinalizedConfig config
   parts.metrics = &service->metrics_;
   service->api_->add_routes(parts.api);
   service->api_->add_zipkin_routes(parts.zipkin);
-  parts.observe = [self = service.get()](const SpanBatch& batch) {
-    self->span_metrics_.observe(batch);
-  };
   WEFT_ASSIGN(service->server_, server::Server::start(service->config_, std::move(parts)));
   return service;
 }

@@ -167,7 +167,6 @@ void Receiver::take_traces(IngestRequest request, Done done) {
     done(std::move(result));
     return;
   }
-  if (options_.observe) options_.observe(decoded->batch);
 
   SpanSink::RawRequest raw;
   raw.format = static_cast<SpanSink::RawRequest::Format>(request.format);

@@ -49,8 +49,6 @@ class Receiver {
   struct Options {
     DecodeLimits decode;
     const Clock* clock = &system_clock();
-    // Called with every decoded batch before it is stored; any thread. May be empty.
-    std::function<void(const SpanBatch&)> observe;
   };
   using Done = std::move_only_function<void(IngestResult)>;
 

@@ -65,7 +65,6 @@ void Server::Impl::make(const FinalizedConfig& config) {
   Receiver::Options receiving;
   receiving.decode = values.decode;
   receiving.clock = parts.clock;
-  receiving.observe = parts.observe;
   receiver = std::make_unique<Receiver>(*parts.sink, std::move(receiving), *parts.metrics);
   OtlpHttpOptions options;
   options.max_request_bytes = values.max_request_bytes;

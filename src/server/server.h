@@ -27,8 +27,6 @@ struct ServerParts {
   // Health, metrics and the page are added to the first.
   Router api;
   Router zipkin;
-  // Called with every batch before it is stored (span metrics); any thread. May be empty.
-  std::function<void(const SpanBatch&)> observe;
   // Whether spans can be taken and found; asked at every /readyz on an I/O thread,
   // so it must not block. Empty: always.
   std::function<Status()> ready;

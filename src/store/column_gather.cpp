@@ -73,7 +73,8 @@ std::vector<ColumnGather::Wanted> ColumnGather::find_columns(
         column.meta.type = columns[c].type;
         column.meta.key = strings_.text(static_cast<uint32_t>(key));
       }
-      wanted[at->second].parts.push_back({b, c});
+      wanted[at->second].parts.push_back({b, c, columns[c].rows.size(), columns[c].rows.data(),
+                                          columns[c].numbers.data(), columns[c].strings.data()});
       wanted[at->second].values += columns[c].rows.size();
     }
   }
@@ -89,43 +90,34 @@ void ColumnGather::add_attributes(ColumnDomain domain,
   });
   const size_t own = std::min(wanted.size(), kMaxColumns);
   for (size_t i = 0; i < own; ++i)
-    add_column(wanted[i], tables);
+    add_column(wanted[i]);
   if (own < wanted.size()) add_overflow(std::span(wanted).subspan(own), tables);
 }
 
 // Values are scattered over the block's rows, then taken off in order: the rows of batches lie near
 // each other there, so this is cheaper than sorting. False: `value` said that it is enough.
 template <typename Value>
-bool ColumnGather::scatter(const Wanted& wanted, const std::vector<const AttributeTable*>& tables,
-                           Value&& value) {
+bool ColumnGather::scatter(const Wanted& wanted, Value&& value) {
   std::ranges::fill(present_, 0);
-  // A part is a few values in a few places of a memory that no cache holds.
-  constexpr size_t kColumnsAhead = 12;
-  constexpr size_t kValuesAhead = 6;
-  const auto column_of = [&](const Part& part) -> const AttributeColumn& {
-    return tables[part.batch]->columns[part.column];
-  };
+  // A part is a few values in two places of a memory that no cache holds.
+  constexpr size_t kAhead = 8;
+  constexpr size_t kMaxLines = 4;
   for (size_t p = 0; p < wanted.parts.size(); ++p) {
-    if (p + kColumnsAhead < wanted.parts.size()) {
-      __builtin_prefetch(&column_of(wanted.parts[p + kColumnsAhead]));
-    }
-    if (p + kValuesAhead < wanted.parts.size()) {
-      const AttributeColumn& ahead = column_of(wanted.parts[p + kValuesAhead]);
-      const size_t lines = std::min<size_t>(ahead.rows.size() / 16 + 1, 4);
-      for (size_t line = 0; line < lines; ++line) {
-        __builtin_prefetch(ahead.rows.data() + line * 16);
-        __builtin_prefetch(ahead.strings.data() + line * 16);
-        __builtin_prefetch(ahead.numbers.data() + line * 8);
+    if (p + kAhead < wanted.parts.size()) {
+      const Part& ahead = wanted.parts[p + kAhead];
+      for (size_t line = 0; line < std::min(ahead.count / 16 + 1, kMaxLines); ++line) {
+        __builtin_prefetch(ahead.rows + line * 16);
+        __builtin_prefetch(ahead.strings + line * 16);
+        __builtin_prefetch(ahead.numbers + line * 8);
       }
     }
     const Part& part = wanted.parts[p];
-    const AttributeColumn& column = column_of(part);
-    const std::vector<uint32_t>& row_map = row_maps_[part.batch];
-    for (size_t i = 0; i < column.rows.size(); ++i) {
-      const uint32_t row = row_map[column.rows[i]];
+    const uint32_t* const row_map = row_maps_[part.batch].data();
+    for (size_t i = 0; i < part.count; ++i) {
+      const uint32_t row = row_map[part.rows[i]];
       if (row == kNoRow) continue;
       present_[row / 64] |= uint64_t{1} << (row % 64);
-      payload_[row] = value(part.batch, column, i);
+      payload_[row] = value(part, i);
     }
     if (!dictionary_pays(wanted.values)) return false;
   }
@@ -149,17 +141,12 @@ bool ColumnGather::dictionary_pays(size_t values) const {
   return codes_.size() <= kMinTextEntries || codes_.size() * 3 <= values;
 }
 
-void ColumnGather::add_column(const Wanted& wanted,
-                              const std::vector<const AttributeTable*>& tables) {
-  const AttributeColumn& first = tables[wanted.parts[0].batch]->columns[wanted.parts[0].column];
-  if (!first.is_string_like()) {
-    if (first.is_number()) {
-      (void)scatter(wanted, tables, [](uint32_t, const AttributeColumn& column, size_t i) {
-        return column.numbers[i];
-      });
+void ColumnGather::add_column(const Wanted& wanted) {
+  if (wanted.parts.front().strings == nullptr) {
+    if (wanted.parts.front().numbers != nullptr) {
+      (void)scatter(wanted, [](const Part& part, size_t i) { return part.numbers[i]; });
     } else {
-      (void)scatter(wanted, tables,
-                    [](uint32_t, const AttributeColumn&, size_t) { return uint64_t{0}; });
+      (void)scatter(wanted, [](const Part&, size_t) { return uint64_t{0}; });
     }
     const auto rows = present_rows(wanted.values);
     std::vector<uint64_t> values;
@@ -168,9 +155,9 @@ void ColumnGather::add_column(const Wanted& wanted,
       values.push_back(payload_[row]);
     return add_numbers(wanted.meta, rows, values);
   }
-  if (add_attribute_as_dictionary(wanted, tables)) return;
-  (void)scatter(wanted, tables, [](uint32_t batch, const AttributeColumn& column, size_t i) {
-    return uint64_t{batch} << 32 | column.strings[i];
+  if (add_attribute_as_dictionary(wanted)) return;
+  (void)scatter(wanted, [](const Part& part, size_t i) {
+    return uint64_t{part.batch} << 32 | part.strings[i];
   });
   const auto rows = present_rows(wanted.values);
   std::vector<StringValue> values;
@@ -185,23 +172,19 @@ void ColumnGather::add_column(const Wanted& wanted,
 // The codes are found batch by batch, where the ids of one batch are at hand, not in the order of
 // the block's rows, where each row has its string in another batch. False when the strings hardly
 // repeat; then nothing was added.
-bool ColumnGather::add_attribute_as_dictionary(const Wanted& wanted,
-                                               const std::vector<const AttributeTable*>& tables) {
+bool ColumnGather::add_attribute_as_dictionary(const Wanted& wanted) {
   // A sample from the middle: the beginning of a block may be special.
   std::vector<StringValue> sample;
   for (size_t p = wanted.parts.size() / 2; p < wanted.parts.size() && sample.size() < kSample;
        ++p) {
     const Part& part = wanted.parts[p];
-    for (const StringPool::Id id : tables[part.batch]->columns[part.column].strings) {
-      if (sample.size() == kSample) break;
-      sample.push_back({part.batch, id});
-    }
+    for (size_t i = 0; i < part.count && sample.size() < kSample; ++i)
+      sample.push_back({part.batch, part.strings[i]});
   }
   if (looks_unique(sample)) return false;
-  const bool pays =
-      scatter(wanted, tables, [&](uint32_t batch, const AttributeColumn& column, size_t i) {
-        return codes_.code(strings_.id(batch, column.strings[i]));
-      });
+  const bool pays = scatter(wanted, [&](const Part& part, size_t i) {
+    return codes_.code(strings_.id(part.batch, part.strings[i]));
+  });
   if (pays) {
     const auto rows = present_rows(wanted.values);
     std::vector<uint32_t> codes;

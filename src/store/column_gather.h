@@ -85,9 +85,15 @@ class ColumnGather {
                    std::span<const uint64_t> numbers);
 
  private:
+  // What one batch has of a column: where its AttributeColumn keeps it, since going there through
+  // the batch and its tables waits for memory at each step.
   struct Part {
     uint32_t batch;
     uint32_t column;
+    size_t count;
+    const uint32_t* rows;
+    const uint64_t* numbers;        // of columns of numbers
+    const StringPool::Id* strings;  // of those of strings
   };
   struct Wanted {
     ColumnMeta meta;
@@ -96,21 +102,18 @@ class ColumnGather {
   };
   std::vector<Wanted> find_columns(ColumnDomain domain,
                                    const std::vector<const AttributeTable*>& tables);
-  // `tables` are those that the parts of a wanted column lie in.
-  void add_column(const Wanted& wanted, const std::vector<const AttributeTable*>& tables);
+  void add_column(const Wanted& wanted);
   void add_overflow(std::span<const Wanted> wanted,
                     const std::vector<const AttributeTable*>& tables);
   void add_text(ColumnMeta meta, std::span<const uint32_t> rows,
                 std::span<const StringValue> values);
   bool add_as_dictionary(const ColumnMeta& meta, std::span<const uint32_t> rows,
                          std::span<const StringValue> values);
-  // Puts value(batch, column, i) of each row into payload_ and marks the row in present_.
+  // Puts value(part, i) of each row into payload_ and marks the row in present_.
   template <typename Value>
-  bool scatter(const Wanted& wanted, const std::vector<const AttributeTable*>& tables,
-               Value&& value);
+  bool scatter(const Wanted& wanted, Value&& value);
   std::vector<uint32_t> present_rows(uint64_t expected) const;
-  bool add_attribute_as_dictionary(const Wanted& wanted,
-                                   const std::vector<const AttributeTable*>& tables);
+  bool add_attribute_as_dictionary(const Wanted& wanted);
   bool looks_unique(std::span<const StringValue> values) const;
   bool dictionary_pays(size_t values) const;
 

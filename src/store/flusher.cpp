@@ -163,6 +163,7 @@ void Flusher::write(std::vector<Pending> group) {
     uint64_t spans = 0;
     for (Pending& pending : group) {
       spans += pending.batch.size();
+      if (options_.stored) options_.stored(pending.batch);
       unsealed_.add(std::move(pending.batch), now_ns);
     }
     counters_.appended_spans.fetch_add(spans, std::memory_order_relaxed);

@@ -26,6 +26,10 @@ struct Options {
   std::function<Expected<SpanBatch>(const SpanSink::RawRequest&)> decode;
   // One line for the operator. Any thread. Nothing by default.
   std::function<void(Severity, std::string_view)> log;
+  // Called once for each batch that append() has put on disk, before its acknowledgement, one at a
+  // time, on the thread that writes the log: it should be quick. Not for what is replayed. May be
+  // empty.
+  std::function<void(const SpanBatch&)> stored;
   // Changes nothing on disk and keeps no lock that would hinder another reader: spans of the log
   // are replayed into memory. append() is refused.
   bool read_only = false;

@@ -140,6 +140,31 @@ TEST(StoreFault, AnErrorAtEveryOperationIsRefusedOrHarmless) {
   }
 }
 
+// Whoever counts spans as they are stored does not count what was refused, nor what is replayed.
+TEST(StoreFault, OnlyWhatIsOnDiskIsSaidToBeStored) {
+  std::mt19937_64 random(test_seed("OnlyWhatIsOnDisk"));
+  const auto spans = random_spans(random, {.traces = 20});
+  FaultFileSystem fs(random());
+  size_t stored = 0;
+  Options options = options_on(fs);
+  options.stored = [&stored](const SpanBatch& batch) { stored += batch.size(); };
+  size_t refused = 0;
+  {
+    auto store = Store::open(options);
+    ASSERT_TRUE(store);
+    for (size_t i = 0; i < spans.size(); ++i) {
+      if (i % 5 == 0) fs.fail_once_after(1 + random() % 2);  // the write or the sync of the log
+      while (!append_and_wait(**store, to_batch({spans[i]})))
+        ++refused;
+      EXPECT_EQ(stored, i + 1);
+    }
+  }
+  EXPECT_GT(refused, 0u);
+  fs.restart(false);
+  ASSERT_TRUE(Store::open(options));
+  EXPECT_EQ(stored, spans.size());
+}
+
 TEST(StoreFault, AFullDiskRefusesAndRecoversWithoutARestart) {
   std::mt19937_64 random(test_seed("AFullDisk"));
   const auto spans = random_spans(random, {.traces = 60});
