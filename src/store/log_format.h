@@ -23,6 +23,9 @@ inline constexpr uint64_t kLogAlignment = 512;
 // More than this in one group is damage.
 inline constexpr uint32_t kLogMaxPayloadBytes = 1u << 30;
 
+// A file is left for the next one when it has reached this.
+inline constexpr uint64_t kLogFileBytes = 64u << 20;
+
 // Each log file belongs to one generation of the open block; all files of a generation are
 // obsolete when it is sealed. Files are reused, so every group says whose it is.
 struct LogId {

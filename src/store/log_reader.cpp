@@ -2,12 +2,35 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <set>
 
 namespace weft::store {
 namespace {
 
 constexpr size_t kMaxMissingNamed = 100;
+
+// What records may say; more came with a newer version.
+constexpr auto kFirstFormat = static_cast<uint8_t>(SpanSink::RawRequest::Format::kOtlpProtobuf);
+constexpr auto kLastFormat = static_cast<uint8_t>(SpanSink::RawRequest::Format::kColumns);
+constexpr auto kLastCompression = static_cast<uint8_t>(SpanSink::RawRequest::Compression::kDeflate);
+
+// All single bits of a payload are tried up to this size, some 20 ms, for so many groups a file.
+constexpr uint32_t kMaxMendBytes = 8192;
+constexpr int kMaxMends = 4;
+
+// Flips the one bit of `bytes` with which they hash to `hash`; false, and nothing changed, when
+// there is none.
+bool mend_bit(std::span<char> bytes, uint64_t hash) {
+  for (char& byte : bytes) {
+    for (int bit = 0; bit < 8; ++bit) {
+      byte = static_cast<char>(byte ^ (1 << bit));
+      if (hash_bytes({bytes.data(), bytes.size()}) == hash) return true;
+      byte = static_cast<char>(byte ^ (1 << bit));
+    }
+  }
+  return false;
+}
 
 // A log file, of which a disk may be unable to read parts: those count as damage.
 class LogFile {
@@ -35,6 +58,33 @@ class LogFile {
     WEFT_ASSIGN(const bool readable,
                 read(offset, {reinterpret_cast<char*>(&header), sizeof header}));
     return readable && is_good(header) && header.payload_bytes <= kLogMaxPayloadBytes;
+  }
+
+  // The header at `offset` with one bit flipped back; nullopt when that makes no good header.
+  std::optional<LogGroupHeader> mend_header(uint64_t offset) {
+    LogGroupHeader header;
+    if (offset + sizeof header > size_) return std::nullopt;
+    char bytes[sizeof header];
+    if (!file_->pread(offset, bytes)) return std::nullopt;
+    for (size_t bit = 0; bit < sizeof bytes * 8; ++bit) {
+      const auto flip = static_cast<char>(1 << bit % 8);
+      bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ flip);
+      std::memcpy(&header, bytes, sizeof header);
+      if (is_good(header) && header.payload_bytes <= kLogMaxPayloadBytes) return header;
+      bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ flip);
+    }
+    return std::nullopt;
+  }
+
+  // Whether all sectors of a range were written: what a file that only grew has not been given
+  // reads as zeros. A sector of zeros that was meant to be makes it false.
+  bool is_written(uint64_t begin, uint64_t end) {
+    buffer_.resize(kLogAlignment);
+    for (uint64_t at = begin; at < end; at += kLogAlignment) {
+      if (!file_->pread(at, buffer_)) return false;
+      if (std::ranges::all_of(buffer_, [](char c) { return c == 0; })) return false;
+    }
+    return true;
   }
 
   // The offset of the next good header at or behind `offset`, or size().
@@ -99,15 +149,26 @@ Status refuse_newer(LogGroupHeader first, const std::string& path) {
                                              version + "); update to read it");
 }
 
-// Splits a payload whose checksum was right.
-bool split_records(std::string_view payload, uint32_t count, uint64_t offset,
-                   const std::function<void(const SpanSink::RawRequest&, uint64_t)>& record) {
+// Splits a payload whose checksum was right; false when it does not add up.
+Expected<bool> split_records(
+    std::string_view payload, uint32_t count, const std::string& path, uint64_t offset,
+    const std::function<void(const SpanSink::RawRequest&, uint64_t)>& record) {
   for (uint32_t i = 0; i < count; ++i) {
     LogRecordHeader header;
     if (payload.size() < sizeof header) return false;
     std::memcpy(&header, payload.data(), sizeof header);
     payload.remove_prefix(sizeof header);
     if (payload.size() < header.body_bytes) return false;
+    // To go on would lose the record when the block is sealed and the file recycled.
+    if (header.format < kFirstFormat || header.format > kLastFormat ||
+        header.compression > kLastCompression) {
+      return fail(ErrorCode::kUnimplemented,
+                  path + " has a request at offset " + std::to_string(offset) +
+                      " of a kind that this version of Weft does not know (format " +
+                      std::to_string(header.format) + ", compression " +
+                      std::to_string(header.compression) +
+                      "); update to read it, or move the file away to go on without its spans");
+    }
     SpanSink::RawRequest request;
     request.format = static_cast<SpanSink::RawRequest::Format>(header.format);
     request.compression = static_cast<SpanSink::RawRequest::Compression>(header.compression);
@@ -138,7 +199,7 @@ std::vector<Finding> missing_log_files(const std::string& dir, std::span<const L
 Expected<LogFileSummary> read_log(
     FileSystem& fs, const std::string& path, const LogId& id,
     const std::function<void(const SpanSink::RawRequest&, uint64_t)>& record,
-    std::vector<Finding>& findings) {
+    std::vector<Finding>& findings, uint64_t full_bytes) {
   WEFT_ASSIGN(auto opened, fs.open(path, OpenMode::kRead));
   WEFT_ASSIGN(const uint64_t size, opened->size());
   LogFile file(std::move(opened), size, path, id, findings);
@@ -148,10 +209,22 @@ Expected<LogFileSummary> read_log(
   LogFileSummary summary;
   uint32_t next_group = 0;
   uint64_t offset = 0;
+  int mends = 0;
   std::string payload;
+  // The group behind the good ones, when its header is good and its payload is not.
+  std::optional<LogGroupHeader> unsound;
   while (offset < size) {
     LogGroupHeader header;
-    WEFT_ASSIGN(const bool good, file.read_header(offset, header));
+    const bool expected = offset == summary.end_offset;
+    const char* mended = nullptr;
+    WEFT_ASSIGN(bool good, file.read_header(offset, header));
+    if (!good && expected) {
+      if (const auto found = file.mend_header(offset); found && found->group_index == next_group) {
+        header = *found;
+        good = true;
+        mended = "its header";
+      }
+    }
     if (!good) {
       WEFT_ASSIGN(offset, file.find_header(offset + 1));
       continue;
@@ -162,16 +235,33 @@ Expected<LogFileSummary> read_log(
       continue;
     }
     bool whole = offset + sizeof header + header.payload_bytes <= size;
+    bool readable = whole;
     if (whole) {
       payload.resize(header.payload_bytes);
-      WEFT_ASSIGN(whole, file.read(offset + sizeof header, payload));
-      whole = whole && hash_bytes(payload) == header.payload_hash;
+      WEFT_ASSIGN(readable, file.read(offset + sizeof header, payload));
+      whole = readable && hash_bytes(payload) == header.payload_hash;
+      if (readable && !whole && mended == nullptr && payload.size() <= kMaxMendBytes &&
+          mends < kMaxMends) {
+        ++mends;
+        whole = mend_bit(payload, header.payload_hash);
+        if (whole) mended = "its requests";
+      }
     }
     if (!whole) {
-      // Damage, if a good group follows (which then finds a gap); else the torn end.
+      // Damage, if a good group follows (which then finds a gap); else most likely the torn end.
       summary.torn_tail = true;
+      if (readable && mended == nullptr && expected && header.group_index == next_group) {
+        unsound = header;
+      }
       WEFT_ASSIGN(offset, file.find_header(offset + 1));
       continue;
+    }
+    unsound.reset();
+    if (mended != nullptr) {
+      findings.push_back(
+          {path, offset,
+           std::string("one bit of a group of the write-ahead log was flipped, in ") + mended +
+               "; it is known which, nothing is lost"});
     }
     if (header.group_index > next_group) {
       findings.push_back({path, summary.end_offset,
@@ -180,7 +270,9 @@ Expected<LogFileSummary> read_log(
                               std::to_string(offset)});
     }
     summary.torn_tail = false;
-    if (!split_records(payload, header.record_count, offset, record)) {
+    WEFT_ASSIGN(const bool adds_up,
+                split_records(payload, header.record_count, path, offset, record));
+    if (!adds_up) {
       findings.push_back({path, offset, "a group of the write-ahead log does not add up"});
     }
     ++summary.groups;
@@ -188,6 +280,15 @@ Expected<LogFileSummary> read_log(
     next_group = header.group_index + 1;
     offset = align_log(offset + sizeof header + header.payload_bytes);
     summary.end_offset = offset;
+  }
+  // A file that was only appended to ends with its last group, and holds zeros where a torn write
+  // left a hole; if there is none, the group was written in full.
+  if (unsound && size < full_bytes && file.is_written(summary.end_offset, size) &&
+      align_log(summary.end_offset + sizeof *unsound + unsound->payload_bytes) == size) {
+    summary.torn_tail = false;
+    findings.push_back({path, summary.end_offset,
+                        "damaged: the last group was written in full, its " +
+                            std::to_string(unsound->record_count) + " request(s) are lost"});
   }
   return summary;
 }

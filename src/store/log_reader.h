@@ -25,11 +25,15 @@ struct LogFileSummary {
 
 // Calls `record` for each record of each good group, in order. A group is damaged when its checksum
 // is wrong although good groups follow, or when groups are missing before a good one; each such
-// place becomes a finding. Errors of the operating system end the reading.
+// place becomes a finding. So does the last group where the bytes tell that it was written in full
+// (docs/formats/wal.md says when they do). A group with one flipped bit is mended where that can be
+// told, and named. Errors of the operating system end the reading, and so does, with
+// kUnimplemented, a record of a kind that only a newer version knows. `full_bytes` is the size at
+// which the writer leaves a file; smaller ones were never used before.
 Expected<LogFileSummary> read_log(
     FileSystem& fs, const std::string& path, const LogId& id,
     const std::function<void(const SpanSink::RawRequest&, uint64_t offset)>& record,
-    std::vector<Finding>& findings);
+    std::vector<Finding>& findings, uint64_t full_bytes = kLogFileBytes);
 
 // Names files that must be there and are not: those of one generation are numbered from 0 without
 // a gap. `files` are those of `dir` that no block stands for, ascending.

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "scan/scan.h"
+#include "store/log_format.h"
 
 namespace weft::store {
 
@@ -43,7 +44,7 @@ struct Options {
   // Blocks that wait to be sealed; with more, append() waits and then refuses.
   size_t max_frozen = 2;
 
-  uint64_t log_file_bytes = 64u << 20;
+  uint64_t log_file_bytes = kLogFileBytes;
   size_t log_spare_files = 8;
   // A group is synced when it has this many bytes, or when its oldest request has waited this
   // long, or when the one before is done, whichever is first.

@@ -312,8 +312,9 @@ TEST(StoreFault, ADamagedGroupOfTheLogIsNamedAndTheOthersAreReplayed) {
     for (const Span& span : spans)
       ASSERT_TRUE(append_and_wait(**store, to_batch({span})));
   }
-  // In the payload of the first group.
-  ASSERT_TRUE(fs.flip_bit("data/" + log_file_name({1, 0}), (sizeof(LogGroupHeader) + 20) * 8));
+  // In the payload of the first group; one bit would be mended.
+  for (const uint64_t byte : {20, 30})
+    ASSERT_TRUE(fs.flip_bit("data/" + log_file_name({1, 0}), (sizeof(LogGroupHeader) + byte) * 8));
   auto store = Store::open(options_on(fs));
   ASSERT_TRUE(store);
   ASSERT_EQ((*store)->findings().size(), 1u);
@@ -373,6 +374,40 @@ TEST(StoreFault, WhatANewerVersionWroteIsRefusedAndAFlippedVersionIsDamage) {
       }
     }
   }
+}
+
+// It must be there still when the newer version is back.
+TEST(StoreFault, ALoggedRequestOfANewerVersionKeepsTheDirectoryFromBeingOpened) {
+  std::mt19937_64 random(test_seed("ALoggedRequestOfANewerVersion"));
+  FaultFileSystem fs(random());
+  {
+    auto store = Store::open(options_on(fs));
+    ASSERT_TRUE(store);
+    ASSERT_TRUE(append_and_wait(**store, to_batch(random_spans(random, {.traces = 4}))));
+    std::promise<Status> answer;
+    SpanSink::RawRequest request;
+    request.format = static_cast<SpanSink::RawRequest::Format>(9);
+    request.body = "whatever";
+    const auto spans = random_spans(random, {.traces = 1});
+    ASSERT_TRUE((*store)->append(to_batch(spans), &request,
+                                 [&](Status status) { answer.set_value(std::move(status)); }));
+    ASSERT_TRUE(answer.get_future().get());
+  }
+  const std::string path = "data/" + log_file_name({1, 0});
+  const auto before = read_file(fs, path);
+  for (const bool read_only : {false, true}) {
+    Options options = options_on(fs);
+    options.read_only = read_only;
+    const auto store = Store::open(options);
+    ASSERT_FALSE(store);
+    EXPECT_EQ(store.error().code, ErrorCode::kUnimplemented);
+    EXPECT_NE(store.error().message.find(path), std::string::npos) << store.error().message;
+  }
+  const auto checked = check("data", fs);
+  ASSERT_TRUE(checked);
+  ASSERT_EQ(checked->findings.size(), 1u);
+  EXPECT_EQ(checked->findings[0].file, path);
+  EXPECT_EQ(*read_file(fs, path), *before);
 }
 
 TEST(StoreFault, AMissingLogFileIsNamedAndStrayFilesAreLeftOutOrRemoved) {

@@ -140,7 +140,7 @@ Status Store::Impl::replay_file(const LogId& id) {
           report({file, offset, "a logged request cannot be decoded: " + status.error().message});
         }
       },
-      damage);
+      damage, options.log_file_bytes);
   for (Finding& finding : damage)
     report(std::move(finding));
   if (!summary) return std::unexpected(std::move(summary.error()).with_prefix("replay"));
