@@ -5,6 +5,7 @@
 #include "store/batch_codec.h"
 #include "store/block.h"
 #include "store/log_reader.h"
+#include "store/manifest.h"
 #include "store/page_reader.h"
 
 namespace weft::store {
@@ -74,6 +75,16 @@ Expected<CheckResult> check(
   }
   CheckResult result;
   Cache cache(64u << 20);
+  std::vector<ManifestEntry> missing;
+  const auto manifest = read_manifest(fs, dir, result.findings);
+  if (!manifest) {
+    result.findings.push_back(
+        {dir + "/" + std::string(kManifestName), 0, manifest.error().message});
+  } else if (*manifest) {
+    missing = missing_blocks(**manifest, names);
+    for (const ManifestEntry& entry : missing)
+      result.findings.push_back(missing_block(dir, entry));
+  }
   // Logs of generations that a block stands for are left over from a crash: some may be gone.
   uint64_t sealed = 0;
   std::vector<LogId> logs;
@@ -84,9 +95,15 @@ Expected<CheckResult> check(
       logs.push_back(*id);
     }
   }
-  std::erase_if(logs, [&](const LogId& id) { return id.generation <= sealed; });
+  if (manifest && *manifest) {
+    for (const ManifestEntry& entry : **manifest)
+      sealed = std::max(sealed, entry.last_generation);
+  }
+  std::erase_if(logs, [&](const LogId& id) {
+    return id.generation <= sealed && !is_missing(missing, id.generation);
+  });
   std::ranges::sort(logs);
-  result.findings = missing_log_files(dir, logs);
+  std::ranges::move(missing_log_files(dir, logs), std::back_inserter(result.findings));
   for (const std::string& name : names) {
     const std::string path = dir + "/" + name;
     if (const auto id = parse_log_file_name(name)) {

@@ -12,6 +12,7 @@
 #include "store/block_writer.h"
 #include "store/log_reader.h"
 #include "store/log_writer.h"
+#include "store/manifest.h"
 #include "store/page_reader.h"
 
 namespace weft::store {
@@ -97,6 +98,21 @@ TEST(FormatDocs, TheLogExampleIsRead) {
   EXPECT_EQ(summary->groups, 1u);
   EXPECT_EQ(bodies, std::vector<std::string>{std::string(kExampleBody)});
   EXPECT_TRUE(findings.empty());
+}
+
+TEST(FormatDocs, TheManifestExampleIsRead) {
+  const uint64_t start = 1'700'000'000'000'000'000;
+  const std::vector<ManifestEntry> entries{{.first_generation = 1,
+                                            .last_generation = 1,
+                                            .spans = 3,
+                                            .min_start_ns = start,
+                                            .max_start_ns = start + 2,
+                                            .created_ns = start + 1'000'000'000}};
+  print_hex("manifest.md", encode_manifest(entries));
+  const std::string bytes = documented_bytes("manifest.md");
+  ASSERT_FALSE(bytes.empty()) << "run with WEFT_SOURCE_DIR set to the checkout";
+  EXPECT_EQ(decode_manifest(bytes), entries);
+  EXPECT_EQ(encode_manifest(entries), bytes);
 }
 
 TEST(FormatDocs, TheBlockExampleIsRead) {

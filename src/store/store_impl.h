@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -12,6 +13,7 @@
 
 #include "store/flusher.h"
 #include "store/log_writer.h"
+#include "store/manifest.h"
 #include "store/snapshot.h"
 #include "store/store.h"
 #include "store/unsealed.h"
@@ -31,7 +33,10 @@ struct Store::Impl {
   // --- store_open.cpp ---
   Status open();
   Status open_blocks(const std::vector<std::string>& names);
-  Status replay(const std::vector<LogId>& files);
+  // Names the blocks that disappeared since the manifest was written.
+  Status load_manifest(const std::vector<std::string>& names, std::vector<ManifestEntry>& missing);
+  // Generations up to `sealed` had a block, which is missing: they become blocks again.
+  Status replay(const std::vector<LogId>& files, uint64_t sealed);
   Status replay_file(const LogId& id);
   Status replay_record(const SpanSink::RawRequest& record);
   void start_threads();
@@ -50,6 +55,11 @@ struct Store::Impl {
   Status merge(std::vector<BlockPtr> parts);
   Status apply_retention();
   Status drop_block(const BlockPtr& block);
+  // Brings the manifest on disk up to the blocks of `set`. Opening and the sealing thread alone.
+  Status save_manifest(const BlockSet& set);
+  // The same after blocks were added: an error is told and made good later, since a manifest that
+  // lacks blocks raises no alarm.
+  void refresh_manifest();
   Status replace_blocks(const std::vector<BlockPtr>& old, BlockPtr fresh);
   Expected<std::vector<SpanBatchPtr>> pinned_spans(const Block& block);
   void recycle_logs(const std::vector<LogId>& logs);
@@ -88,7 +98,13 @@ struct Store::Impl {
   mutable std::mutex state_mutex;
   BlockSetPtr blocks = std::make_shared<BlockSet>();
 
-  uint64_t lost_generation = 0;  // the last one of a block that could not be opened
+  // Blocks that are not served, damaged or missing; nothing is merged across them, since a merged
+  // block would stand for them. Filled while opening.
+  std::vector<BlockName> lost;
+  // Those that the manifest goes on naming.
+  std::vector<ManifestEntry> kept_entries;
+  // What the manifest on disk says. Opening and the sealing thread alone.
+  std::optional<std::vector<ManifestEntry>> manifest;
 
   // Where the unsealed traces lie in blocks; filled as views are asked for, started again when
   // the blocks change.

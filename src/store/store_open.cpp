@@ -48,20 +48,24 @@ Status Store::Impl::open() {
   }
   std::ranges::sort(logs);
   WEFT_TRY(open_blocks(names));
+  std::vector<ManifestEntry> missing;
+  WEFT_TRY(load_manifest(names, missing));
   WEFT_TRY(load_pins());
   // Logs of sealed generations are left over from a crash between sealing and recycling.
   uint64_t sealed = 0;
   for (const BlockPtr& block : blocks->blocks) {
     sealed = std::max(sealed, block->meta().last_generation);
   }
-  sealed = std::max(sealed, lost_generation);
+  // Numbers are not used again for blocks that are lost: a new block would stand for them.
+  for (const BlockName& block : lost)
+    sealed = std::max(sealed, block.last_generation);
   std::erase_if(logs, [&](const LogId& id) {
-    if (id.generation > sealed) return false;
+    if (id.generation > sealed || is_missing(missing, id.generation)) return false;
     if (!options.read_only) (void)fs.remove(path(log_file_name(id)));
     return true;
   });
   unsealed.set_open_generation(sealed + 1);
-  return replay(logs);
+  return replay(logs, sealed);
 }
 
 Status Store::Impl::open_blocks(const std::vector<std::string>& names) {
@@ -92,7 +96,7 @@ Status Store::Impl::open_blocks(const std::vector<std::string>& names) {
       // A damaged block stays where it is, for repair; its parts are still served if they exist.
       if (block.error().code != ErrorCode::kCorrupt) return std::unexpected(block.error());
       say(Severity::kError, "not served: " + block.error().message);
-      lost_generation = std::max(lost_generation, candidate.range.last_generation);
+      lost.push_back(candidate.range);
       continue;
     }
     covered = candidate.range.last_generation;
@@ -102,13 +106,48 @@ Status Store::Impl::open_blocks(const std::vector<std::string>& names) {
   return {};
 }
 
+Status Store::Impl::load_manifest(const std::vector<std::string>& names,
+                                  std::vector<ManifestEntry>& missing) {
+  std::vector<Finding> damage;
+  WEFT_ASSIGN(manifest, read_manifest(fs, options.dir, damage));
+  for (Finding& finding : damage)
+    report(std::move(finding));
+  if (manifest) {
+    // What would have been dropped by now is no loss.
+    const uint64_t now = options.clock->now_ns();
+    const uint64_t since =
+        options.retention_age_ns == 0 ? 0 : now - std::min(now, options.retention_age_ns);
+    missing = missing_blocks(*manifest, names);
+    for (const ManifestEntry& entry : missing) {
+      lost.push_back({entry.first_generation, entry.last_generation});
+      if (entry.created_ns < since) continue;
+      kept_entries.push_back(entry);
+      report(missing_block(options.dir, entry));
+    }
+    // A block that cannot be opened is still to be there.
+    for (const ManifestEntry& entry : *manifest) {
+      if (std::ranges::any_of(lost,
+                              [&](const BlockName& block) {
+                                return block.first_generation == entry.first_generation &&
+                                       block.last_generation == entry.last_generation;
+                              }) &&
+          std::ranges::find(kept_entries, entry) == kept_entries.end() &&
+          entry.created_ns >= since) {
+        kept_entries.push_back(entry);
+      }
+    }
+  }
+  if (!options.read_only) refresh_manifest();
+  return {};
+}
+
 void Store::Impl::start_threads() {
   flusher = std::make_unique<Flusher>(options, counters, unsealed, log,
                                       [this] { seal_work.notify_all(); });
   sealer = std::thread([this] { run_sealer(); });
 }
 
-Status Store::Impl::replay(const std::vector<LogId>& files) {
+Status Store::Impl::replay(const std::vector<LogId>& files, uint64_t sealed) {
   for (Finding& missing : missing_log_files(options.dir, files))
     report(std::move(missing));
   std::map<uint64_t, std::vector<LogId>> generations;
@@ -118,14 +157,17 @@ Status Store::Impl::replay(const std::vector<LogId>& files) {
     unsealed.set_open_generation(at->first);
     for (const LogId& id : at->second)
       WEFT_TRY(replay_file(id));
-    if (std::next(at) != generations.end()) {
+    if (std::next(at) != generations.end() || at->first <= sealed) {
       unsealed.freeze(at->second);
     } else {
       log.start_generation(at->first, at->second.back().index + 1);
       log.adopt(at->second);
     }
   }
-  if (generations.empty()) log.start_generation(unsealed.open_generation(), 0);
+  if (generations.empty() || generations.rbegin()->first <= sealed) {
+    unsealed.set_open_generation(sealed + 1);
+    log.start_generation(sealed + 1, 0);
+  }
   return {};
 }
 

@@ -30,6 +30,7 @@ void Store::Impl::run_sealer() {
     if (!stopping || ticket > seal_answered) status = seal_frozen();
     flusher->on_sealed(status);
     if (status && !stopping) {
+      refresh_manifest();  // if it could not be written before
       if (Status merged = merge_small_blocks(); !merged) {
         say(Severity::kWarning, "merging: " + merged.error().message);
       }
@@ -84,6 +85,8 @@ Status Store::Impl::seal_one(const Generation& generation) {
     blocks = std::move(set);
     unsealed.drop_oldest_frozen();
   }
+  // Before the log is recycled, so that from then on the block is missed when it disappears.
+  refresh_manifest();
   counters.sealed_blocks.fetch_add(1, std::memory_order_relaxed);
   counters.sealed_spans.fetch_add(encoded.meta.spans, std::memory_order_relaxed);
   counters.duplicate_spans.fetch_add(order.duplicates, std::memory_order_relaxed);
@@ -127,6 +130,12 @@ Status Store::Impl::merge_small_blocks() {
     const std::lock_guard guard(state_mutex);
     all = blocks->blocks;
   }
+  const auto lost_between = [&](const Block& before, const Block& after) {
+    return std::ranges::any_of(lost, [&](const BlockName& block) {
+      return block.first_generation <= after.meta().first_generation &&
+             block.last_generation >= before.meta().last_generation;
+    });
+  };
   // The first run of neighbours that are small and of about the same size, so that each span is
   // merged a few times only; the bigger a run's product, the longer it is left alone.
   for (size_t begin = 0; begin + 1 < all.size(); ++begin) {
@@ -140,8 +149,8 @@ Status Store::Impl::merge_small_blocks() {
     uint64_t total = first;
     while (end < all.size() && end - begin < kMaxMergeParts) {
       const uint64_t spans = all[end]->meta().spans;
-      if (!may_merge(all[end]) || spans > first * 4 + 1000 ||
-          total + spans > options.block_max_spans) {
+      if (!may_merge(all[end]) || lost_between(*all[end - 1], *all[end]) ||
+          spans > first * 4 + 1000 || total + spans > options.block_max_spans) {
         break;
       }
       total += spans;
@@ -193,6 +202,30 @@ Status Store::Impl::merge(std::vector<BlockPtr> parts) {
   return replace_blocks(parts, merged);
 }
 
+Status Store::Impl::save_manifest(const BlockSet& set) {
+  std::vector<ManifestEntry> entries = kept_entries;
+  for (const BlockPtr& block : set.blocks)
+    entries.push_back(manifest_entry(block->meta()));
+  std::ranges::sort(entries, {}, &ManifestEntry::first_generation);
+  if (manifest == entries) return {};
+  // After an error it is not known which of the two is there.
+  manifest.reset();
+  WEFT_TRY(write_manifest(fs, options.dir, entries));
+  manifest = std::move(entries);
+  return {};
+}
+
+void Store::Impl::refresh_manifest() {
+  BlockSetPtr set;
+  {
+    const std::lock_guard guard(state_mutex);
+    set = blocks;
+  }
+  if (Status status = save_manifest(*set); !status) {
+    say(Severity::kWarning, "the list of blocks: " + status.error().message);
+  }
+}
+
 Status Store::Impl::replace_blocks(const std::vector<BlockPtr>& old, BlockPtr fresh) {
   std::vector<BlockPtr> rest;
   {
@@ -202,6 +235,16 @@ Status Store::Impl::replace_blocks(const std::vector<BlockPtr>& old, BlockPtr fr
   std::erase_if(rest, [&](const BlockPtr& b) { return std::ranges::find(old, b) != old.end(); });
   if (fresh) rest.push_back(fresh);
   auto set = make_block_set(std::move(rest));
+  // The manifest first: it must never name a block that went on purpose. A merged block stands for
+  // its parts, but what retention drops has nothing that stands for it. A full disk must not keep
+  // retention from making room: then there is no manifest until there is room for one.
+  if (Status status = save_manifest(*set); !status) {
+    if (!fresh) {
+      WEFT_TRY(fs.remove(path(std::string(kManifestName))));
+      WEFT_TRY(fs.sync_dir(options.dir));
+    }
+    say(Severity::kWarning, "the list of blocks: " + status.error().message);
+  }
   {
     const std::lock_guard guard(state_mutex);
     blocks = std::move(set);

@@ -1,6 +1,6 @@
 // The other commands from outside: what they print, and what they exit with.
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -161,4 +161,24 @@ test('check names file and offset of damage, and the rest is still served', (t) 
   assert.equal(check.code, 1, check.out + check.err);
   assert.match(check.out, /at offset \d+: /);
   assert.notEqual(run(['search', '{ }', '--data', data]).code, null);
+});
+
+test('a block that disappeared is named by check and when the directory is opened', (t) => {
+  const dir = temporaryDir(t), data = path.join(dir, 'data');
+  for (const name of ['a', 'b']) {
+    const file = path.join(dir, `${name}.jsonl`);
+    writeFileSync(file, toLines(requests(10, 4)));
+    assert.equal(run(['import', file, '--data', data]).code, 0);
+  }
+  assert.equal(run(['check', data]).code, 0);
+  const blocks = readdirSync(data).filter((name) => name.endsWith('.wfb')).sort();
+  assert.equal(blocks.length, 2, blocks.join());
+  rmSync(path.join(data, blocks[0]));
+  const check = run(['check', data]);
+  assert.equal(check.code, 1, check.out + check.err);
+  assert.ok(check.out.includes(blocks[0]), check.out);
+  assert.match(check.out, /missing with 40 spans that started between \d{4}-.*Z and \d{4}-.*Z/);
+  const exported = run(['export', '--data', data]);
+  assert.equal(spansOf(parseLines(exported.out)).spans.size, 40);
+  assert.ok(exported.err.includes(blocks[0]), exported.err);
 });
