@@ -126,7 +126,16 @@ class Bench {
   void add(std::string what, double measured, std::string unit,
            std::optional<double> budget = std::nullopt, bool at_least = false,
            std::string note = "") {
-    add({std::move(what), measured, std::move(unit), budget, at_least, std::move(note)});
+    BudgetRow row{std::move(what), measured, std::move(unit), budget, at_least, std::move(note)};
+    add(std::move(row));
+  }
+
+  // A time whose budget speaks of 100 M stored spans.
+  void add_stored(std::string what, double ms, double budget_ms, std::string note = "") {
+    BudgetRow row{std::move(what), ms, "ms", budget_ms, false, std::move(note)};
+    row.budget_spans = 100'000'000;
+    row.measured_spans = stored_;
+    add(std::move(row));
   }
 
   // Said at once: the table comes after minutes, and something may go wrong before.
@@ -219,8 +228,8 @@ class Bench {
     if (stored_ == 0) {
       WEFT_ASSIGN(stored_, count_spans(*server));
     }
-    add(fmt::format("start, {} spans stored", with_thousands(stored_)), server->start_ms(), "ms",
-        1000);
+    add_stored(fmt::format("start, {} spans stored", with_thousands(stored_)), server->start_ms(),
+               1000);
     if (options_.only != "query") WEFT_TRY(measure_traces(*server, traces, run.seed));
     WEFT_TRY(measure_query_budgets(*server, stored_, options_.quick ? 7 : 15,
                                    [this](BudgetRow row) { add(std::move(row)); }));
@@ -270,9 +279,9 @@ class Bench {
       if (i >= rounds / 4) times_ms.push_back(ms);  // warm
     }
     const std::string of = with_thousands(stored_) + " spans";
-    add("trace by id, p50, " + of, quantile(times_ms, 0.5), "ms", 2, false,
-        fmt::format("{} random traces over HTTP", rounds));
-    add("trace by id, p99, " + of, quantile(times_ms, 0.99), "ms", 10);
+    add_stored("trace by id, p50, " + of, quantile(times_ms, 0.5), 2,
+               fmt::format("{} random traces over HTTP", rounds));
+    add_stored("trace by id, p99, " + of, quantile(times_ms, 0.99), 10);
     return {};
   }
 

@@ -23,6 +23,14 @@ std::string budget_text(const BudgetRow& row) {
          (whole ? with_thousands(static_cast<uint64_t>(*row.budget)) : number(*row.budget));
 }
 
+std::string verdict_of(const BudgetRow& row) {
+  if (!row.budget) return "";
+  if (!row.decides()) {
+    return "budget not for this size, for " + with_thousands(row.budget_spans) + " spans;";
+  }
+  return row.met() ? "met" : "MISSED";
+}
+
 void write_sync(JsonWriter& json, std::string_view name, const SyncLimit& limit) {
   json.key(name).begin_object();
   json.field("groupBytes", limit.group_bytes).field("mbPerSecond", limit.mb_per_s);
@@ -44,14 +52,14 @@ std::string render_budget_table(const BudgetTable& table) {
   out += fmt::format("disk       {}\n\n", table.disk);
   out += fmt::format("{:<46} {:>12} {:>12}  {:<11} {}\n", "what", "budget", "measured", "unit", "");
   for (const BudgetRow& row : table.rows) {
-    const std::string verdict = !row.budget ? "" : row.met() ? "met" : "MISSED";
+    const std::string verdict = verdict_of(row);
     // Budgets hold a character of three bytes: padded by columns, not by bytes.
     const std::string budget = budget_text(row);
     const size_t used = display_width(budget);
     out += fit_to_width(row.what, 46) + " " + std::string(used < 12 ? 12 - used : 0, ' ') + budget +
            fmt::format(" {:>12}  {:<11} {}", number(row.measured), row.unit, verdict);
     if (!row.note.empty()) out += (verdict.empty() ? "" : "  ") + row.note;
-    while (out.ends_with(' '))
+    while (out.ends_with(' ') || out.ends_with(';'))
       out.pop_back();
     out += "\n";
   }
@@ -73,7 +81,10 @@ std::string budget_table_json(const BudgetTable& table) {
     json.field("unit", row.unit);
     if (row.budget) {
       json.field("budget", *row.budget).field("bound", row.at_least ? "min" : "max");
-      json.field("met", row.met());
+      if (row.budget_spans != 0) {
+        json.field("budgetSpans", row.budget_spans).field("measuredSpans", row.measured_spans);
+      }
+      if (row.decides()) json.field("met", row.met());
     }
     if (!row.note.empty()) json.field("note", row.note);
     json.end_object();
