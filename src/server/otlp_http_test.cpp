@@ -96,6 +96,27 @@ TEST_F(OtlpHttpTest, RejectedSpansAreSaidInAPartialSuccess) {
   EXPECT_EQ(sink_.spans(), 1u);
 }
 
+TEST_F(OtlpHttpTest, AnswersStayBelowTheFourMiBThatClientsTake) {
+  start();
+  SpanBatch batch = testing::make_batch(20'000);
+  for (SpanId& id : batch.span_id)
+    id = SpanId();
+  std::string request;
+  encode_otlp_traces(batch, request);
+  const RawResponse rejected = post(kProtobuf, request);
+  EXPECT_EQ(rejected.status, 200);
+  EXPECT_EQ(rejected.body.substr(0, 1), "\x0a");  // partial_success
+  EXPECT_LT(rejected.body.size(), 4u << 10);
+  for (const std::string& type : {std::string(kProtobuf), std::string(kJson)}) {
+    sink_.refuse_with(Error{ErrorCode::kUnavailable, std::string(8u << 20, 'x')});
+    const RawResponse refused = post(type, type == kJson ? R"({"resourceSpans":[{"scopeSpans":[
+        {"spans":[{"traceId":"5B8EFFF798038103D269B633813FC60C","spanId":"EEE19B7EC3C1B174"}]}]}]})"
+                                                         : protobuf_request(1));
+    EXPECT_EQ(refused.status, 503);
+    EXPECT_LT(refused.body.size(), 4u << 20);
+  }
+}
+
 TEST_F(OtlpHttpTest, BodiesThatCannotBeDecodedAre400) {
   start();
   EXPECT_EQ(post(kProtobuf, "\xff\xff\xff").status, 400);
