@@ -3,7 +3,7 @@
 // packages can be had. Each is installed below WEFT_INTEROP_DIR, never into the source tree.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -27,15 +27,33 @@ const kRoot = attributes({
   bools: list(bool, [true, false]),
 });
 
-// The Java SDK sends an empty string as a value without a type; it arrives as it was sent.
-const kJavaRoot = kRoot.map(([key, value]) => (key === 'empty' ? [key, ['none']] : [key, value]));
+// What an SDK can send besides: bytes, maps, arrays of anything, values without a type.
+const array = (...values) => ({ arrayValue: { values } });
+const map = (object) => ({
+  kvlistValue: { values: Object.entries(object).map(([key, value]) => ({ key, value })) },
+});
+const kValues = {
+  bytes: { bytesValue: Buffer.from([0, 255, 16]).toString('base64') },
+  mixed: array(string('a'), int(1), bool(true), double(2.5)),
+  nested: array(array(string('a'), int(1)), array(bool(true))),
+  map: map({ inner: map({ n: int(1) }), list: array(string('x'), double(2.5)) }),
+};
+const kGaps = { gaps: array(string('a'), {}), none: {} };
+const kExtended = {
+  'interop-javascript': { ...kValues, ...kGaps },
+  'interop-python': { ...kValues, ...kGaps },
+  'interop-java': kValues,
+  'interop-go': kValues,
+};
+const byKey = (list) => list.sort(([a], [b]) => (a < b ? -1 : 1));
 
 function verify(trace, service) {
   const spans = [...spansOf([trace]).spans.values()];
   assert.equal(spans.length, 2);
   const root = spans.find((span) => span.name === 'root');
   const child = spans.find((span) => span.name === 'child');
-  assert.deepEqual(root.attributes, service === 'interop-java' ? kJavaRoot : kRoot);
+  assert.deepEqual(root.attributes, byKey([
+    ...kRoot, ...attributes(kExtended[service])]));
   assert.deepEqual([root.kind, child.kind], [2, 3]);
   assert.equal(root.parentSpanId, '');
   assert.equal(child.parentSpanId, root.spanId);
@@ -76,11 +94,14 @@ function prepare(language, stampFiles, install) {
   const dir = path.join(work, language);
   const stamp = stampFiles.map((f) => readFileSync(path.join(here, language, f), 'utf8')).join('\0');
   const stampFile = path.join(dir, '.installed');
+  const installed = existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp;
+  // What is left of other versions would be found beside the new ones.
+  if (!installed) rmSync(dir, { recursive: true, force: true });
   mkdirSync(dir, { recursive: true });
   cpSync(path.join(here, language), dir, {
     recursive: true, filter: (file) => !file.includes('node_modules'),
   });
-  if (!existsSync(stampFile) || readFileSync(stampFile, 'utf8') !== stamp) {
+  if (!installed) {
     install(dir);
     writeFileSync(stampFile, stamp);
   }

@@ -47,7 +47,15 @@ func main() {
 			attribute.StringSlice("texts", []string{"a", "b"}),
 			attribute.IntSlice("ints", []int{1, 2, 3}),
 			attribute.Float64Slice("doubles", []float64{0.5, 1.5}),
-			attribute.BoolSlice("bools", []bool{true, false})))
+			attribute.BoolSlice("bools", []bool{true, false}),
+			attribute.ByteSlice("bytes", []byte{0, 255, 16}),
+			attribute.Slice("mixed", attribute.StringValue("a"), attribute.IntValue(1),
+				attribute.BoolValue(true), attribute.Float64Value(2.5)),
+			attribute.Slice("nested",
+				attribute.SliceValue(attribute.StringValue("a"), attribute.IntValue(1)),
+				attribute.SliceValue(attribute.BoolValue(true))),
+			attribute.Map("map", attribute.Map("inner", attribute.Int("n", 1)),
+				attribute.Slice("list", attribute.StringValue("x"), attribute.Float64Value(2.5)))))
 	root.AddEvent("happened", trace.WithAttributes(
 		attribute.Int("n", 7), attribute.String("what", "it")))
 	_, child := tracer.Start(ctx, "child", trace.WithSpanKind(trace.SpanKindClient),

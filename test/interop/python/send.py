@@ -22,6 +22,8 @@ root = tracer.start_span("root", kind=SpanKind.SERVER, attributes={
     "text": "Grüße 🧵", "empty": "", "yes": True, "no": False, "int": 42, "negative": -7,
     "big": 9007199254740991, "double": 2.5, "texts": ["a", "b"], "ints": [1, 2, 3],
     "doubles": [0.5, 1.5], "bools": [True, False],
+    "bytes": b"\x00\xff\x10", "mixed": ["a", 1, True, 2.5], "nested": [["a", 1], [True]],
+    "map": {"inner": {"n": 1}, "list": ["x", 2.5]}, "gaps": ["a", None], "none": None,
 })
 root.add_event("happened", {"n": 7, "what": "it"})
 child = tracer.start_span(

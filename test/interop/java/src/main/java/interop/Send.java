@@ -2,6 +2,8 @@ package interop;
 
 import io.opentelemetry.api.common.AttributeKey;
 import io.opentelemetry.api.common.Attributes;
+import io.opentelemetry.api.common.KeyValue;
+import io.opentelemetry.api.common.Value;
 import io.opentelemetry.api.trace.Span;
 import io.opentelemetry.api.trace.SpanKind;
 import io.opentelemetry.api.trace.StatusCode;
@@ -44,7 +46,16 @@ public final class Send {
         .setAttribute("no", false).setAttribute("int", 42).setAttribute("negative", -7)
         .setAttribute("big", 9007199254740991L).setAttribute("double", 2.5)
         .setAllAttributes(Attributes.builder().put("texts", "a", "b").put("ints", 1, 2, 3)
-            .put("doubles", 0.5, 1.5).put("bools", true, false).build())
+            .put("doubles", 0.5, 1.5).put("bools", true, false)
+            .put(AttributeKey.valueKey("bytes"), Value.of(new byte[] {0, (byte) 255, 16}))
+            .put(AttributeKey.valueKey("mixed"),
+                Value.of(Value.of("a"), Value.of(1), Value.of(true), Value.of(2.5)))
+            .put(AttributeKey.valueKey("nested"),
+                Value.of(Value.of(Value.of("a"), Value.of(1)), Value.of(Value.of(true))))
+            .put(AttributeKey.valueKey("map"),
+                Value.of(KeyValue.of("inner", Value.of(KeyValue.of("n", Value.of(1)))),
+                    KeyValue.of("list", Value.of(Value.of("x"), Value.of(2.5)))))
+            .build())
         .startSpan();
     root.addEvent("happened", Attributes.of(AttributeKey.longKey("n"), 7L,
         AttributeKey.stringKey("what"), "it"));
