@@ -264,6 +264,19 @@ TEST(BatchCodec, RandomBatchesComeBackAndDamageIsNoticedOrHarmless) {
   }
 }
 
+// Both ways, whatever this machine has.
+TEST(PresenceBits, BitsAreExtractedAlikeOnEveryMachine) {
+  const uint64_t seed = std::random_device{}();
+  std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
+  std::mt19937_64 random(seed);
+  EXPECT_EQ(extract_bits_portably(0b1011'0100, 0b1010'1100), 0b1101u);
+  for (int round = 0; round < 1000; ++round) {
+    const uint64_t bits = random();
+    for (const uint64_t chosen : {random(), random() & random() & random(), ~uint64_t{0}})
+      EXPECT_EQ(extract_bits(bits, chosen), extract_bits_portably(bits, chosen));
+  }
+}
+
 // Against the plain way of doing it, on ranges that begin and end anywhere.
 TEST(PresenceBits, PacksTheBitsOfTheChosenRows) {
   const uint64_t seed = std::random_device{}();

@@ -95,7 +95,8 @@ void ColumnGather::add_attributes(ColumnDomain domain,
 }
 
 // Values are scattered over the block's rows, then taken off in order: the rows of batches lie near
-// each other there, so this is cheaper than sorting. False: `value` said that it is enough.
+// each other there, so this is cheaper than sorting. False: the dictionary that `value` makes has
+// grown too large for the column, and the rest was left out.
 template <typename Value>
 bool ColumnGather::scatter(const Wanted& wanted, Value&& value) {
   std::ranges::fill(present_, 0);

@@ -11,7 +11,7 @@
 namespace weft::store {
 namespace {
 
-// Appends words of fewer than 64 bits to bytes.
+// Appends words of 1 to 64 bits to bytes.
 class BitWriter {
  public:
   explicit BitWriter(char* out) : out_(out) {}
@@ -41,70 +41,59 @@ class BitWriter {
 };
 
 struct Range {
-  const uint64_t* present;
   const uint64_t* chosen;
   uint32_t begin;
   uint32_t end;  // above begin
 
-  // The bits of word w that lie in the range.
-  uint64_t mask(uint32_t w) const {
-    uint64_t out = ~uint64_t{0};
+  // Of word w the chosen bits that lie in the range.
+  uint64_t chosen_in(uint32_t w) const {
+    uint64_t out = chosen[w];
     if (w == begin / 64) out &= ~uint64_t{0} << (begin % 64);
     if (w == end / 64) out &= (uint64_t{1} << (end % 64)) - 1;
     return out;
   }
 };
 
-template <typename Extract>
-[[gnu::always_inline]] inline char* pack(const Range& range, char* out, Extract&& extract) {
-  BitWriter writer(out);
-  for (uint32_t w = range.begin / 64; w <= (range.end - 1) / 64; ++w) {
-    const uint64_t chosen = range.chosen[w] & range.mask(w);
-    if (chosen == 0) continue;
-    writer.put(extract(range.present[w], chosen), std::popcount(chosen));
-  }
-  return writer.finish();
-}
-
-char* pack_portable(const Range& range, char* out) {
-  return pack(range, out, [](uint64_t bits, uint64_t chosen) {
-    if (chosen == ~uint64_t{0}) return bits;
-    uint64_t packed = 0;
-    for (int at = 0; chosen != 0; chosen &= chosen - 1, ++at)
-      packed |= (bits >> std::countr_zero(chosen) & 1) << at;
-    return packed;
-  });
-}
-
 #ifdef WEFT_HAS_PEXT
-[[gnu::target("bmi2,popcnt")]] char* pack_pext(const Range& range, char* out) {
-  BitWriter writer(out);
-  for (uint32_t w = range.begin / 64; w <= (range.end - 1) / 64; ++w) {
-    const uint64_t chosen = range.chosen[w] & range.mask(w);
-    if (chosen == 0) continue;
-    writer.put(_pext_u64(range.present[w], chosen), std::popcount(chosen));
-  }
-  return writer.finish();
-}
+using Extract = uint64_t (*)(uint64_t bits, uint64_t chosen);
 
-const bool kHasPext = __builtin_cpu_supports("bmi2") != 0;
+[[gnu::target("bmi2")]] uint64_t extract_pext(uint64_t bits, uint64_t chosen) {
+  return _pext_u64(bits, chosen);
+}
 #endif
 
 }  // namespace
+
+uint64_t extract_bits_portably(uint64_t bits, uint64_t chosen) {
+  uint64_t packed = 0;
+  for (int at = 0; chosen != 0; chosen &= chosen - 1, ++at)
+    packed |= (bits >> std::countr_zero(chosen) & 1) << at;
+  return packed;
+}
+
+uint64_t extract_bits(uint64_t bits, uint64_t chosen) {
+#ifdef WEFT_HAS_PEXT
+  static const Extract extract =
+      __builtin_cpu_supports("bmi2") != 0 ? extract_pext : extract_bits_portably;
+  return extract(bits, chosen);
+#else
+  return extract_bits_portably(bits, chosen);
+#endif
+}
 
 void pack_chosen_bits(const RowBits& present, const RowBits& chosen, uint32_t begin, uint32_t end,
                       std::string& out) {
   if (begin == end) return out.clear();
   // At most a bit a row, in words.
   out.resize((size_t{end - begin} + 63) / 64 * 8 + 8);
-  const Range range{present.words().data(), chosen.words().data(), begin, end};
-#ifdef WEFT_HAS_PEXT
-  char* const packed_end =
-      kHasPext ? pack_pext(range, out.data()) : pack_portable(range, out.data());
-#else
-  char* const packed_end = pack_portable(range, out.data());
-#endif
-  out.resize(static_cast<size_t>(packed_end - out.data()));
+  const Range range{chosen.words().data(), begin, end};
+  BitWriter writer(out.data());
+  for (uint32_t w = begin / 64; w <= (end - 1) / 64; ++w) {
+    const uint64_t wanted = range.chosen_in(w);
+    if (wanted == 0) continue;
+    writer.put(extract_bits(present.words()[w], wanted), std::popcount(wanted));
+  }
+  out.resize(static_cast<size_t>(writer.finish() - out.data()));
 }
 
 }  // namespace weft::store

@@ -21,6 +21,12 @@ class RowBits {
   std::vector<uint64_t> words_;
 };
 
+// The bits of `bits` where `chosen` has ones, moved together at the lowest end: PEXT where the
+// machine has it.
+uint64_t extract_bits(uint64_t bits, uint64_t chosen);
+// What it does elsewhere.
+uint64_t extract_bits_portably(uint64_t bits, uint64_t chosen);
+
 // Of the rows [begin, end) those of `chosen`, as bits that say whether they are in `present`,
 // packed one behind the other into `out` (replaced; the rest of the last byte is 0).
 void pack_chosen_bits(const RowBits& present, const RowBits& chosen, uint32_t begin, uint32_t end,
