@@ -37,15 +37,19 @@ const JOURNEYS = Number(process.env.WEFT_STORY_JOURNEYS ?? 60);
 const CAST = 10; // processes: Weft, names, vendor, two balancers, four services, the driver
 const SERVICES = ['account-legacy', 'account-oauth', 'product-web', 'session-api'];
 
-// The spans of a trace once these services are in it and every parent has come, or what there is after
-// a while: exporters send in batches, each at its own time.
+// The spans of a trace once these services are in it, every parent has come and, where services are
+// joined, every call has something below it (the other side, or the phase in which it failed); or what
+// there is after a while: exporters send in batches, each at its own time.
 // `elsewhere`: ids of parents that nobody sends.
 async function settled(story, traceId, services, elsewhere = []) {
+  const joined = services.includes('session-api');
   for (let attempt = 0; ; ++attempt) {
     const spans = await story.get(`/api/v1/traces/${traceId}`).then(spansOf, () => []);
     const whole = services.every((service) => spans.some((span) => span.service === service))
       && orphansOf(spans).every((span) => elsewhere.includes(span.parentSpanId))
-      && elsewhere.every((id) => spans.some((span) => span.parentSpanId === id));
+      && elsewhere.every((id) => spans.some((span) => span.parentSpanId === id))
+      && (!joined || spans.filter((span) => span.kind === 3 && !span.name.startsWith('http.'))
+        .every((call) => spans.some((span) => span.parentSpanId === call.spanId)));
     if (whole || attempt >= 60) return spans;
     await pause(250);
   }
