@@ -5,31 +5,20 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "base/fault_file_system.h"
 #include "model/testing/random_spans.h"
 #include "store/block_filter.h"
 #include "store/block_writer.h"
 #include "store/page_reader.h"
+#include "store/testing/store_fixture.h"
 
 namespace weft::store {
 namespace {
 
 using testing::canonical;
 using testing::random_spans;
+using testing::split_randomly;
 using testing::test_seed;
 using testing::to_batch;
-
-std::vector<SpanBatchPtr> split_randomly(std::mt19937_64& random, const std::vector<Span>& spans) {
-  std::vector<SpanBatchPtr> batches;
-  for (size_t at = 0; at < spans.size();) {
-    const size_t count = std::min<size_t>(spans.size() - at, 1 + random() % 60);
-    batches.push_back(std::make_shared<SpanBatch>(
-        to_batch({spans.begin() + static_cast<ptrdiff_t>(at),
-                  spans.begin() + static_cast<ptrdiff_t>(at + count)})));
-    at += count;
-  }
-  return batches;
-}
 
 std::string hex_of(uint64_t number) {
   char digits[17];

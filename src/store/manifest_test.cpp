@@ -4,56 +4,32 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <future>
 #include <random>
 #include <thread>
 
-#include "base/fault_file_system.h"
 #include "base/hash.h"
 #include "model/testing/random_spans.h"
 #include "store/bytes.h"
 #include "store/check.h"
 #include "store/store.h"
+#include "store/testing/store_fixture.h"
 
 namespace weft::store {
 namespace {
 
+using testing::append_and_wait;
 using testing::canonical;
+using testing::export_spans;
 using testing::random_spans;
+using testing::store_options;
 using testing::test_seed;
 using testing::to_batch;
 
+// Each block stays as it was sealed.
 Options options_on(FaultFileSystem& fs) {
-  Options options;
-  options.dir = "data";
-  options.fs = &fs;
-  options.group_delay_ns = 0;
-  options.log_file_bytes = 16 << 10;
-  options.maintenance_interval_ns = 2'000'000;
+  Options options = store_options(fs);
   options.merge_below_spans = 0;
   return options;
-}
-
-Status append_and_wait(Store& store, SpanBatch batch) {
-  std::promise<Status> answer;
-  WEFT_TRY(store.append(std::move(batch), nullptr,
-                        [&](Status status) { answer.set_value(std::move(status)); }));
-  return answer.get_future().get();
-}
-
-std::vector<Span> export_spans(Store& store) {
-  const CancelToken cancel;
-  auto cursor = store.export_all({}, cancel);
-  EXPECT_TRUE(cursor);
-  std::vector<Span> out;
-  while (cursor) {
-    auto batch = (*cursor)->next();
-    EXPECT_TRUE(batch) << batch.error().message;
-    if (!batch || !*batch) break;
-    const auto spans = to_spans(**batch);
-    out.insert(out.end(), spans.begin(), spans.end());
-  }
-  return canonical(std::move(out));
 }
 
 // Each part in a block of its own, numbered from 1.
@@ -103,7 +79,7 @@ TEST(Manifest, AMissingBlockIsNamedAtEveryOpenAndByCheckUntilItIsBack) {
           std::to_string(canonical(parts[gone - 1]).size()) + " spans that started between ";
       EXPECT_NE((*store)->findings()[0].what.find(count), std::string::npos)
           << (*store)->findings()[0].what;
-      EXPECT_EQ(export_spans(**store), canonical(rest));
+      EXPECT_EQ(canonical(export_spans(**store)), canonical(rest));
       // Its number is not used for others.
       const auto more = random_spans(random, {.traces = 5});
       ASSERT_TRUE(append_and_wait(**store, to_batch(more)));
@@ -116,7 +92,7 @@ TEST(Manifest, AMissingBlockIsNamedAtEveryOpenAndByCheckUntilItIsBack) {
     auto store = Store::open(options_on(fs));
     ASSERT_TRUE(store);
     EXPECT_TRUE((*store)->findings().empty());
-    EXPECT_EQ(export_spans(**store), canonical(rest));
+    EXPECT_EQ(canonical(export_spans(**store)), canonical(rest));
   }
 }
 

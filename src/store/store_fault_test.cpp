@@ -2,60 +2,31 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <future>
 #include <map>
 #include <set>
 #include <thread>
 
-#include "base/fault_file_system.h"
 #include "model/testing/random_spans.h"
 #include "store/block_format.h"
 #include "store/check.h"
 #include "store/log_format.h"
 #include "store/store.h"
+#include "store/testing/store_fixture.h"
 
 namespace weft::store {
 namespace {
 
+using testing::append_and_wait;
 using testing::canonical;
+using testing::export_spans;
+using testing::file_size;
+using testing::key_of;
+using testing::overwrite;
 using testing::random_spans;
+using testing::store_files;
+using testing::store_options;
 using testing::test_seed;
 using testing::to_batch;
-
-Options options_on(FaultFileSystem& fs) {
-  Options options;
-  options.dir = "data";
-  options.fs = &fs;
-  options.group_delay_ns = 0;
-  options.log_file_bytes = 16 << 10;
-  options.maintenance_interval_ns = 2'000'000;
-  return options;
-}
-
-Status append_and_wait(Store& store, SpanBatch batch) {
-  std::promise<Status> answer;
-  WEFT_TRY(store.append(std::move(batch), nullptr,
-                        [&](Status status) { answer.set_value(std::move(status)); }));
-  return answer.get_future().get();
-}
-
-std::vector<Span> export_spans(Store& store) {
-  const CancelToken cancel;
-  auto cursor = store.export_all({}, cancel);
-  EXPECT_TRUE(cursor);
-  std::vector<Span> out;
-  while (true) {
-    auto batch = (*cursor)->next();
-    EXPECT_TRUE(batch) << batch.error().message;
-    if (!batch || !*batch) return out;
-    const auto spans = to_spans(**batch);
-    out.insert(out.end(), spans.begin(), spans.end());
-  }
-}
-
-std::string key_of(const Span& span) {
-  return span.trace_id.to_hex() + span.span_id.to_hex();
-}
 
 // Sends one span a request, seals now and then; returns the keys of what was acknowledged.
 std::set<std::string> drive(Store& store, const std::vector<Span>& spans) {
@@ -70,7 +41,7 @@ std::set<std::string> drive(Store& store, const std::vector<Span>& spans) {
 // Everything acknowledged is there, nothing twice, nothing that was never sent, all equal.
 void expect_kept(FaultFileSystem& fs, const std::vector<Span>& sent,
                  const std::set<std::string>& acknowledged, const std::string& where) {
-  auto store = Store::open(options_on(fs));
+  auto store = Store::open(store_options(fs));
   ASSERT_TRUE(store) << where << ": " << store.error().message;
   const auto found = canonical(export_spans(**store));
   std::map<std::string, Span> by_key;
@@ -97,7 +68,7 @@ TEST(StoreFault, PowerLossAtEveryOperationLosesNothingAcknowledged) {
   uint64_t operations = 0;
   {
     FaultFileSystem fs(random());
-    auto store = Store::open(options_on(fs));
+    auto store = Store::open(store_options(fs));
     ASSERT_TRUE(store);
     (void)drive(**store, spans);
     store->reset();
@@ -108,7 +79,7 @@ TEST(StoreFault, PowerLossAtEveryOperationLosesNothingAcknowledged) {
     FaultFileSystem fs(random());
     fs.crash_after(k);
     std::set<std::string> acknowledged;
-    if (auto store = Store::open(options_on(fs))) acknowledged = drive(**store, spans);
+    if (auto store = Store::open(store_options(fs))) acknowledged = drive(**store, spans);
     fs.restart(k % 2 == 0);
     expect_kept(fs, spans, acknowledged, "power lost at operation " + std::to_string(k));
     if (::testing::Test::HasFailure()) return;
@@ -124,7 +95,7 @@ TEST(StoreFault, AnErrorAtEveryOperationIsRefusedOrHarmless) {
     FaultFileSystem fs(random());
     std::set<std::string> acknowledged;
     fs.fail_once_after(k);
-    if (auto store = Store::open(options_on(fs))) {
+    if (auto store = Store::open(store_options(fs))) {
       acknowledged = drive(**store, spans);
       // One error must not stop the store: all but one group goes in.
       EXPECT_GE(acknowledged.size() + 1, spans.size()) << "error at operation " << k;
@@ -146,7 +117,7 @@ TEST(StoreFault, OnlyWhatIsOnDiskIsSaidToBeStored) {
   const auto spans = random_spans(random, {.traces = 20});
   FaultFileSystem fs(random());
   size_t stored = 0;
-  Options options = options_on(fs);
+  Options options = store_options(fs);
   options.stored = [&stored](const SpanBatch& batch) { stored += batch.size(); };
   size_t refused = 0;
   {
@@ -169,7 +140,7 @@ TEST(StoreFault, AFullDiskRefusesAndRecoversWithoutARestart) {
   std::mt19937_64 random(test_seed("AFullDisk"));
   const auto spans = random_spans(random, {.traces = 60});
   FaultFileSystem fs(random());
-  auto store = Store::open(options_on(fs));
+  auto store = Store::open(store_options(fs));
   ASSERT_TRUE(store);
   std::set<std::string> acknowledged;
   size_t refused = 0;
@@ -202,7 +173,7 @@ TEST(StoreFault, AFlippedBitIsNamedAndTheRestIsServed) {
   for (int round = 0; round < 12; ++round) {
     FaultFileSystem fs(random());
     {
-      auto store = Store::open(options_on(fs));
+      auto store = Store::open(store_options(fs));
       ASSERT_TRUE(store);
       const size_t half = spans.size() / 2;
       ASSERT_TRUE(append_and_wait(
@@ -215,21 +186,18 @@ TEST(StoreFault, AFlippedBitIsNamedAndTheRestIsServed) {
     const auto sound = check("data", fs);
     ASSERT_TRUE(sound);
     ASSERT_TRUE(sound->findings.empty()) << to_string(sound->findings[0]);
-    std::vector<std::string> files = *fs.list("data");
-    std::erase_if(files, [](const std::string& name) { return !name.starts_with("block-"); });
+    const auto files = store_files(fs, "block-");
     ASSERT_EQ(files.size(), 1u);
-    auto file = fs.open("data/" + files[0], OpenMode::kRead);
-    ASSERT_TRUE(file);
-    const uint64_t bit = random() % (*(*file)->size() * 8);
-    ASSERT_TRUE(fs.flip_bit("data/" + files[0], bit));
+    const uint64_t bit = random() % (file_size(fs, files[0]) * 8);
+    ASSERT_TRUE(fs.flip_bit(files[0], bit));
     const auto damaged = check("data", fs);
     ASSERT_TRUE(damaged);
     EXPECT_FALSE(damaged->findings.empty()) << "bit " << bit << " was not noticed";
     if (!damaged->findings.empty()) {
-      EXPECT_TRUE(damaged->findings[0].file.ends_with(files[0]));
+      EXPECT_EQ(damaged->findings[0].file, files[0]);
     }
     // What is served is true, and the unsealed half is whole.
-    auto store = Store::open(options_on(fs));
+    auto store = Store::open(store_options(fs));
     ASSERT_TRUE(store) << store.error().message;
     std::map<TraceId, std::vector<Span>> traces;
     for (size_t i = spans.size() / 2; i < spans.size(); ++i) {
@@ -255,7 +223,7 @@ TEST(StoreFault, ABadSectorIsNamedAndTheRestIsServed) {
     const bool in_block = round % 2 == 0;
     FaultFileSystem fs(random());
     {
-      auto store = Store::open(options_on(fs));
+      auto store = Store::open(store_options(fs));
       ASSERT_TRUE(store);
       ASSERT_TRUE(append_and_wait(
           **store, to_batch({spans.begin(), spans.begin() + static_cast<ptrdiff_t>(half)})));
@@ -263,19 +231,14 @@ TEST(StoreFault, ABadSectorIsNamedAndTheRestIsServed) {
       for (size_t i = half; i < spans.size(); ++i)
         ASSERT_TRUE(append_and_wait(**store, to_batch({spans[i]})));
     }
-    std::vector<std::string> files = *fs.list("data");
-    std::erase_if(files, [&](const std::string& name) {
-      return !name.starts_with(in_block ? "block-" : "log-");
-    });
+    const auto files = store_files(fs, in_block ? "block-" : "log-");
     ASSERT_FALSE(files.empty());
-    const std::string path = "data/" + files[random() % files.size()];
-    auto file = fs.open(path, OpenMode::kRead);
-    ASSERT_TRUE(file);
-    const uint64_t sectors = (*(*file)->size() + 511) / 512;
+    const std::string path = files[random() % files.size()];
+    const uint64_t sectors = (file_size(fs, path) + 511) / 512;
     const uint64_t sector = random() % sectors;
     fs.fail_reads(path, sector * 512, sector * 512 + 512);
 
-    auto store = Store::open(options_on(fs));
+    auto store = Store::open(store_options(fs));
     ASSERT_TRUE(store) << store.error().message;
     std::set<std::string> found;
     for (const auto& part : {std::span(spans).first(half), std::span(spans).subspan(half)}) {
@@ -307,7 +270,7 @@ TEST(StoreFault, ADamagedGroupOfTheLogIsNamedAndTheOthersAreReplayed) {
   const auto spans = random_spans(random, {.traces = 4});
   FaultFileSystem fs(random());
   {
-    auto store = Store::open(options_on(fs));
+    auto store = Store::open(store_options(fs));
     ASSERT_TRUE(store);
     for (const Span& span : spans)
       ASSERT_TRUE(append_and_wait(**store, to_batch({span})));
@@ -315,19 +278,11 @@ TEST(StoreFault, ADamagedGroupOfTheLogIsNamedAndTheOthersAreReplayed) {
   // In the payload of the first group; one bit would be mended.
   for (const uint64_t byte : {20, 30})
     ASSERT_TRUE(fs.flip_bit("data/" + log_file_name({1, 0}), (sizeof(LogGroupHeader) + byte) * 8));
-  auto store = Store::open(options_on(fs));
+  auto store = Store::open(store_options(fs));
   ASSERT_TRUE(store);
   ASSERT_EQ((*store)->findings().size(), 1u);
   EXPECT_EQ((*store)->findings()[0].offset, 0u);
   EXPECT_EQ(export_spans(**store).size(), spans.size() - 1);
-}
-
-void overwrite(FaultFileSystem& fs, const std::string& path, uint64_t offset,
-               std::string_view with) {
-  auto file = fs.open(path, OpenMode::kReadWrite);
-  ASSERT_TRUE(file) << file.error().message;
-  ASSERT_TRUE((*file)->pwrite(with, offset));
-  ASSERT_TRUE((*file)->sync());
 }
 
 TEST(StoreFault, WhatANewerVersionWroteIsRefusedAndAFlippedVersionIsDamage) {
@@ -337,28 +292,25 @@ TEST(StoreFault, WhatANewerVersionWroteIsRefusedAndAFlippedVersionIsDamage) {
     for (const bool newer : {false, true}) {
       FaultFileSystem fs(random());
       {
-        auto store = Store::open(options_on(fs));
+        auto store = Store::open(store_options(fs));
         ASSERT_TRUE(store);
         ASSERT_TRUE(append_and_wait(**store, to_batch(spans)));
         if (sealed) {
           ASSERT_TRUE((*store)->seal());
         }
       }
-      std::vector<std::string> files = *fs.list("data");
-      std::erase_if(files, [&](const std::string& name) {
-        return !name.starts_with(sealed ? "block-" : "log-");
-      });
+      const auto files = store_files(fs, sealed ? "block-" : "log-");
       ASSERT_EQ(files.size(), 1u);
-      const std::string path = "data/" + files[0];
+      const std::string path = files[0];
       if (sealed) {
-        const uint64_t size = *(*fs.open(path, OpenMode::kRead))->size();
+        const uint64_t size = file_size(fs, path);
         overwrite(fs, path, size - sizeof(BlockTail) + offsetof(BlockTail, version), "\x02");
         if (newer) overwrite(fs, path, kBlockHead.size() - 1, "2");
       } else {
         overwrite(fs, path, 3, "2");
         if (newer) overwrite(fs, path, offsetof(LogGroupHeader, header_hash), "another");
       }
-      auto store = Store::open(options_on(fs));
+      auto store = Store::open(store_options(fs));
       const auto checked = check("data", fs);
       if (newer) {
         ASSERT_FALSE(store);
@@ -381,22 +333,18 @@ TEST(StoreFault, ALoggedRequestOfANewerVersionKeepsTheDirectoryFromBeingOpened) 
   std::mt19937_64 random(test_seed("ALoggedRequestOfANewerVersion"));
   FaultFileSystem fs(random());
   {
-    auto store = Store::open(options_on(fs));
+    auto store = Store::open(store_options(fs));
     ASSERT_TRUE(store);
     ASSERT_TRUE(append_and_wait(**store, to_batch(random_spans(random, {.traces = 4}))));
-    std::promise<Status> answer;
     SpanSink::RawRequest request;
     request.format = static_cast<SpanSink::RawRequest::Format>(9);
     request.body = "whatever";
-    const auto spans = random_spans(random, {.traces = 1});
-    ASSERT_TRUE((*store)->append(to_batch(spans), &request,
-                                 [&](Status status) { answer.set_value(std::move(status)); }));
-    ASSERT_TRUE(answer.get_future().get());
+    ASSERT_TRUE(append_and_wait(**store, to_batch(random_spans(random, {.traces = 1})), request));
   }
   const std::string path = "data/" + log_file_name({1, 0});
   const auto before = read_file(fs, path);
   for (const bool read_only : {false, true}) {
-    Options options = options_on(fs);
+    Options options = store_options(fs);
     options.read_only = read_only;
     const auto store = Store::open(options);
     ASSERT_FALSE(store);
@@ -415,7 +363,7 @@ TEST(StoreFault, AMissingLogFileIsNamedAndStrayFilesAreLeftOutOrRemoved) {
   const auto spans = random_spans(random, {.traces = 60});
   FaultFileSystem fs(random());
   {
-    auto store = Store::open(options_on(fs));
+    auto store = Store::open(store_options(fs));
     ASSERT_TRUE(store);
     for (const Span& span : spans)
       ASSERT_TRUE(append_and_wait(**store, to_batch({span})));
@@ -429,7 +377,7 @@ TEST(StoreFault, AMissingLogFileIsNamedAndStrayFilesAreLeftOutOrRemoved) {
   ASSERT_TRUE(checked);
   ASSERT_EQ(checked->findings.size(), 1u) << to_string(checked->findings.back());
   EXPECT_EQ(checked->findings[0].file, missing);
-  auto store = Store::open(options_on(fs));
+  auto store = Store::open(store_options(fs));
   ASSERT_TRUE(store) << store.error().message;
   ASSERT_EQ((*store)->findings().size(), 1u);
   EXPECT_EQ((*store)->findings()[0].file, missing);
@@ -446,13 +394,13 @@ TEST(StoreFault, TwoProcessesCannotWriteAndReadersChangeNothing) {
   const auto spans = random_spans(random, {.traces = 5});
   FaultFileSystem fs(random());
   {
-    auto store = Store::open(options_on(fs));
+    auto store = Store::open(store_options(fs));
     ASSERT_TRUE(store);
     ASSERT_TRUE(append_and_wait(**store, to_batch(spans)));
-    EXPECT_EQ(Store::open(options_on(fs)).error().code, ErrorCode::kUnavailable);
+    EXPECT_EQ(Store::open(store_options(fs)).error().code, ErrorCode::kUnavailable);
     EXPECT_EQ(check("data", fs).error().code, ErrorCode::kUnavailable);
   }
-  Options read_only = options_on(fs);
+  Options read_only = store_options(fs);
   read_only.read_only = true;
   const uint64_t operations = fs.operations();
   auto one = Store::open(read_only);
@@ -468,7 +416,7 @@ TEST(StoreFault, RetentionKeepsPinnedTracesAndMergingKeepsAll) {
   const auto spans = random_spans(random, {.traces = 40});
   FaultFileSystem fs(random());
   ManualClock clock(1'800'000'000'000'000'000);
-  Options options = options_on(fs);
+  Options options = store_options(fs);
   options.clock = &clock;
   {
     auto store = Store::open(options);
@@ -507,7 +455,7 @@ TEST(StoreFault, RetentionBySizeDropsTheOldestBlocksAndNoPinnedTrace) {
   constexpr size_t kBlocks = 12;
   FaultFileSystem fs(random());
   ManualClock clock(1'800'000'000'000'000'000);
-  Options options = options_on(fs);
+  Options options = store_options(fs);
   options.clock = &clock;
   options.merge_below_spans = 0;
   std::vector<std::vector<Span>> blocks;

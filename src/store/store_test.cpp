@@ -4,53 +4,25 @@
 
 #include <algorithm>
 #include <cmath>
-#include <future>
 #include <map>
 #include <set>
 #include <thread>
 
-#include "base/fault_file_system.h"
 #include "model/testing/random_spans.h"
 #include "store/batch_columns.h"
 #include "store/compiled_predicate.h"
+#include "store/testing/store_fixture.h"
 
 namespace weft::store {
 namespace {
 
+using testing::append_and_wait;
 using testing::canonical;
+using testing::export_spans;
 using testing::random_spans;
+using testing::store_options;
 using testing::test_seed;
 using testing::to_batch;
-
-Options options_on(FaultFileSystem& fs) {
-  Options options;
-  options.dir = "data";
-  options.fs = &fs;
-  options.group_delay_ns = 0;
-  options.log_file_bytes = 64 << 10;
-  return options;
-}
-
-Status append_and_wait(Store& store, SpanBatch batch) {
-  std::promise<Status> answer;
-  WEFT_TRY(store.append(std::move(batch), nullptr,
-                        [&](Status status) { answer.set_value(std::move(status)); }));
-  return answer.get_future().get();
-}
-
-std::vector<Span> export_spans(Store& store) {
-  const CancelToken cancel;
-  auto cursor = store.export_all({}, cancel);
-  EXPECT_TRUE(cursor);
-  std::vector<Span> out;
-  while (true) {
-    auto batch = (*cursor)->next();
-    EXPECT_TRUE(batch) << batch.error().message;
-    if (!batch || !*batch) return out;
-    const auto spans = to_spans(**batch);
-    out.insert(out.end(), spans.begin(), spans.end());
-  }
-}
 
 // A store that has got spans in many requests, some of them twice, and was sealed and restarted
 // now and then, and the spans that it should have.
@@ -84,7 +56,7 @@ class Mixture {
   const std::vector<Span>& spans() const { return spans_; }
   void open() {
     store_.reset();
-    auto opened = Store::open(options_on(fs_));
+    auto opened = Store::open(store_options(fs_));
     ASSERT_TRUE(opened) << opened.error().message;
     store_ = std::move(*opened);
   }
@@ -373,7 +345,7 @@ TEST(Store, ListsAttributesAndTheirValues) {
   std::mt19937_64 random(test_seed("ListsAttributes"));
   const auto spans = random_spans(random, {.traces = 50});
   FaultFileSystem fs;
-  auto store = Store::open(options_on(fs));
+  auto store = Store::open(store_options(fs));
   ASSERT_TRUE(store);
   const size_t half = spans.size() / 2;
   ASSERT_TRUE(append_and_wait(
@@ -418,7 +390,7 @@ TEST(Store, SealingWhileReadingLosesNothing) {
   std::mt19937_64 random(test_seed("SealingWhileReading"));
   const auto spans = random_spans(random, {.traces = 100});
   FaultFileSystem fs;
-  auto store = Store::open(options_on(fs));
+  auto store = Store::open(store_options(fs));
   ASSERT_TRUE(store);
   std::atomic<size_t> appended{0};
   std::atomic<bool> stop{false};
