@@ -37,9 +37,7 @@ class FaultFile final : public File {
       return fail(ErrorCode::kCorrupt,
                   path_ + " ends at offset " + std::to_string(node_->data.size()));
     }
-    const auto bad = fs_.bad_sectors_.find(path_);
-    if (bad != fs_.bad_sectors_.end() && offset < bad->second.second &&
-        offset + out.size() > bad->second.first) {
+    if (offset < node_->bad_end && offset + out.size() > node_->bad_begin) {
       return fail(ErrorCode::kIo, "cannot read " + path_ + ": Input/output error");
     }
     std::memcpy(out.data(), node_->data.data() + offset, out.size());
@@ -149,7 +147,6 @@ void FaultFileSystem::restart(bool torn) {
   crash_at_ = fail_at_ = UINT64_MAX;
   capacity_ = UINT64_MAX;
   locks_.clear();
-  bad_sectors_.clear();
   // Names that were not synced come back as they were, or as they were meant to be up to some
   // moment.
   size_t kept_names = torn ? random_() % (unsynced_names_.size() + 1) : 0;
@@ -169,6 +166,7 @@ void FaultFileSystem::restart(bool torn) {
     }
     node->unsynced.clear();
     node->truncated_unsynced = false;
+    node->bad_begin = node->bad_end = 0;
     node->data = node->durable;
   }
   names_ = durable_names_;
@@ -176,7 +174,10 @@ void FaultFileSystem::restart(bool torn) {
 
 void FaultFileSystem::fail_reads(const std::string& path, uint64_t begin, uint64_t end) {
   const std::lock_guard lock(mutex_);
-  bad_sectors_[path] = {begin, end};
+  const auto found = names_.find(path);
+  if (found == names_.end()) return;
+  found->second->bad_begin = begin;
+  found->second->bad_end = end;
 }
 
 bool FaultFileSystem::flip_bit(const std::string& path, uint64_t bit) {

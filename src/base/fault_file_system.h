@@ -38,8 +38,8 @@ class FaultFileSystem final : public FileSystem {
   uint64_t operations() const { return operations_.load(); }
   // Flips one bit of a stored file, behind the cache. False when it is shorter.
   bool flip_bit(const std::string& path, uint64_t bit);
-  // From now on reads that touch these bytes of a file fail with kIo: a bad sector. Until
-  // restart().
+  // From now on reads that touch these bytes of a file that exists fail with kIo: a bad sector,
+  // wherever the file is renamed to. Until restart().
   void fail_reads(const std::string& path, uint64_t begin, uint64_t end);
   // Number of files that exist now and the bytes in them.
   uint64_t used_bytes();
@@ -65,6 +65,8 @@ class FaultFileSystem final : public FileSystem {
     };
     std::vector<Write> unsynced;
     bool truncated_unsynced = false;
+    uint64_t bad_begin = 0;  // what cannot be read
+    uint64_t bad_end = 0;
   };
   using Names = std::map<std::string, std::shared_ptr<Node>>;
   // One change of a name that was not synced: `node` is put there, or, null, the name is removed.
@@ -84,7 +86,6 @@ class FaultFileSystem final : public FileSystem {
   Names durable_names_;
   std::vector<NameChange> unsynced_names_;  // in the order in which they were made
   std::map<std::string, int> locks_;        // -1 exclusive, n shared
-  std::map<std::string, std::pair<uint64_t, uint64_t>> bad_sectors_;
   uint64_t capacity_ = UINT64_MAX;
   std::atomic<uint64_t> operations_{0};
   uint64_t crash_at_ = UINT64_MAX;

@@ -79,7 +79,9 @@ class Block {
 
   // The named section's bytes, checked; kNotFound when there is none.
   Expected<std::string> section(std::string_view name) const;
-  // Reads everything and names each damaged place.
+  // Reads every byte and names each place with a wrong checksum.
+  std::vector<Finding> verify_checksums() const;
+  // The same, and whether what the bytes say makes sense.
   std::vector<Finding> verify() const;
 
  private:

@@ -181,7 +181,14 @@ std::string block_file_name(uint64_t first_generation, uint64_t last_generation)
 struct BlockName {
   uint64_t first_generation = 0;
   uint64_t last_generation = 0;
+
+  bool holds(uint64_t generation) const {
+    return first_generation <= generation && generation <= last_generation;
+  }
+  friend bool operator==(const BlockName&, const BlockName&) = default;
 };
 std::optional<BlockName> parse_block_file_name(std::string_view name);
+// Behind the name of a damaged block that a new one stands for, which holds less than it did.
+inline constexpr std::string_view kDamagedSuffix = ".damaged";
 
 }  // namespace weft::store

@@ -21,9 +21,65 @@ Status check_record(const SpanSink::RawRequest& record,
   return {};
 }
 
+// Names the blocks that disappeared, and adds them to `lost`.
+void check_manifest(const std::string& dir, FileSystem& fs, std::span<const std::string> names,
+                    CheckResult& result, std::vector<BlockName>& lost, uint64_t& sealed) {
+  const auto manifest = read_manifest(fs, dir, result.findings);
+  if (!manifest) {
+    result.findings.push_back(
+        {dir + "/" + std::string(kManifestName), 0, manifest.error().message});
+  }
+  if (!manifest || !*manifest) return;
+  for (const ManifestEntry& entry : **manifest)
+    sealed = std::max(sealed, entry.last_generation);
+  for (const ManifestEntry& entry : missing_blocks(**manifest, names)) {
+    result.findings.push_back(missing_block(dir, entry));
+    lost.push_back({entry.first_generation, entry.last_generation});
+  }
+}
+
+// False when the block cannot be served at all.
+bool check_block(const std::string& path, FileSystem& fs, CheckResult& result) {
+  ++result.blocks;
+  Cache cache(64u << 20);
+  std::vector<Finding> damaged;
+  const auto block =
+      Block::open(fs, path, cache, [&](Finding finding) { damaged.push_back(std::move(finding)); });
+  if (block) {
+    result.spans += (*block)->meta().spans;
+    auto found = (*block)->verify();
+    // The block names the same places with their offsets.
+    if (damaged.empty()) damaged = std::move(found);
+  } else if (damaged.empty()) {
+    damaged.push_back({path, 0, block.error().message});
+  }
+  std::ranges::move(damaged, std::back_inserter(result.findings));
+  return block.has_value();
+}
+
+void check_log(const std::string& path, const LogId& id, FileSystem& fs,
+               const std::function<Expected<SpanBatch>(const SpanSink::RawRequest&)>& decode,
+               CheckResult& result) {
+  ++result.log_files;
+  const auto summary = read_log(
+      fs, path, id,
+      [&](const SpanSink::RawRequest& record, uint64_t offset) {
+        if (Status status = check_record(record, decode); !status) {
+          result.findings.push_back(
+              {path, offset, "a logged request cannot be decoded: " + status.error().message});
+        }
+      },
+      result.findings);
+  if (!summary) {
+    result.findings.push_back({path, 0, summary.error().message});
+  } else {
+    result.logged_requests += summary->records;
+  }
+}
+
 }  // namespace
 
-std::vector<Finding> Block::verify() const {
+std::vector<Finding> Block::verify_checksums() const {
   std::vector<Finding> findings;
   const auto note = [&](const Error& error) { findings.push_back({path_, 0, error.message}); };
   std::string head(kBlockHead.size(), '\0');
@@ -46,13 +102,18 @@ std::vector<Finding> Block::verify() const {
       if (const auto bytes = chunk(**loaded, p); !bytes) note(bytes.error());
     }
   }
+  return findings;
+}
+
+std::vector<Finding> Block::verify() const {
+  std::vector<Finding> findings = verify_checksums();
   if (!findings.empty()) return findings;
   // The checksums are right: then everything must make sense, too.
   for (size_t p = 0; p < page_count(); ++p) {
     PageReader page(*this, p);
     const auto rows = page.read_rows(0, static_cast<uint32_t>(page.rows()));
     if (!rows) {
-      note(rows.error());
+      findings.push_back({path_, 0, rows.error().message});
       continue;
     }
     for (const TraceId& id : rows->trace_id) {
@@ -74,70 +135,33 @@ Expected<CheckResult> check(
     return fail(ErrorCode::kUnavailable, dir + " is in use by a weft server; stop it first");
   }
   CheckResult result;
-  Cache cache(64u << 20);
-  std::vector<ManifestEntry> missing;
-  const auto manifest = read_manifest(fs, dir, result.findings);
-  if (!manifest) {
-    result.findings.push_back(
-        {dir + "/" + std::string(kManifestName), 0, manifest.error().message});
-  } else if (*manifest) {
-    missing = missing_blocks(**manifest, names);
-    for (const ManifestEntry& entry : missing)
-      result.findings.push_back(missing_block(dir, entry));
-  }
-  // Logs of generations that a block stands for are left over from a crash: some may be gone.
+  std::vector<BlockName> lost;
   uint64_t sealed = 0;
-  std::vector<LogId> logs;
+  check_manifest(dir, fs, names, result, lost, sealed);
+  std::vector<BlockName> served;
   for (const std::string& name : names) {
     if (const auto range = parse_block_file_name(name)) {
       sealed = std::max(sealed, range->last_generation);
-    } else if (const auto id = parse_log_file_name(name)) {
-      logs.push_back(*id);
+      (check_block(dir + "/" + name, fs, result) ? served : lost).push_back(*range);
+    } else if (name.starts_with("block-") && name.ends_with(kDamagedSuffix)) {
+      result.findings.push_back(kept_block(dir + "/" + name));
     }
   }
-  if (manifest && *manifest) {
-    for (const ManifestEntry& entry : **manifest)
-      sealed = std::max(sealed, entry.last_generation);
-  }
-  std::erase_if(logs, [&](const LogId& id) {
-    return id.generation <= sealed && !is_missing(missing, id.generation);
-  });
-  std::ranges::sort(logs);
-  std::ranges::move(missing_log_files(dir, logs), std::back_inserter(result.findings));
+  std::vector<LogId> logs;
   for (const std::string& name : names) {
-    const std::string path = dir + "/" + name;
     if (const auto id = parse_log_file_name(name)) {
-      ++result.log_files;
-      auto summary = read_log(
-          fs, path, *id,
-          [&](const SpanSink::RawRequest& record, uint64_t offset) {
-            if (Status status = check_record(record, decode); !status) {
-              result.findings.push_back(
-                  {path, offset, "a logged request cannot be decoded: " + status.error().message});
-            }
-          },
-          result.findings);
-      if (!summary) {
-        result.findings.push_back({path, 0, summary.error().message});
-      } else {
-        result.logged_requests += summary->records;
-      }
-    } else if (parse_block_file_name(name)) {
-      ++result.blocks;
-      std::vector<Finding> damaged;
-      const auto block = Block::open(
-          fs, path, cache, [&](Finding finding) { damaged.push_back(std::move(finding)); });
-      if (block) {
-        result.spans += (*block)->meta().spans;
-        auto found = (*block)->verify();
-        // The block names the same places with their offsets.
-        if (damaged.empty()) damaged = std::move(found);
-      } else if (damaged.empty()) {
-        damaged.push_back({path, 0, block.error().message});
-      }
-      result.findings.insert(result.findings.end(), damaged.begin(), damaged.end());
+      logs.push_back(*id);
+      check_log(dir + "/" + name, *id, fs, decode, result);
     }
   }
+  std::ranges::sort(logs);
+  // Logs of generations that a block stands for are left over from a crash: some may be gone.
+  std::erase_if(logs, [&](const LogId& id) {
+    const auto holds = [&](const BlockName& block) { return block.holds(id.generation); };
+    return std::ranges::any_of(served, holds) ||
+           (id.generation <= sealed && std::ranges::none_of(lost, holds));
+  });
+  std::ranges::move(missing_log_files(dir, logs), std::back_inserter(result.findings));
   return result;
 }
 

@@ -183,6 +183,16 @@ Expected<bool> split_records(
 
 }  // namespace
 
+bool is_whole_log(std::span<const LogId> files, uint64_t generation) {
+  uint32_t next = 0;
+  for (const LogId& id : files) {
+    if (id.generation != generation) continue;
+    if (id.index != next) return false;
+    ++next;
+  }
+  return next > 0;
+}
+
 std::vector<Finding> missing_log_files(const std::string& dir, std::span<const LogId> files) {
   std::vector<Finding> missing;
   for (size_t i = 0; i < files.size(); ++i) {

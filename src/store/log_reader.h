@@ -35,6 +35,11 @@ Expected<LogFileSummary> read_log(
     const std::function<void(const SpanSink::RawRequest&, uint64_t offset)>& record,
     std::vector<Finding>& findings, uint64_t full_bytes = kLogFileBytes);
 
+// Whether all files of a generation are there, as far as `files` (of one folder, ascending) tell:
+// files go in the order of their numbers, so none is gone when the first is there and there is no
+// gap.
+bool is_whole_log(std::span<const LogId> files, uint64_t generation);
+
 // Names files that must be there and are not: those of one generation are numbered from 0 without
 // a gap. `files` are those of `dir` that no block stands for, ascending.
 std::vector<Finding> missing_log_files(const std::string& dir, std::span<const LogId> files);

@@ -130,18 +130,18 @@ std::vector<ManifestEntry> missing_blocks(std::span<const ManifestEntry> entries
   return missing;
 }
 
-bool is_missing(std::span<const ManifestEntry> missing, uint64_t generation) {
-  return std::ranges::any_of(missing, [&](const ManifestEntry& entry) {
-    return entry.first_generation <= generation && generation <= entry.last_generation;
-  });
-}
-
 Finding missing_block(const std::string& dir, const ManifestEntry& entry) {
   return {dir + "/" + block_file_name(entry.first_generation, entry.last_generation), 0,
           "this block is missing with " + std::to_string(entry.spans) +
               " spans that started between " + utc(entry.min_start_ns) + " and " +
               utc(entry.max_start_ns) + "; put the file back, or delete " + dir + "/" +
               std::string(kManifestName) + " to accept the loss"};
+}
+
+Finding kept_block(const std::string& path) {
+  return {path, 0,
+          "this block is damaged and not served; what was left of its log did not hold all of its "
+          "spans; delete the file to accept the loss"};
 }
 
 }  // namespace weft::store

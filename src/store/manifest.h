@@ -50,9 +50,9 @@ Status write_manifest(FileSystem& fs, const std::string& dir,
 // The entries that no block of `names` (files of the directory) stands for.
 std::vector<ManifestEntry> missing_blocks(std::span<const ManifestEntry> entries,
                                           std::span<const std::string> names);
-// Whether one of them held this generation: then what is left of its log is all that is left of it.
-bool is_missing(std::span<const ManifestEntry> missing, uint64_t generation);
 // Says of a missing block what is lost with it.
 Finding missing_block(const std::string& dir, const ManifestEntry& entry);
+// Says of a file with kDamagedSuffix why it is there.
+Finding kept_block(const std::string& path);
 
 }  // namespace weft::store

@@ -32,10 +32,13 @@ struct Store::Impl {
 
   // --- store_open.cpp ---
   Status open();
-  Status open_blocks(const std::vector<std::string>& names);
+  // `logs`: the files of the log that are there, ascending.
+  Status open_blocks(const std::vector<std::string>& names, std::span<const LogId> logs);
+  // Whether the log's files of the generation are all that is left of it, or it was never sealed.
+  bool needs_log(uint64_t generation) const;
   // Names the blocks that disappeared since the manifest was written.
-  Status load_manifest(const std::vector<std::string>& names, std::vector<ManifestEntry>& missing);
-  // Generations up to `sealed` had a block, which is missing: they become blocks again.
+  Status load_manifest(const std::vector<std::string>& names);
+  // Generations up to `sealed` had a block, which is lost: they become blocks again.
   Status replay(const std::vector<LogId>& files, uint64_t sealed);
   Status replay_file(const LogId& id);
   Status replay_record(const SpanSink::RawRequest& record);
@@ -46,6 +49,13 @@ struct Store::Impl {
   // Seals all blocks that wait. An error leaves them waiting.
   Status seal_frozen();
   Status seal_one(const Generation& generation);
+  // Before a block is written in the place of a lost one: a damaged file that holds more spans
+  // than it is kept aside.
+  Status make_way(const BlockMeta& meta);
+  // After it was written, and before the manifest is: it stands for the lost one.
+  void end_loss(const BlockMeta& meta);
+  // The manifest's entry of a lost block; nullptr when it has none.
+  const ManifestEntry* lost_entry(const BlockName& name) const;
   // Puts a block's bytes on disk and opens it.
   Expected<BlockPtr> write_block(const std::string& bytes, const BlockMeta& meta);
   // Traces of `ids` that the blocks have too, as a new block's section says them.
@@ -99,7 +109,7 @@ struct Store::Impl {
   BlockSetPtr blocks = std::make_shared<BlockSet>();
 
   // Blocks that are not served, damaged or missing; nothing is merged across them, since a merged
-  // block would stand for them. Filled while opening.
+  // block would stand for them. Opening and the sealing thread alone.
   std::vector<BlockName> lost;
   // Those that the manifest goes on naming.
   std::vector<ManifestEntry> kept_entries;

@@ -44,12 +44,13 @@ Status Store::Impl::open() {
       WEFT_TRY(fs.remove(path(name)));
     } else if (name.ends_with(".tmp") && !options.read_only) {
       WEFT_TRY(fs.remove(path(name)));  // a file that was not finished
+    } else if (name.starts_with("block-") && name.ends_with(kDamagedSuffix)) {
+      report(kept_block(path(name)));
     }
   }
   std::ranges::sort(logs);
-  WEFT_TRY(open_blocks(names));
-  std::vector<ManifestEntry> missing;
-  WEFT_TRY(load_manifest(names, missing));
+  WEFT_TRY(open_blocks(names, logs));
+  WEFT_TRY(load_manifest(names));
   WEFT_TRY(load_pins());
   // Logs of sealed generations are left over from a crash between sealing and recycling.
   uint64_t sealed = 0;
@@ -60,7 +61,7 @@ Status Store::Impl::open() {
   for (const BlockName& block : lost)
     sealed = std::max(sealed, block.last_generation);
   std::erase_if(logs, [&](const LogId& id) {
-    if (id.generation > sealed || is_missing(missing, id.generation)) return false;
+    if (id.generation > sealed || needs_log(id.generation)) return false;
     if (!options.read_only) (void)fs.remove(path(log_file_name(id)));
     return true;
   });
@@ -68,7 +69,16 @@ Status Store::Impl::open() {
   return replay(logs, sealed);
 }
 
-Status Store::Impl::open_blocks(const std::vector<std::string>& names) {
+bool Store::Impl::needs_log(uint64_t generation) const {
+  const auto holds = [&](const BlockName& block) { return block.holds(generation); };
+  return std::ranges::any_of(lost, holds) &&
+         std::ranges::none_of(blocks->blocks, holds, [](const BlockPtr& block) {
+           return BlockName{block->meta().first_generation, block->meta().last_generation};
+         });
+}
+
+Status Store::Impl::open_blocks(const std::vector<std::string>& names,
+                                std::span<const LogId> logs) {
   struct Candidate {
     std::string name;
     BlockName range;
@@ -99,6 +109,15 @@ Status Store::Impl::open_blocks(const std::vector<std::string>& names) {
       lost.push_back(candidate.range);
       continue;
     }
+    // The log of a block that was sealed just before a crash is there still: the moment to see
+    // whether it is needed.
+    if (candidate.range.first_generation == candidate.range.last_generation &&
+        is_whole_log(logs, candidate.range.first_generation) &&
+        !(*block)->verify_checksums().empty()) {
+      say(Severity::kError, "damaged, its log is read instead: " + (*block)->path());
+      lost.push_back(candidate.range);
+      continue;
+    }
     covered = candidate.range.last_generation;
     opened.push_back(*block);
   }
@@ -106,8 +125,7 @@ Status Store::Impl::open_blocks(const std::vector<std::string>& names) {
   return {};
 }
 
-Status Store::Impl::load_manifest(const std::vector<std::string>& names,
-                                  std::vector<ManifestEntry>& missing) {
+Status Store::Impl::load_manifest(const std::vector<std::string>& names) {
   std::vector<Finding> damage;
   WEFT_ASSIGN(manifest, read_manifest(fs, options.dir, damage));
   for (Finding& finding : damage)
@@ -117,8 +135,7 @@ Status Store::Impl::load_manifest(const std::vector<std::string>& names,
     const uint64_t now = options.clock->now_ns();
     const uint64_t since =
         options.retention_age_ns == 0 ? 0 : now - std::min(now, options.retention_age_ns);
-    missing = missing_blocks(*manifest, names);
-    for (const ManifestEntry& entry : missing) {
+    for (const ManifestEntry& entry : missing_blocks(*manifest, names)) {
       lost.push_back({entry.first_generation, entry.last_generation});
       if (entry.created_ns < since) continue;
       kept_entries.push_back(entry);

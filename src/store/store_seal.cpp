@@ -77,6 +77,7 @@ Status Store::Impl::seal_one(const Generation& generation) {
   }
   const auto splits = find_splits(order.trace_ids, known);
   const EncodedBlock encoded = encode_block(generation.batches, order, meta, splits);
+  WEFT_TRY(make_way(encoded.meta));
   WEFT_ASSIGN(const BlockPtr block, write_block(encoded.bytes, encoded.meta));
   known.push_back(block);
   auto set = make_block_set(std::move(known));
@@ -85,12 +86,54 @@ Status Store::Impl::seal_one(const Generation& generation) {
     blocks = std::move(set);
     unsealed.drop_oldest_frozen();
   }
+  end_loss(encoded.meta);
   // Before the log is recycled, so that from then on the block is missed when it disappears.
   refresh_manifest();
   counters.sealed_blocks.fetch_add(1, std::memory_order_relaxed);
   counters.sealed_spans.fetch_add(encoded.meta.spans, std::memory_order_relaxed);
   counters.duplicate_spans.fetch_add(order.duplicates, std::memory_order_relaxed);
   return {};
+}
+
+const ManifestEntry* Store::Impl::lost_entry(const BlockName& name) const {
+  const auto at = std::ranges::find_if(kept_entries, [&](const ManifestEntry& entry) {
+    return BlockName{entry.first_generation, entry.last_generation} == name;
+  });
+  return at == kept_entries.end() ? nullptr : &*at;
+}
+
+Status Store::Impl::make_way(const BlockMeta& meta) {
+  const BlockName name{meta.first_generation, meta.last_generation};
+  if (std::ranges::find(lost, name) == lost.end()) return {};
+  const ManifestEntry* entry = lost_entry(name);
+  if (entry != nullptr && meta.spans >= entry->spans) return {};
+  const std::string file = path(block_file_name(name.first_generation, name.last_generation));
+  const std::string aside = file + std::string(kDamagedSuffix);
+  if (const auto there = fs.open(file, OpenMode::kRead); !there) {
+    if (there.error().code == ErrorCode::kNotFound) return {};  // it is missing
+    return std::unexpected(there.error());
+  }
+  WEFT_TRY(fs.rename(file, aside));
+  report(kept_block(aside));
+  return {};
+}
+
+void Store::Impl::end_loss(const BlockMeta& meta) {
+  const BlockName name{meta.first_generation, meta.last_generation};
+  if (std::erase(lost, name) == 0) return;
+  const std::string file = path(block_file_name(name.first_generation, name.last_generation));
+  const ManifestEntry* entry = lost_entry(name);
+  if (entry != nullptr && meta.spans < entry->spans) {
+    report({file, 0,
+            "put together again from what was left of its log: " + std::to_string(meta.spans) +
+                " of " + std::to_string(entry->spans) + " spans, the others are lost"});
+  } else {
+    say(Severity::kInfo, file + " was put together again from its log with " +
+                             std::to_string(meta.spans) + " spans");
+  }
+  std::erase_if(kept_entries, [&](const ManifestEntry& other) {
+    return BlockName{other.first_generation, other.last_generation} == name;
+  });
 }
 
 Expected<BlockPtr> Store::Impl::write_block(const std::string& bytes, const BlockMeta& meta) {
