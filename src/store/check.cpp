@@ -7,6 +7,7 @@
 #include "store/log_reader.h"
 #include "store/manifest.h"
 #include "store/page_reader.h"
+#include "store/undecoded.h"
 
 namespace weft::store {
 namespace {
@@ -55,6 +56,24 @@ bool check_block(const std::string& path, FileSystem& fs, CheckResult& result) {
   }
   std::ranges::move(damaged, std::back_inserter(result.findings));
   return block.has_value();
+}
+
+void check_undecoded(const std::string& dir, const LogId& log, FileSystem& fs,
+                     const std::function<Expected<SpanBatch>(const SpanSink::RawRequest&)>& decode,
+                     CheckResult& result) {
+  const auto kept = read_undecoded(fs, dir, log, result.findings);
+  if (!kept) {
+    result.findings.push_back({dir + "/" + undecoded_file_name(log), 0, kept.error().message});
+    return;
+  }
+  std::string failure;
+  for (const KeptRequest& request : *kept) {
+    if (Status status = check_record(request.request(), decode); !status) {
+      failure = status.error().message;
+      break;
+    }
+  }
+  result.findings.push_back(undecoded_requests(dir, log, kept->size(), failure));
 }
 
 void check_log(const std::string& path, const LogId& id, FileSystem& fs,
@@ -152,6 +171,8 @@ Expected<CheckResult> check(
     if (const auto id = parse_log_file_name(name)) {
       logs.push_back(*id);
       check_log(dir + "/" + name, *id, fs, decode, result);
+    } else if (const auto of = parse_undecoded_file_name(name)) {
+      check_undecoded(dir, *of, fs, decode, result);
     }
   }
   std::ranges::sort(logs);

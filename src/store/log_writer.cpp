@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
-#include <cstring>
 
-#include "base/hash.h"
+#include "store/log_group.h"
 
 namespace weft::store {
 namespace {
@@ -82,47 +81,13 @@ Status LogWriter::write_group(std::span<const SpanSink::RawRequest> records) {
     file_.reset();
     WEFT_TRY(open_next());
   }
-  uint64_t payload_bytes = 0;
-  for (const auto& record : records) {
-    if (record.body.size() > kLogMaxPayloadBytes - sizeof(LogRecordHeader)) {
-      return fail(ErrorCode::kInvalidArgument, "the request is too large for the log");
-    }
-    payload_bytes += sizeof(LogRecordHeader) + record.body.size();
-  }
-  if (payload_bytes > kLogMaxPayloadBytes) {
-    return fail(ErrorCode::kInvalidArgument, "the requests are too large for one group of the log");
-  }
-  LogGroupHeader group;
-  const uint64_t used = sizeof group + payload_bytes;
-  // Zeros up to the next sector, so that nothing old follows within it.
-  const uint64_t total = align_log(used);
+  WEFT_ASSIGN(const uint64_t total, log_group_bytes(records));
   // In one piece and aligned, so that it can be written past the page cache: the log is read after
   // a crash alone, and what the kernel does for a cached page costs more than copying it here.
   char* const bytes = group_.room(total);
-  char* to = bytes + sizeof group;
-  const auto put = [&to](const void* data, size_t size) {
-    if (size > 0) std::memcpy(to, data, size);
-    to += size;
-  };
-  for (const auto& record : records) {
-    LogRecordHeader header;
-    header.body_bytes = static_cast<uint32_t>(record.body.size());
-    header.format = static_cast<uint8_t>(record.format);
-    header.compression = static_cast<uint8_t>(record.compression);
-    header.flags = record.untrusted_clock ? kLogFlagUntrustedClock : 0;
-    header.received_ns = record.received_ns;
-    put(&header, sizeof header);
-    put(record.body.data(), record.body.size());
-  }
-  std::memset(to, 0, total - used);
-  group.record_count = static_cast<uint32_t>(records.size());
-  group.generation = id_.generation;
-  group.file_index = id_.index;
-  group.group_index = group_index_;
-  group.payload_bytes = static_cast<uint32_t>(payload_bytes);
-  group.payload_hash = hash_bytes({bytes + sizeof group, payload_bytes});
-  group.header_hash = group.compute_hash();
-  std::memcpy(bytes, &group, sizeof group);
+  put_log_group(
+      {.generation = id_.generation, .file_index = id_.index, .group_index = group_index_}, records,
+      bytes);
 
   const Status written = file_->pwrite({bytes, total}, offset_);
   // One huge request does not fix the memory for ever.

@@ -41,7 +41,11 @@ struct Store::Impl {
   // Generations up to `sealed` had a block, which is lost: they become blocks again.
   Status replay(const std::vector<LogId>& files, uint64_t sealed);
   Status replay_file(const LogId& id);
-  Status replay_record(const SpanSink::RawRequest& record);
+  Expected<SpanBatch> decode(const SpanSink::RawRequest& record) const;
+  void add_replayed(SpanBatch batch);
+  // Takes what an earlier start could not decode and this one can back into the log, whose files
+  // `logs` are, or into memory when read-only. `sealed`: see replay().
+  Status take_in_undecoded(const LogId& of, std::vector<LogId>& logs, uint64_t sealed);
   void start_threads();
 
   // --- store_seal.cpp: the sealing thread ---

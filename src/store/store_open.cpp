@@ -5,6 +5,7 @@
 #include "store/batch_codec.h"
 #include "store/log_reader.h"
 #include "store/store_impl.h"
+#include "store/undecoded.h"
 
 namespace weft::store {
 namespace {
@@ -36,9 +37,12 @@ Status Store::Impl::open() {
   lock = std::move(*held);
   WEFT_ASSIGN(const auto names, fs.list(options.dir));
   std::vector<LogId> logs;
+  std::vector<LogId> undecoded;
   for (const std::string& name : names) {
     if (const auto id = parse_log_file_name(name)) {
       logs.push_back(*id);
+    } else if (const auto of = parse_undecoded_file_name(name)) {
+      undecoded.push_back(*of);
     } else if (name.starts_with("spare-") && !options.read_only) {
       // Its size is not known to be whole; new ones are cheap.
       WEFT_TRY(fs.remove(path(name)));
@@ -65,8 +69,56 @@ Status Store::Impl::open() {
     if (!options.read_only) (void)fs.remove(path(log_file_name(id)));
     return true;
   });
-  unsealed.set_open_generation(sealed + 1);
-  return replay(logs, sealed);
+  // What is taken in is in the log, and comes with it; or, when nothing may be written, at last.
+  if (options.read_only) WEFT_TRY(replay(logs, sealed));
+  for (const LogId& of : undecoded)
+    WEFT_TRY(take_in_undecoded(of, logs, sealed));
+  return options.read_only ? Status() : replay(logs, sealed);
+}
+
+Status Store::Impl::take_in_undecoded(const LogId& of, std::vector<LogId>& logs, uint64_t sealed) {
+  std::vector<Finding> damage;
+  WEFT_ASSIGN(std::vector<KeptRequest> kept, read_undecoded(fs, options.dir, of, damage));
+  for (Finding& finding : damage)
+    report(std::move(finding));
+  std::vector<KeptRequest> left;
+  std::vector<SpanSink::RawRequest> taken;
+  std::string failure;
+  for (KeptRequest& request : kept) {
+    auto batch = decode(request.request());
+    if (batch) {
+      taken.push_back(request.request());
+      if (options.read_only) add_replayed(std::move(*batch));
+    } else {
+      if (left.empty()) failure = batch.error().message;
+      left.push_back(request);
+    }
+  }
+  if (!left.empty()) report(undecoded_requests(options.dir, of, left.size(), failure));
+  if (taken.empty() || options.read_only) return {};
+  // In a new file behind those of the newest generation, which is open still. A crash before the
+  // requests are removed here makes them come twice, which is left out on reading.
+  LogWriter writer(fs, options.dir, {options.log_file_bytes, 0});
+  if (logs.empty() || logs.back().generation <= sealed) {
+    writer.start_generation(sealed + 1, 0);
+  } else {
+    writer.start_generation(logs.back().generation, logs.back().index + 1);
+  }
+  Status status;
+  for (const SpanSink::RawRequest& request : taken) {
+    if (status) status = writer.write_group(std::span(&request, 1));
+  }
+  logs.insert(logs.end(), writer.files().begin(), writer.files().end());
+  if (status) status = write_undecoded(fs, options.dir, of, left);
+  if (status) {
+    say(Severity::kInfo, "took in " + std::to_string(taken.size()) +
+                             " request(s) that an earlier start could not decode");
+  } else {
+    say(Severity::kWarning,
+        "requests that an earlier start could not decode stay where they are: " +
+            status.error().message);
+  }
+  return {};
 }
 
 bool Store::Impl::needs_log(uint64_t generation) const {
@@ -189,35 +241,48 @@ Status Store::Impl::replay(const std::vector<LogId>& files, uint64_t sealed) {
 }
 
 Status Store::Impl::replay_file(const LogId& id) {
-  const std::string file = path(log_file_name(id));
   std::vector<Finding> damage;
+  std::vector<KeptRequest> undecoded;
+  std::string failure;
   auto summary = read_log(
-      fs, file, id,
-      [&](const SpanSink::RawRequest& record, uint64_t offset) {
-        if (Status status = replay_record(record); !status) {
-          counters.replay_failures.fetch_add(1, std::memory_order_relaxed);
-          report({file, offset, "a logged request cannot be decoded: " + status.error().message});
+      fs, path(log_file_name(id)), id,
+      [&](const SpanSink::RawRequest& record, uint64_t) {
+        if (auto batch = decode(record)) {
+          add_replayed(std::move(*batch));
+        } else {
+          if (undecoded.empty()) failure = batch.error().message;
+          undecoded.emplace_back(record);
         }
       },
       damage, options.log_file_bytes);
   for (Finding& finding : damage)
     report(std::move(finding));
   if (!summary) return std::unexpected(std::move(summary.error()).with_prefix("replay"));
+  if (undecoded.empty()) return {};
+  counters.replay_failures.fetch_add(undecoded.size(), std::memory_order_relaxed);
+  // An earlier start that did not come to sealing has kept them: then their file is named.
+  if (const auto kept = fs.open(path(undecoded_file_name(id)), OpenMode::kRead); !kept) {
+    report(undecoded_requests(options.dir, id, undecoded.size(), failure));
+  }
+  if (options.read_only) return {};
+  // Before anything is sealed: then the log's file goes. To go on without would lose them.
+  if (Status status = add_undecoded(fs, options.dir, id, undecoded); !status) {
+    return std::unexpected(std::move(status).error().with_prefix(
+        "keeping " + std::to_string(undecoded.size()) + " request(s) of " +
+        path(log_file_name(id)) + " that cannot be decoded"));
+  }
   return {};
 }
 
-Status Store::Impl::replay_record(const SpanSink::RawRequest& record) {
-  SpanBatch batch;
-  if (record.format == SpanSink::RawRequest::Format::kColumns) {
-    WEFT_ASSIGN(batch, decode_batch(record.body));
-  } else if (options.decode) {
-    WEFT_ASSIGN(batch, options.decode(record));
-  } else {
-    return fail(ErrorCode::kUnimplemented, "no decoder for logged requests was given");
-  }
+Expected<SpanBatch> Store::Impl::decode(const SpanSink::RawRequest& record) const {
+  if (record.format == SpanSink::RawRequest::Format::kColumns) return decode_batch(record.body);
+  if (options.decode) return options.decode(record);
+  return fail(ErrorCode::kUnimplemented, "no decoder for logged requests was given");
+}
+
+void Store::Impl::add_replayed(SpanBatch batch) {
   counters.replayed_spans.fetch_add(batch.size(), std::memory_order_relaxed);
   unsealed.add(std::move(batch), options.clock->steady_ns());
-  return {};
 }
 
 }  // namespace weft::store
