@@ -41,7 +41,7 @@ struct LogGroupHeader {
   uint32_t file_index = 0;
   uint32_t group_index = 0;  // within the file, from 0
   uint32_t payload_bytes = 0;
-  uint32_t reserved = 0;
+  uint32_t flags = 0;
   uint64_t payload_hash = 0;  // XXH3-64
   uint64_t header_hash = 0;   // XXH3-64 of the fields before
 
@@ -62,6 +62,9 @@ struct LogRecordHeader {
 static_assert(sizeof(LogRecordHeader) == 16);
 
 inline constexpr uint8_t kLogFlagUntrustedClock = 1;
+
+// Of a group: it was written over an attempt that failed on a full disk.
+inline constexpr uint32_t kLogGroupOverwrites = 1;
 
 inline uint64_t align_log(uint64_t offset) {
   return (offset + kLogAlignment - 1) / kLogAlignment * kLogAlignment;

@@ -260,7 +260,8 @@ Expected<LogFileSummary> read_log(
     if (!whole) {
       // Damage, if a good group follows (which then finds a gap); else most likely the torn end.
       summary.torn_tail = true;
-      if (readable && mended == nullptr && expected && header.group_index == next_group) {
+      if (readable && mended == nullptr && expected && header.group_index == next_group &&
+          (header.flags & kLogGroupOverwrites) == 0) {
         unsound = header;
       }
       WEFT_ASSIGN(offset, file.find_header(offset + 1));

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
 #include "base/fault_file_system.h"
@@ -156,6 +157,55 @@ TEST(LogReader, ATornLastGroupIsNoDamage) {
     ASSERT_TRUE(read.summary);
     EXPECT_TRUE(read.findings.empty()) << to_string(read.findings[0]);
     EXPECT_EQ(read.bodies, std::vector<std::string>{bodies[0]});
+  }
+}
+
+// After a full disk a group overwrites a failed attempt, whose bytes are what a torn write leaves.
+TEST(LogReader, ATornGroupOverAnAttemptOnAFullDiskIsNoDamage) {
+  std::mt19937_64 random(test_seed("ATornGroupOverAnAttempt"));
+  for (int round = 0; round < 200; ++round) {
+    FaultFileSystem fs(random());
+    ASSERT_TRUE(fs.create_dirs("log"));
+    LogWriter writer(fs, "log", {kFullBytes, 8});
+    writer.start_generation(1, 0);
+    const std::string first = random_body(random, 1 + random() % 3000);
+    ASSERT_TRUE(write_bodies(writer, {first}));
+    // The attempt gets as far as the group that overwrites it.
+    std::string again = random_body(random, 2000 + random() % 20'000);
+    std::ranges::replace(again, 'x', 'y');
+    const uint64_t again_bytes =
+        align_log(sizeof(LogGroupHeader) + sizeof(LogRecordHeader) + again.size());
+    fs.set_capacity(fs.used_bytes() + again_bytes);
+    EXPECT_EQ(write_bodies(writer, {std::string(again.size() + 5000, 'x')}).error().code,
+              ErrorCode::kNoSpace);
+    fs.set_capacity(UINT64_MAX);
+    std::vector<std::string> kept{first};
+    uint64_t begin = align_log(sizeof(LogGroupHeader) + sizeof(LogRecordHeader) + first.size());
+    uint64_t left = again.size();
+    // The first group over the attempt, or one behind it.
+    if (round % 2 == 0) {
+      kept.push_back(std::string(400, 'z'));
+      ASSERT_TRUE(write_bodies(writer, {kept.back()}));
+      begin += kLogAlignment;
+      left -= kLogAlignment;
+    }
+    std::string torn = *read_file(fs, log_path());
+    ASSERT_TRUE(write_bodies(writer, {again.substr(0, left)}));
+    const std::string after = *read_file(fs, log_path());
+    ASSERT_EQ(torn.size(), after.size());
+    const uint64_t sectors = (after.size() - begin) / kLogAlignment;
+    const uint64_t old = random() % sectors;
+    for (uint64_t s = 0; s < sectors; ++s) {
+      if (s == old || random() % 4 == 0) continue;
+      const uint64_t at = begin + s * kLogAlignment;
+      torn.replace(at, kLogAlignment, after, at, kLogAlignment);
+    }
+    auto file = fs.open(log_path(), OpenMode::kCreate);
+    ASSERT_TRUE(file && (*file)->pwrite(torn, 0));
+    const Read read = read_back(fs);
+    ASSERT_TRUE(read.summary);
+    EXPECT_TRUE(read.findings.empty()) << to_string(read.findings[0]);
+    EXPECT_EQ(read.bodies, kept);
   }
 }
 

@@ -71,7 +71,7 @@ Status LogWriter::open_next() {
   WEFT_TRY(fs_.sync_dir(dir_));
   file_ = std::move(file);
   id_ = id;
-  offset_ = 0;
+  offset_ = attempt_end_ = 0;
   group_index_ = 0;
   return {};
 }
@@ -85,9 +85,11 @@ Status LogWriter::write_group(std::span<const SpanSink::RawRequest> records) {
   // In one piece and aligned, so that it can be written past the page cache: the log is read after
   // a crash alone, and what the kernel does for a cached page costs more than copying it here.
   char* const bytes = group_.room(total);
-  put_log_group(
-      {.generation = id_.generation, .file_index = id_.index, .group_index = group_index_}, records,
-      bytes);
+  put_log_group({.generation = id_.generation,
+                 .file_index = id_.index,
+                 .group_index = group_index_,
+                 .flags = offset_ < attempt_end_ ? kLogGroupOverwrites : 0},
+                records, bytes);
 
   const Status written = file_->pwrite({bytes, total}, offset_);
   // One huge request does not fix the memory for ever.
@@ -96,6 +98,7 @@ Status LogWriter::write_group(std::span<const SpanSink::RawRequest> records) {
     // A full disk leaves the file as good as before: the next group overwrites the attempt. After
     // anything else the file is in doubt.
     if (written.error().code != ErrorCode::kNoSpace) file_.reset();
+    attempt_end_ = std::max(attempt_end_, offset_ + total);
     return written;
   }
   if (Status status = file_->sync(); !status) {

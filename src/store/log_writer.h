@@ -59,7 +59,8 @@ class LogWriter {
   std::unique_ptr<File> file_;
   LogId id_;
   uint64_t offset_ = 0;
-  DirectBuffer group_;  // the group that is being written
+  uint64_t attempt_end_ = 0;  // how far groups that failed may have been written
+  DirectBuffer group_;        // the group that is being written
   uint32_t group_index_ = 0;
   uint32_t next_index_ = 0;
   uint64_t generation_ = 0;
