@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <map>
 #include <random>
 
 #include "model/testing/random_spans.h"
@@ -7,6 +8,7 @@
 #include "store/bloom.h"
 #include "store/presence_bits.h"
 #include "store/stream_codec.h"
+#include "store/known_template.h"
 #include "store/text_template.h"
 
 namespace weft::store {
@@ -221,6 +223,67 @@ TEST(TextTemplate, ShortAndLongStringsAreSplitAlike) {
     std::string back;
     ASSERT_TRUE(TemplateJoiner(variables).join(skeleton, back));
     ASSERT_EQ(back, text);
+  }
+}
+
+// A string is split by a template that is known as it is without.
+TEST(KnownTemplate, SplitsAsSplitTemplateDoes) {
+  std::mt19937_64 random(test_seed("SplitsAsSplitTemplateDoes"));
+  static constexpr std::string_view kPieces[] = {
+      "/", "-", "g", "a", "f", "Z", "0", "00", "7", "42", "1234", "12345678", "deadbeef", "0badc0de",
+      "123456", "999999999999999999", "1234567890123456789", ".", "\xC3\xA9", "\x01",
+      "4bf92f3577b34da6", "12345678901234567890", "123e4567-e89b-42d3-a456-426614174000",
+      "12345678-1234-1234-1234-123456789012"};
+  struct Seen {
+    std::string skeleton;
+    KnownTemplate known;
+  };
+  std::vector<Seen> seen;
+  std::map<std::string, size_t> index;
+  size_t taken = 0;
+  size_t own_refused = 0;
+  for (int round = 0; round < 30'000; ++round) {
+    std::string text;
+    const size_t pieces = random() % 6;
+    for (size_t i = 0; i < pieces; ++i)
+      text += kPieces[random() % std::size(kPieces)];
+    if (random() % 100 == 0) text += std::string(260, '~');
+    std::string skeleton;
+    TemplateVariables variables;
+    split_template(text, skeleton, variables);
+    const auto try_split = [&](const Seen& template_seen) {
+      TemplateVariables by_template;
+      const bool is_split = template_seen.known.split(text, by_template);
+      taken += is_split;
+      if (!is_split) {
+        EXPECT_TRUE(by_template.binary.empty() && by_template.raw_lengths.empty()) << text;
+        for (const auto& ints : by_template.ints)
+          EXPECT_TRUE(ints.empty()) << text;
+        return false;
+      }
+      EXPECT_EQ(template_seen.skeleton, skeleton) << text;
+      EXPECT_EQ(by_template.binary, variables.binary) << text;
+      for (size_t i = 0; i < kMaxTemplateInts; ++i)
+        EXPECT_EQ(by_template.ints[i], variables.ints[i]) << text;
+      return true;
+    };
+    for (int i = 0; i < 30 && !seen.empty(); ++i)
+      try_split(seen[random() % seen.size()]);
+    const auto [at, is_new] = index.try_emplace(skeleton, seen.size());
+    if (is_new) seen.push_back({skeleton, KnownTemplate(skeleton)});
+    own_refused += !try_split(seen[at->second]);
+    ASSERT_FALSE(HasFailure());
+  }
+  EXPECT_GT(taken, 10'000u);
+  EXPECT_LT(own_refused, 20'000u);
+  // What columns are made of is split by its own template.
+  for (const std::string_view text :
+       {"/orders/1234/items/0042?t=4bf92f3577b34da6", "10.12.3.44", "u-123456",
+        "123e4567-e89b-42d3-a456-426614174000", "http://cart.shop:8080/v1/x?rid=deadbeef", ""}) {
+    std::string skeleton;
+    TemplateVariables variables;
+    split_template(text, skeleton, variables);
+    EXPECT_EQ(KnownTemplate(skeleton).split(text, variables), true) << text;
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "store/entity_codec.h"
+#include "store/known_template.h"
 
 namespace weft::store {
 namespace {
@@ -284,6 +285,9 @@ void ColumnGather::add_text(ColumnMeta meta, std::span<const uint32_t> rows,
   StringPool templates;
   std::vector<uint64_t> counts;
   std::vector<uint32_t> code_of;  // by id in `templates`
+  // Strings of one class mostly have one template: it is tried before the string is looked at.
+  std::vector<KnownTemplate> known;  // by code
+  std::vector<uint32_t> expected(encoder_.classes(), kNoRow);  // code by class
   std::vector<std::string_view> entries;
   std::string skeleton;
   TemplateVariables scratch;
@@ -293,6 +297,7 @@ void ColumnGather::add_text(ColumnMeta meta, std::span<const uint32_t> rows,
     if (code_of[id] == kNoRow) {
       code_of[id] = static_cast<uint32_t>(counts.size());
       counts.push_back(0);
+      known.emplace_back(text);
     }
     ++counts[code_of[id]];
     return code_of[id];
@@ -308,9 +313,14 @@ void ColumnGather::add_text(ColumnMeta meta, std::span<const uint32_t> rows,
       __builtin_prefetch(texts.back().data());
     }
     for (const std::string_view text : texts) {
-      if (templates.size() <= kMaxTemplates) {
+      uint32_t& likely = expected[encoder_.class_of(rows[codes.size()])];
+      if (likely != kNoRow && known[likely].split(text, variables[page])) {
+        ++counts[likely];
+        codes.push_back(likely);
+      } else if (templates.size() <= kMaxTemplates) {
         split_template(text, skeleton, variables[page]);
-        codes.push_back(code_for(skeleton));
+        likely = code_for(skeleton);
+        codes.push_back(likely);
       } else {
         // Too many templates: the column is not made of such strings. The rest is kept whole.
         add_raw(text, variables[page]);

@@ -56,6 +56,8 @@ class TableEncoder {
   size_t pages() const { return page_begin_.size() - 1; }
   const std::vector<uint32_t>& page_begin() const { return page_begin_; }
   uint32_t rows() const { return page_begin_.back(); }
+  uint32_t classes() const { return static_cast<uint32_t>(class_size_.size()); }
+  uint32_t class_of(uint32_t row) const { return class_of_[row]; }
 
  private:
   // What a column adds to a page's chunk behind the presence bits: the values at [begin, end) of

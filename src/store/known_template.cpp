@@ -1,0 +1,199 @@
+#include "store/known_template.h"
+
+#include <array>
+#include <cstring>
+
+namespace weft::store {
+namespace {
+
+// Longer strings are rare, and what they hold is not parsed into memory of fixed size.
+constexpr size_t kMaxChars = 256;
+constexpr size_t kUuidChars = 36;
+constexpr uint8_t kNoNibble = 0x80;
+
+constexpr std::array<uint8_t, 256> make_nibbles() {
+  std::array<uint8_t, 256> nibbles{};
+  nibbles.fill(kNoNibble);
+  for (uint8_t i = 0; i < 10; ++i)
+    nibbles[static_cast<size_t>('0' + i)] = i;
+  for (uint8_t i = 0; i < 6; ++i)
+    nibbles[static_cast<size_t>('a' + i)] = static_cast<uint8_t>(10 + i);
+  return nibbles;
+}
+constexpr std::array<uint8_t, 256> kNibbles = make_nibbles();
+
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool is_word(char c) {
+  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+// A letter that no hexadecimal number has.
+bool is_plain_letter(char c) {
+  return is_word(c) && !is_digit(c) && !(c >= 'a' && c <= 'f');
+}
+bool is_mark(char c) {
+  return c > 0 && c <= kMaxTemplateMark;
+}
+
+// Variables of one string until it is known that its template is the right one.
+struct Parsed {
+  std::array<uint64_t, kMaxTemplateInts> ints;
+  size_t int_count = 0;
+  std::array<char, kMaxChars> binary;
+  size_t binary_size = 0;
+};
+
+enum class HexKind : uint8_t { kNone, kDigits, kLetters, kMixed };
+
+// `count` hexadecimal digits, at least one, into `out`. kNone: there is something else.
+HexKind parse_hex(const char* text, size_t count, Parsed& out) {
+  char* to = out.binary.data() + out.binary_size;
+  uint8_t seen = 0;
+  uint8_t any = 0;
+  uint8_t all = 0xFF;
+  for (size_t i = 0; i + 1 < count; i += 2) {
+    const uint8_t high = kNibbles[static_cast<uint8_t>(text[i])];
+    const uint8_t low = kNibbles[static_cast<uint8_t>(text[i + 1])];
+    seen |= high | low;
+    any |= static_cast<uint8_t>(text[i] | text[i + 1]);
+    all &= static_cast<uint8_t>(text[i] & text[i + 1]);
+    *to++ = static_cast<char>(high << 4 | low);
+  }
+  if (count % 2 != 0) {
+    const uint8_t high = kNibbles[static_cast<uint8_t>(text[count - 1])];
+    seen |= high;
+    any |= static_cast<uint8_t>(text[count - 1]);
+    all &= static_cast<uint8_t>(text[count - 1]);
+    *to++ = static_cast<char>(high << 4);
+  }
+  out.binary_size = static_cast<size_t>(to - out.binary.data());
+  if ((seen & kNoNibble) != 0) return HexKind::kNone;
+  // Letters have bit 6 set, digits have not.
+  if ((all & 0x40) != 0) return HexKind::kLetters;
+  return (any & 0x40) != 0 ? HexKind::kMixed : HexKind::kDigits;
+}
+
+bool parse_uuid(const char* text, Parsed& out) {
+  if (text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-') return false;
+  // Words are looked at when they have a digit.
+  const HexKind first = parse_hex(text, 8, out);
+  if (first == HexKind::kNone || first == HexKind::kLetters) return false;
+  return parse_hex(text + 9, 4, out) != HexKind::kNone &&
+         parse_hex(text + 14, 4, out) != HexKind::kNone &&
+         parse_hex(text + 19, 4, out) != HexKind::kNone &&
+         parse_hex(text + 24, 12, out) != HexKind::kNone;
+}
+
+}  // namespace
+
+KnownTemplate::KnownTemplate(std::string_view skeleton) {
+  for (size_t at = 0; at < skeleton.size();) {
+    if (!add_step(skeleton, at)) {
+      steps_.clear();
+      return;
+    }
+  }
+  // The text behind the last variable.
+  steps_.push_back({.text_end = static_cast<uint32_t>(text_.size())});
+}
+
+// Takes text up to a variable and the variable. Whether digits are a number, or part of a
+// hexadecimal one or of a UUID, is for the word around them to say. Here it has to follow from the
+// template alone, or from what split() looks at: a number that stands alone, or in a word that has
+// a letter which no hexadecimal number has. False: it does not follow.
+bool KnownTemplate::add_step(std::string_view skeleton, size_t& at) {
+  while (at < skeleton.size() && !is_mark(skeleton[at])) {
+    if (is_digit(skeleton[at])) return false;
+    text_ += skeleton[at++];
+  }
+  if (at == skeleton.size()) return true;
+  Step step;
+  step.text_end = static_cast<uint32_t>(text_.size());
+  step.mark = static_cast<TemplateMark>(skeleton[at]);
+  const size_t begin = at++;
+  switch (step.mark) {
+    case TemplateMark::kRaw:
+      return false;
+    case TemplateMark::kHex:
+    case TemplateMark::kPadded:
+      if (at == skeleton.size()) return false;
+      step.digits = static_cast<uint8_t>(skeleton[at++]);
+      break;
+    case TemplateMark::kInt:
+    case TemplateMark::kUuid:
+      break;
+  }
+  const bool is_number = step.mark == TemplateMark::kInt || step.mark == TemplateMark::kPadded;
+  const bool joined_before = begin > 0 && !text_.empty() && is_word(skeleton[begin - 1]);
+  const bool joined_behind = at < skeleton.size() && is_word(skeleton[at]);
+  if (joined_before || joined_behind) {
+    if (!is_number) return false;
+    bool plain = false;
+    for (size_t i = begin; i > 0 && is_word(skeleton[i - 1]); --i)
+      plain = plain || is_plain_letter(skeleton[i - 1]);
+    for (size_t i = at; i < skeleton.size() && is_word(skeleton[i]); ++i)
+      plain = plain || is_plain_letter(skeleton[i]);
+    if (!plain) return false;
+  }
+  steps_.push_back(step);
+  return true;
+}
+
+bool KnownTemplate::split(std::string_view text, TemplateVariables& variables) const {
+  if (steps_.empty() || text.size() > kMaxChars) return false;
+  Parsed parsed;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  size_t text_begin = 0;
+  for (const Step& step : steps_) {
+    const size_t size = step.text_end - text_begin;
+    if (static_cast<size_t>(end - at) < size) return false;
+    if (std::memcmp(at, text_.data() + text_begin, size) != 0) return false;
+    at += size;
+    text_begin = step.text_end;
+    switch (step.mark) {
+      case TemplateMark::kRaw:
+        break;  // the end
+      case TemplateMark::kInt:
+      case TemplateMark::kPadded: {
+        const char* const begin = at;
+        uint64_t value = 0;
+        // 18 digits fit, and more are no number.
+        for (; at < end && is_digit(*at); ++at)
+          value = value * 10 + static_cast<uint64_t>(*at - '0');
+        const auto digits = static_cast<size_t>(at - begin);
+        const bool is_padded = digits > 1 && *begin == '0';
+        if (digits == 0 || digits > 18 || parsed.int_count == kMaxTemplateInts) return false;
+        if (is_padded != (step.mark == TemplateMark::kPadded)) return false;
+        if (is_padded && digits != step.digits) return false;
+        if (digits == 8 && at < end && *at == '-') return false;  // the begin of a UUID?
+        parsed.ints[parsed.int_count++] = value;
+        break;
+      }
+      case TemplateMark::kHex: {
+        if (static_cast<size_t>(end - at) < step.digits) return false;
+        const HexKind kind = parse_hex(at, step.digits, parsed);
+        at += step.digits;
+        // Words without a digit stay text, words of up to 18 digits are a number.
+        if (kind == HexKind::kNone || kind == HexKind::kLetters) return false;
+        if (kind == HexKind::kDigits && step.digits <= 18) return false;
+        if (at < end && is_word(*at)) return false;
+        if (step.digits == 8 && at < end && *at == '-') return false;
+        break;
+      }
+      case TemplateMark::kUuid:
+        if (static_cast<size_t>(end - at) < kUuidChars || !parse_uuid(at, parsed)) return false;
+        at += kUuidChars;
+        if (at < end && is_word(*at)) return false;
+        break;
+    }
+  }
+  if (at != end) return false;
+  for (size_t i = 0; i < parsed.int_count; ++i)
+    variables.ints[i].push_back(parsed.ints[i]);
+  variables.binary.append(parsed.binary.data(), parsed.binary_size);
+  return true;
+}
+
+}  // namespace weft::store
