@@ -1,6 +1,7 @@
 #include "store/block_writer.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 #include <numeric>
@@ -33,6 +34,18 @@ class Codes {
   std::unordered_map<uint64_t, uint32_t> codes_;
 };
 
+// What of a span repeats together with the rest of it.
+enum ClassPart : size_t { kResourcePart, kNamePart, kSmallPart, kClassParts };
+
+struct SpanClasses {
+  std::vector<uint32_t> class_of;   // by row; numbered by first sight
+  std::vector<uint32_t> first_row;  // by class
+  // Whether all rows of a class have the same of that part.
+  std::array<bool, kClassParts> has{};
+
+  uint32_t size() const { return static_cast<uint32_t>(first_row.size()); }
+};
+
 class BlockWriter {
  public:
   BlockWriter(std::span<const SpanBatchPtr> batches, const TraceOrder& order, BlockMeta meta)
@@ -60,13 +73,13 @@ class BlockWriter {
       const std::vector<uint32_t> SpanBatch::* entity_of,
       const std::function<std::vector<std::string>(const SpanBatch&)>& encode,
       std::vector<std::string>& entries);
-  std::vector<uint32_t> make_classes(const std::vector<std::vector<uint32_t>>& parts,
-                                     uint32_t& classes) const;
+  SpanClasses make_classes(const std::vector<std::vector<uint32_t>>& parts) const;
   void write_spans();
   void write_span_specials(TableEncoder& encoder);
   void write_parents(size_t page, std::string& out);
   void find_parents(uint32_t begin, uint32_t end, std::vector<uint32_t>& parent_of);
-  void write_span_fields(TableEncoder& encoder, ColumnGather& gather);
+  void write_span_fields(TableEncoder& encoder, ColumnGather& gather, const SpanClasses& classes);
+  void write_class_fields(TableEncoder& encoder, ColumnGather& gather, const SpanClasses& classes);
   void write_counts(ColumnGather& gather, Field field, const std::vector<uint32_t>& child_begin);
   void write_events();
   void write_links();
@@ -228,26 +241,24 @@ std::vector<uint32_t> BlockWriter::entity_codes(
 
 // Numbers what repeats together. Parts with too many entries are left out; so is one part after
 // the other until there are few enough classes.
-std::vector<uint32_t> BlockWriter::make_classes(const std::vector<std::vector<uint32_t>>& parts,
-                                                uint32_t& classes) const {
-  std::vector<const std::vector<uint32_t>*> used;
-  for (const auto& part : parts) {
-    if (!part.empty() && std::ranges::max(part) < kMaxClassEntries) used.push_back(&part);
-  }
-  std::vector<uint32_t> out(rows_, 0);
-  classes = 1;
-  for (const auto* part : used) {
+SpanClasses BlockWriter::make_classes(const std::vector<std::vector<uint32_t>>& parts) const {
+  SpanClasses out;
+  out.class_of.assign(rows_, 0);
+  uint32_t classes = 1;
+  for (size_t p = 0; p < parts.size(); ++p) {
+    const std::vector<uint32_t>& part = parts[p];
+    if (part.empty() || std::ranges::max(part) >= kMaxClassEntries) continue;
     // Refines the classes so far by one part.
     std::vector<uint32_t> refined(rows_);
     std::unordered_map<uint64_t, uint32_t> known;
     uint64_t last_key = UINT64_MAX;
     uint32_t last_class = 0;
-    const uint64_t width = uint64_t{std::ranges::max(*part)} + 1;
+    const uint64_t width = uint64_t{std::ranges::max(part)} + 1;
     std::vector<uint32_t> dense;  // (class, code) -> new class, while that is small
     if (classes * width <= (1u << 22)) dense.assign(classes * width, kNoRow);
     uint32_t count = 0;
     for (uint32_t row = 0; row < rows_ && count <= kMaxClasses; ++row) {
-      const uint64_t key = out[row] * width + (*part)[row];
+      const uint64_t key = out.class_of[row] * width + part[row];
       if (key != last_key) {
         last_key = key;
         if (!dense.empty()) {
@@ -262,8 +273,12 @@ std::vector<uint32_t> BlockWriter::make_classes(const std::vector<std::vector<ui
       refined[row] = last_class;
     }
     if (count > kMaxClasses) continue;
-    out.swap(refined);
+    out.class_of.swap(refined);
+    out.has[p] = true;
     classes = count;
+  }
+  for (uint32_t row = 0; row < rows_ && out.first_row.size() < classes; ++row) {
+    if (out.class_of[row] == out.first_row.size()) out.first_row.push_back(row);
   }
   return out;
 }
@@ -306,10 +321,10 @@ void BlockWriter::write_spans() {
       &SpanBatch::scope, [](const SpanBatch& b) { return encode_scopes(b.scopes, b.strings); },
       scopes);
 
-  std::vector<std::vector<uint32_t>> parts(3);
-  parts[0] = resource_codes;
-  std::vector<uint32_t>& names = parts[1];
-  std::vector<uint32_t>& small = parts[2];
+  std::vector<std::vector<uint32_t>> parts(kClassParts);
+  parts[kResourcePart] = resource_codes;
+  std::vector<uint32_t>& names = parts[kNamePart];
+  std::vector<uint32_t>& small = parts[kSmallPart];
   names.reserve(rows_);
   small.reserve(rows_);
   {
@@ -335,29 +350,36 @@ void BlockWriter::write_spans() {
     if (names.size() < rows_) names.clear();
     if (small_codes.size() > kMaxClassEntries || scopes.size() > 0xFFFF) small.clear();
   }
-  uint32_t classes = 1;
-  auto class_of = make_classes(parts, classes);
-  TableEncoder encoder(file_, columns_, BlockTable::kSpans, page_begin_, std::move(class_of),
-                       classes);
+  const SpanClasses classes = make_classes(parts);
+  TableEncoder encoder(file_, columns_, BlockTable::kSpans, page_begin_, classes.class_of,
+                       classes.size());
   write_span_specials(encoder);
 
-  std::vector<uint32_t> all(rows_);
-  std::iota(all.begin(), all.end(), 0u);
-  const auto add_entities = [&](Field field, const std::vector<uint32_t>& codes,
+  const auto add_entities = [&](Field field, bool by_class, const std::vector<uint32_t>& codes,
                                 const std::vector<std::string>& entries) {
+    const std::vector<std::string_view> views(entries.begin(), entries.end());
+    if (by_class) {
+      std::vector<uint32_t> class_codes;
+      for (const uint32_t row : classes.first_row)
+        class_codes.push_back(codes[row]);
+      return encoder.add_by_class(
+          field_meta(field, ValueType::kBytes), class_codes, static_cast<uint32_t>(entries.size()),
+          [&](std::span<const uint64_t> counts) { return encode_string_dictionary(views, counts); });
+    }
+    std::vector<uint32_t> all(rows_);
+    std::iota(all.begin(), all.end(), 0u);
     std::vector<uint64_t> counts(entries.size());
     for (uint32_t code : codes)
       ++counts[code];
-    const std::vector<std::string_view> views(entries.begin(), entries.end());
     encoder.add_dictionary(field_meta(field, ValueType::kBytes), all, codes,
                            static_cast<uint32_t>(entries.size()),
                            encode_string_dictionary(views, counts));
   };
-  add_entities(Field::kResource, resource_codes, resources);
-  add_entities(Field::kScope, scope_codes, scopes);
+  add_entities(Field::kResource, classes.has[kResourcePart], resource_codes, resources);
+  add_entities(Field::kScope, classes.has[kSmallPart], scope_codes, scopes);
 
   ColumnGather gather(batches_, strings_, encoder, span_rows_);
-  write_span_fields(encoder, gather);
+  write_span_fields(encoder, gather, classes);
   std::vector<const AttributeTable*> attributes;
   std::vector<const AttributeTable*> annotations;
   for (const auto& batch : batches_) {
@@ -368,32 +390,74 @@ void BlockWriter::write_spans() {
   gather.add_attributes(ColumnDomain::kAnnotation, annotations);
 }
 
-void BlockWriter::write_span_fields(TableEncoder&, ColumnGather& gather) {
-  const auto text = [&](const std::vector<StringPool::Id> SpanBatch::* ids) {
-    return [this, ids](uint32_t row) {
-      const RowRef ref = order_.rows[row];
-      return StringValue{ref.batch, (batch_of(ref).*ids)[ref.row]};
-    };
+// Fields that are mostly part of the class: then they are written once a class, not once a row.
+void BlockWriter::write_class_fields(TableEncoder& encoder, ColumnGather& gather,
+                                     const SpanClasses& classes) {
+  const auto name = [&](uint32_t row) {
+    const RowRef ref = order_.rows[row];
+    return StringValue{ref.batch, batch_of(ref).name[ref.row]};
   };
-  const auto number = [&](auto member) {
-    return [this, member](uint32_t row) {
+  if (classes.has[kNamePart]) {
+    StringCodes codes(strings_);
+    std::vector<uint32_t> class_codes;
+    for (const uint32_t row : classes.first_row) {
+      const StringValue value = name(row);
+      class_codes.push_back(codes.code(strings_.id(value.batch, value.id)));
+    }
+    encoder.add_by_class(
+        field_meta(Field::kName, ValueType::kString), class_codes,
+        static_cast<uint32_t>(codes.size()),
+        [&](std::span<const uint64_t> counts) { return codes.encode(counts); });
+  } else {
+    write_strings(gather, Field::kName, rows_, true, name);
+  }
+  const auto add = [&](Field field, bool keep_zero, auto member) {
+    const auto number = [this, member](uint32_t row) {
       const RowRef ref = order_.rows[row];
       return uint64_t{(batch_of(ref).*member)[ref.row]};
     };
+    if (!classes.has[kSmallPart]) return write_numbers(gather, field, rows_, keep_zero, number);
+    Codes codes;
+    std::vector<uint64_t> entries;
+    std::vector<uint32_t> class_codes;
+    for (const uint32_t row : classes.first_row) {
+      const uint64_t value = number(row);
+      if (!keep_zero && value == 0) {
+        class_codes.push_back(TableEncoder::kAbsent);
+        continue;
+      }
+      class_codes.push_back(codes.code(value));
+      if (codes.size() > entries.size()) entries.push_back(value);
+    }
+    encoder.add_by_class(
+        field_meta(field, ValueType::kInt), class_codes, static_cast<uint32_t>(entries.size()),
+        [&](std::span<const uint64_t> counts) { return encode_number_dictionary(entries, counts); });
   };
+  add(Field::kKind, true, &SpanBatch::kind);
+  add(Field::kStatusCode, true, &SpanBatch::status_code);
+  if (any_set(&SpanBatch::flags)) add(Field::kFlags, false, &SpanBatch::flags);
+}
+
+void BlockWriter::write_span_fields(TableEncoder& encoder, ColumnGather& gather,
+                                    const SpanClasses& classes) {
+  write_class_fields(encoder, gather, classes);
   // Many of these are nothing but zeros: seen quickly, batch by batch.
   const auto strings = [&](Field field, const std::vector<StringPool::Id> SpanBatch::* ids) {
-    if (any_set(ids)) write_strings(gather, field, rows_, false, text(ids));
+    if (!any_set(ids)) return;
+    write_strings(gather, field, rows_, false, [&](uint32_t row) {
+      const RowRef ref = order_.rows[row];
+      return StringValue{ref.batch, (batch_of(ref).*ids)[ref.row]};
+    });
   };
   const auto numbers = [&](Field field, const std::vector<uint32_t> SpanBatch::* member) {
-    if (any_set(member)) write_numbers(gather, field, rows_, false, number(member));
+    if (!any_set(member)) return;
+    write_numbers(gather, field, rows_, false, [&](uint32_t row) {
+      const RowRef ref = order_.rows[row];
+      return uint64_t{(batch_of(ref).*member)[ref.row]};
+    });
   };
-  write_strings(gather, Field::kName, rows_, true, text(&SpanBatch::name));
   strings(Field::kStatusMessage, &SpanBatch::status_message);
   strings(Field::kTraceState, &SpanBatch::trace_state);
-  write_numbers(gather, Field::kKind, rows_, true, number(&SpanBatch::kind));
-  write_numbers(gather, Field::kStatusCode, rows_, true, number(&SpanBatch::status_code));
-  numbers(Field::kFlags, &SpanBatch::flags);
   numbers(Field::kDroppedAttributes, &SpanBatch::dropped_attributes_count);
   numbers(Field::kDroppedEvents, &SpanBatch::dropped_events_count);
   numbers(Field::kDroppedLinks, &SpanBatch::dropped_links_count);

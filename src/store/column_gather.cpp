@@ -31,12 +31,12 @@ GlobalStrings::GlobalStrings(std::span<const SpanBatchPtr> batches)
     ids_[b].assign(batches[b]->strings.size(), kNoRow);
 }
 
-std::string StringCodes::encode() const {
+std::string StringCodes::encode(std::span<const uint64_t> counts) const {
   std::vector<std::string_view> texts;
   texts.reserve(entries_.size());
   for (uint32_t id : entries_)
     texts.push_back(strings_.text(id));
-  return encode_string_dictionary(texts, counts_);
+  return encode_string_dictionary(texts, counts);
 }
 
 void StringCodes::clear() {

@@ -53,7 +53,9 @@ class StringCodes {
     return code;
   }
   size_t size() const { return entries_.size(); }
-  std::string encode() const;
+  std::string encode() const { return encode(counts_); }
+  // With counts of somebody else.
+  std::string encode(std::span<const uint64_t> counts) const;
   // Forgets this column's entries.
   void clear();
 

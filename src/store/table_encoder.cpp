@@ -162,6 +162,29 @@ void TableEncoder::add_dictionary(ColumnMeta meta, std::span<const uint32_t> row
   add_column(std::move(meta), rows, classes, code_body(rows, codes, classes, entries));
 }
 
+void TableEncoder::add_by_class(
+    ColumnMeta meta, std::span<const uint32_t> codes, uint32_t entries,
+    const std::function<std::string(std::span<const uint64_t>)>& dictionary) {
+  if (entries == 0) return;
+  std::vector<ClassValue> classes(codes.size());
+  std::vector<uint64_t> counts(entries);
+  for (size_t c = 0; c < codes.size(); ++c) {
+    if (codes[c] == kAbsent) continue;
+    classes[c] = {.presence = ClassValue::Presence::kAlways, .code = codes[c]};
+    counts[codes[c]] += class_size_[c];
+    meta.values += class_size_[c];
+  }
+  meta.encoding = ColumnEncoding::kDictionary;
+  meta.dictionary_size = entries;
+  meta.dictionary = file_.append(dictionary(counts));
+  meta.table = table_;
+  meta.classes = file_.append(encode_class_values(classes));
+  meta.data_offset = file_.size();
+  // The classes say everything.
+  meta.index = file_.append(encode_index(std::vector<ChunkInfo>(pages())));
+  out_.columns.push_back(std::move(meta));
+}
+
 void TableEncoder::add_numbers(ColumnMeta meta, std::span<const uint32_t> rows,
                                std::span<const uint64_t> numbers) {
   if (rows.empty()) return;
