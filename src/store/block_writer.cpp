@@ -79,7 +79,8 @@ class BlockWriter {
   void write_parents(size_t page, std::string& out);
   void find_parents(uint32_t begin, uint32_t end, std::vector<uint32_t>& parent_of);
   void write_span_fields(TableEncoder& encoder, ColumnGather& gather, const SpanClasses& classes);
-  void write_class_fields(TableEncoder& encoder, ColumnGather& gather, const SpanClasses& classes);
+  void write_names(TableEncoder& encoder, ColumnGather& gather, const SpanClasses& classes);
+  void write_small_fields(TableEncoder& encoder, ColumnGather& gather, const SpanClasses& classes);
   void write_counts(ColumnGather& gather, Field field, const std::vector<uint32_t>& child_begin);
   void write_events();
   void write_links();
@@ -390,9 +391,9 @@ void BlockWriter::write_spans() {
   gather.add_attributes(ColumnDomain::kAnnotation, annotations);
 }
 
-// Fields that are mostly part of the class: then they are written once a class, not once a row.
-void BlockWriter::write_class_fields(TableEncoder& encoder, ColumnGather& gather,
-                                     const SpanClasses& classes) {
+// The name is mostly part of the class: then it is written once a class, not once a row.
+void BlockWriter::write_names(TableEncoder& encoder, ColumnGather& gather,
+                              const SpanClasses& classes) {
   const auto name = [&](uint32_t row) {
     const RowRef ref = order_.rows[row];
     return StringValue{ref.batch, batch_of(ref).name[ref.row]};
@@ -411,6 +412,11 @@ void BlockWriter::write_class_fields(TableEncoder& encoder, ColumnGather& gather
   } else {
     write_strings(gather, Field::kName, rows_, true, name);
   }
+}
+
+// Kind, status and flags, in the same way.
+void BlockWriter::write_small_fields(TableEncoder& encoder, ColumnGather& gather,
+                                     const SpanClasses& classes) {
   const auto add = [&](Field field, bool keep_zero, auto member) {
     const auto number = [this, member](uint32_t row) {
       const RowRef ref = order_.rows[row];
@@ -440,7 +446,7 @@ void BlockWriter::write_class_fields(TableEncoder& encoder, ColumnGather& gather
 
 void BlockWriter::write_span_fields(TableEncoder& encoder, ColumnGather& gather,
                                     const SpanClasses& classes) {
-  write_class_fields(encoder, gather, classes);
+  write_names(encoder, gather, classes);
   // Many of these are nothing but zeros: seen quickly, batch by batch.
   const auto strings = [&](Field field, const std::vector<StringPool::Id> SpanBatch::* ids) {
     if (!any_set(ids)) return;
@@ -458,6 +464,7 @@ void BlockWriter::write_span_fields(TableEncoder& encoder, ColumnGather& gather,
   };
   strings(Field::kStatusMessage, &SpanBatch::status_message);
   strings(Field::kTraceState, &SpanBatch::trace_state);
+  write_small_fields(encoder, gather, classes);
   numbers(Field::kDroppedAttributes, &SpanBatch::dropped_attributes_count);
   numbers(Field::kDroppedEvents, &SpanBatch::dropped_events_count);
   numbers(Field::kDroppedLinks, &SpanBatch::dropped_links_count);

@@ -43,7 +43,6 @@ void StringCodes::clear() {
   for (uint32_t id : entries_)
     codes_[id] = kNoRow;
   entries_.clear();
-  counts_.clear();
 }
 
 ColumnGather::ColumnGather(std::span<const SpanBatchPtr> batches, GlobalStrings& strings,
@@ -55,6 +54,7 @@ ColumnGather::ColumnGather(std::span<const SpanBatchPtr> batches, GlobalStrings&
       row_maps_(row_maps),
       codes_(strings),
       payload_(encoder.rows()),
+      payload_codes_(encoder.rows()),
       present_((encoder.rows() + 63) / 64) {}
 
 std::vector<ColumnGather::Wanted> ColumnGather::find_columns(
@@ -96,10 +96,10 @@ void ColumnGather::add_attributes(ColumnDomain domain,
 }
 
 // Values are scattered over the block's rows, then taken off in order: the rows of batches lie near
-// each other there, so this is cheaper than sorting. False: the dictionary that `value` makes has
+// each other there, so this is cheaper than sorting. False: the dictionary that `put` makes has
 // grown too large for the column, and the rest was left out.
-template <typename Value>
-bool ColumnGather::scatter(const Wanted& wanted, Value&& value) {
+template <typename Put>
+bool ColumnGather::scatter(const Wanted& wanted, Put&& put) {
   std::ranges::fill(present_, 0);
   // A part is a few values in two places of a memory that no cache holds.
   constexpr size_t kAhead = 8;
@@ -119,23 +119,20 @@ bool ColumnGather::scatter(const Wanted& wanted, Value&& value) {
       const uint32_t row = row_map[part.rows[i]];
       if (row == kNoRow) continue;
       present_[row / 64] |= uint64_t{1} << (row % 64);
-      payload_[row] = value(part, i);
+      put(part, i, row);
     }
     if (!dictionary_pays(wanted.values)) return false;
   }
   return true;
 }
 
-std::vector<uint32_t> ColumnGather::present_rows(uint64_t expected) const {
-  std::vector<uint32_t> rows;
-  rows.reserve(expected);
+template <typename Each>
+void ColumnGather::for_present(Each&& each) const {
   for (size_t word = 0; word < present_.size(); ++word) {
-    for (uint64_t bits = present_[word]; bits != 0; bits &= bits - 1) {
-      rows.push_back(
-          static_cast<uint32_t>(word * 64 + static_cast<size_t>(std::countr_zero(bits))));
-    }
+    const auto first = static_cast<uint32_t>(word * 64);
+    for (uint64_t bits = present_[word]; bits != 0; bits &= bits - 1)
+      each(first + static_cast<uint32_t>(std::countr_zero(bits)));
   }
-  return rows;
 }
 
 // Whether the dictionary that is being made is small enough for a column of so many values.
@@ -144,30 +141,41 @@ bool ColumnGather::dictionary_pays(size_t values) const {
 }
 
 void ColumnGather::add_column(const Wanted& wanted) {
-  if (wanted.parts.front().strings == nullptr) {
-    if (wanted.parts.front().numbers != nullptr) {
-      (void)scatter(wanted, [](const Part& part, size_t i) { return part.numbers[i]; });
-    } else {
-      (void)scatter(wanted, [](const Part&, size_t) { return uint64_t{0}; });
-    }
-    const auto rows = present_rows(wanted.values);
-    std::vector<uint64_t> values;
-    values.reserve(rows.size());
-    for (uint32_t row : rows)
-      values.push_back(payload_[row]);
-    return add_numbers(wanted.meta, rows, values);
+  if (wanted.parts.front().strings != nullptr) return add_string_column(wanted);
+  if (wanted.parts.front().numbers != nullptr) {
+    (void)scatter(wanted, [this](const Part& part, size_t i, uint32_t row) {
+      payload_[row] = part.numbers[i];
+    });
+  } else {
+    (void)scatter(wanted, [this](const Part&, size_t, uint32_t row) { payload_[row] = 0; });
   }
-  if (add_attribute_as_dictionary(wanted)) return;
-  (void)scatter(wanted, [](const Part& part, size_t i) {
-    return uint64_t{part.batch} << 32 | part.strings[i];
+  std::vector<uint32_t> rows(wanted.values);
+  std::vector<uint64_t> values(wanted.values);
+  size_t count = 0;
+  for_present([&](uint32_t row) {
+    rows[count] = row;
+    values[count++] = payload_[row];
   });
-  const auto rows = present_rows(wanted.values);
-  std::vector<StringValue> values;
-  values.reserve(rows.size());
-  for (uint32_t row : rows) {
-    values.push_back(
-        {static_cast<uint32_t>(payload_[row] >> 32), static_cast<StringPool::Id>(payload_[row])});
-  }
+  rows.resize(count);
+  values.resize(count);
+  add_numbers(wanted.meta, rows, values);
+}
+
+void ColumnGather::add_string_column(const Wanted& wanted) {
+  if (add_attribute_as_dictionary(wanted)) return;
+  (void)scatter(wanted, [this](const Part& part, size_t i, uint32_t row) {
+    payload_[row] = uint64_t{part.batch} << 32 | part.strings[i];
+  });
+  std::vector<uint32_t> rows(wanted.values);
+  std::vector<StringValue> values(wanted.values);
+  size_t count = 0;
+  for_present([&](uint32_t row) {
+    const uint64_t value = payload_[row];
+    rows[count] = row;
+    values[count++] = {static_cast<uint32_t>(value >> 32), static_cast<StringPool::Id>(value)};
+  });
+  rows.resize(count);
+  values.resize(count);
   add_text(wanted.meta, rows, values);
 }
 
@@ -184,17 +192,34 @@ bool ColumnGather::add_attribute_as_dictionary(const Wanted& wanted) {
       sample.push_back({part.batch, part.strings[i]});
   }
   if (looks_unique(sample)) return false;
-  const bool pays = scatter(wanted, [&](const Part& part, size_t i) {
-    return codes_.code(strings_.id(part.batch, part.strings[i]));
+  // The same string often comes several times in a row.
+  uint32_t last_batch = kNoRow;
+  StringPool::Id last_id = 0;
+  uint32_t last_code = 0;
+  const bool pays = scatter(wanted, [&](const Part& part, size_t i, uint32_t row) {
+    const StringPool::Id id = part.strings[i];
+    if (id != last_id || part.batch != last_batch) {
+      last_id = id;
+      last_batch = part.batch;
+      last_code = codes_.code(strings_.id(part.batch, id));
+    }
+    payload_codes_[row] = last_code;
   });
   if (pays) {
-    const auto rows = present_rows(wanted.values);
-    std::vector<uint32_t> codes;
-    codes.reserve(rows.size());
-    for (uint32_t row : rows)
-      codes.push_back(static_cast<uint32_t>(payload_[row]));
+    std::vector<uint32_t> rows(wanted.values);
+    std::vector<uint32_t> codes(wanted.values);
+    std::vector<uint64_t> counts(codes_.size());
+    size_t count = 0;
+    for_present([&](uint32_t row) {
+      const uint32_t code = payload_codes_[row];
+      ++counts[code];
+      rows[count] = row;
+      codes[count++] = code;
+    });
+    rows.resize(count);
+    codes.resize(count);
     encoder_.add_dictionary(wanted.meta, rows, codes, static_cast<uint32_t>(codes_.size()),
-                            codes_.encode());
+                            codes_.encode(counts));
   }
   codes_.clear();
   return pays;
@@ -261,9 +286,12 @@ bool ColumnGather::add_as_dictionary(const ColumnMeta& meta, std::span<const uin
                                      std::span<const StringValue> values) {
   std::vector<uint32_t> codes;
   codes.reserve(values.size());
+  std::vector<uint64_t> counts;
   bool pays = true;
   for (const StringValue& value : values) {
     codes.push_back(codes_.code(strings_.id(value.batch, value.id)));
+    if (codes.back() == counts.size()) counts.push_back(0);
+    ++counts[codes.back()];
     if (!dictionary_pays(values.size())) {
       pays = false;
       break;
@@ -271,7 +299,7 @@ bool ColumnGather::add_as_dictionary(const ColumnMeta& meta, std::span<const uin
   }
   if (pays) {
     encoder_.add_dictionary(meta, rows, codes, static_cast<uint32_t>(codes_.size()),
-                            codes_.encode());
+                            codes_.encode(counts));
   }
   codes_.clear();
   return pays;

@@ -47,14 +47,11 @@ class StringCodes {
     if (code == kNoRow) {
       code = static_cast<uint32_t>(entries_.size());
       entries_.push_back(id);
-      counts_.push_back(0);
     }
-    ++counts_[code];
     return code;
   }
   size_t size() const { return entries_.size(); }
-  std::string encode() const { return encode(counts_); }
-  // With counts of somebody else.
+  // With how often each code occurs.
   std::string encode(std::span<const uint64_t> counts) const;
   // Forgets this column's entries.
   void clear();
@@ -63,7 +60,6 @@ class StringCodes {
   const GlobalStrings& strings_;
   std::vector<uint32_t> codes_;  // by global id
   std::vector<uint32_t> entries_;
-  std::vector<uint64_t> counts_;
 };
 
 // A value of one row on its way into a column.
@@ -105,16 +101,20 @@ class ColumnGather {
   std::vector<Wanted> find_columns(ColumnDomain domain,
                                    const std::vector<const AttributeTable*>& tables);
   void add_column(const Wanted& wanted);
+  void add_string_column(const Wanted& wanted);
   void add_overflow(std::span<const Wanted> wanted,
                     const std::vector<const AttributeTable*>& tables);
   void add_text(ColumnMeta meta, std::span<const uint32_t> rows,
                 std::span<const StringValue> values);
   bool add_as_dictionary(const ColumnMeta& meta, std::span<const uint32_t> rows,
                          std::span<const StringValue> values);
-  // Puts value(part, i) of each row into payload_ and marks the row in present_.
-  template <typename Value>
-  bool scatter(const Wanted& wanted, Value&& value);
-  std::vector<uint32_t> present_rows(uint64_t expected) const;
+  // Calls put(part, i, row) for each value that has a row in the block, and marks the rows in
+  // present_.
+  template <typename Put>
+  bool scatter(const Wanted& wanted, Put&& put);
+  // Calls each(row) for the rows that scatter marked, ascending.
+  template <typename Each>
+  void for_present(Each&& each) const;
   bool add_attribute_as_dictionary(const Wanted& wanted);
   bool looks_unique(std::span<const StringValue> values) const;
   bool dictionary_pays(size_t values) const;
@@ -126,6 +126,7 @@ class ColumnGather {
   StringCodes codes_;
   // Scratch: a value for each row of the block, and which rows have one.
   std::vector<uint64_t> payload_;
+  std::vector<uint32_t> payload_codes_;
   std::vector<uint64_t> present_;
 };
 

@@ -70,21 +70,24 @@ void TableEncoder::add_special(Field field,
 
 std::vector<ClassValue> TableEncoder::class_values(std::span<const uint32_t> rows,
                                                    std::span<const uint32_t> codes) const {
-  std::vector<ClassValue> values(class_size_.size());
-  std::vector<uint32_t> counts(class_size_.size());
+  struct Seen {
+    uint32_t count = 0;
+    uint32_t code = 0;
+  };
+  std::vector<Seen> seen(class_size_.size());
   for (size_t i = 0; i < rows.size(); ++i) {
-    const uint32_t c = class_of_[rows[i]];
+    Seen& of_class = seen[class_of_[rows[i]]];
     const uint32_t code = codes.empty() ? ClassValue::kVaries : codes[i];
-    if (counts[c]++ == 0) {
-      values[c].code = code;
-    } else if (values[c].code != code) {
-      values[c].code = ClassValue::kVaries;
-    }
+    if (of_class.count == 0) of_class.code = code;
+    if (of_class.code != code) of_class.code = ClassValue::kVaries;
+    ++of_class.count;
   }
+  std::vector<ClassValue> values(class_size_.size());
   for (size_t c = 0; c < values.size(); ++c) {
-    if (counts[c] == 0) continue;
-    values[c].presence =
-        counts[c] == class_size_[c] ? ClassValue::Presence::kAlways : ClassValue::Presence::kMaybe;
+    if (seen[c].count == 0) continue;
+    values[c].code = seen[c].code;
+    values[c].presence = seen[c].count == class_size_[c] ? ClassValue::Presence::kAlways
+                                                         : ClassValue::Presence::kMaybe;
   }
   return values;
 }
