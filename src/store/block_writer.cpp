@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <memory>
 #include <numeric>
 #include <unordered_map>
 
@@ -34,6 +35,14 @@ class Codes {
   std::unordered_map<uint64_t, uint32_t> codes_;
 };
 
+// What of a span hardly ever repeats.
+struct SpanCore {
+  uint64_t span_id = 0;  // as words
+  uint64_t parent_span_id = 0;
+  uint64_t start_ns = 0;
+  uint64_t end_ns = 0;
+};
+
 // What of a span repeats together with the rest of it.
 enum ClassPart : size_t { kResourcePart, kNamePart, kSmallPart, kClassParts };
 
@@ -57,6 +66,7 @@ class BlockWriter {
 
   EncodedBlock write(const std::vector<SplitEntry>& splits) {
     map_rows();
+    gather_spans();
     cut_pages();
     write_spans();
     write_events();
@@ -69,11 +79,11 @@ class BlockWriter {
 
   void map_rows();
   void cut_pages();
-  std::vector<uint32_t> entity_codes(
-      const std::vector<uint32_t> SpanBatch::* entity_of,
+  void gather_spans();
+  std::vector<std::vector<uint32_t>> entity_codes(
       const std::function<std::vector<std::string>(const SpanBatch&)>& encode,
-      std::vector<std::string>& entries);
-  SpanClasses make_classes(const std::vector<std::vector<uint32_t>>& parts) const;
+      std::vector<std::string>& entries) const;
+  SpanClasses make_classes() const;
   void write_spans();
   void write_span_specials(TableEncoder& encoder);
   void write_parents(size_t page, std::string& out);
@@ -119,6 +129,15 @@ class BlockWriter {
   FileBuilder file_;
   BlockColumns columns_;
   std::vector<PageInfo> pages_;
+
+  // By row of the block.
+  std::unique_ptr<SpanCore[]> spans_;
+  std::vector<uint32_t> resource_codes_;
+  std::vector<uint32_t> scope_codes_;
+  // What classes are made of: codes by row, empty where there are too many.
+  std::array<std::vector<uint32_t>, kClassParts> parts_;
+  std::vector<std::string> resources_;  // by code
+  std::vector<std::string> scopes_;
 
   std::vector<uint32_t> page_begin_;        // rows
   std::vector<uint32_t> event_page_begin_;  // events
@@ -199,9 +218,9 @@ void BlockWriter::cut_pages() {
     if (pages_.empty() || begin - page_begin_.back() >= kPageRows) open_page(begin, t);
     PageInfo& page = pages_.back();
     for (uint32_t row = begin; row < order_.trace_begin[t + 1]; ++row) {
-      const SpanBatch& batch = batch_of(order_.rows[row]);
-      const uint64_t start = batch.start_ns[order_.rows[row].row];
-      const uint64_t duration = batch.duration_ns(order_.rows[row].row);
+      const uint64_t start = spans_[row].start_ns;
+      const uint64_t end = spans_[row].end_ns;
+      const uint64_t duration = end > start ? end - start : 0;
       page.min_start_ns = std::min(page.min_start_ns, start);
       page.max_start_ns = std::max(page.max_start_ns, start);
       page.min_duration_ns = std::min(page.min_duration_ns, duration);
@@ -217,37 +236,75 @@ void BlockWriter::cut_pages() {
   meta_.links = links_.size();
 }
 
-// Codes of the resource or scope of each row; equal ones of different batches share a code.
-std::vector<uint32_t> BlockWriter::entity_codes(
-    const std::vector<uint32_t> SpanBatch::* entity_of,
+// The code of each batch's resources or scopes; equal ones of different batches share a code.
+std::vector<std::vector<uint32_t>> BlockWriter::entity_codes(
     const std::function<std::vector<std::string>(const SpanBatch&)>& encode,
-    std::vector<std::string>& entries) {
+    std::vector<std::string>& entries) const {
   std::unordered_map<std::string, uint32_t> known;
-  std::vector<std::vector<uint32_t>> local(batches_.size());
+  std::vector<std::vector<uint32_t>> codes(batches_.size());
   for (size_t b = 0; b < batches_.size(); ++b) {
     for (std::string& bytes : encode(*batches_[b])) {
       const auto [at, is_new] =
           known.try_emplace(std::move(bytes), static_cast<uint32_t>(entries.size()));
       if (is_new) entries.push_back(at->first);
-      local[b].push_back(at->second);
+      codes[b].push_back(at->second);
     }
-  }
-  std::vector<uint32_t> codes(rows_);
-  for (uint32_t row = 0; row < rows_; ++row) {
-    const RowRef ref = order_.rows[row];
-    codes[row] = local[ref.batch][(batch_of(ref).*entity_of)[ref.row]];
   }
   return codes;
 }
 
+// Puts what every span has into the block's order, batch by batch: each batch is read from its
+// begin to its end, and its rows lie near each other in the block.
+void BlockWriter::gather_spans() {
+  const auto resources = entity_codes(
+      [](const SpanBatch& b) { return encode_resources(b.resources, b.strings); }, resources_);
+  const auto scopes = entity_codes(
+      [](const SpanBatch& b) { return encode_scopes(b.scopes, b.strings); }, scopes_);
+  spans_ = std::make_unique_for_overwrite<SpanCore[]>(rows_);
+  resource_codes_.resize(rows_);
+  scope_codes_.resize(rows_);
+  parts_[kNamePart].resize(rows_);
+  parts_[kSmallPart].resize(rows_);
+  StringCodes names(strings_);
+  Codes small;
+  uint64_t last_key = UINT64_MAX;
+  uint32_t last_code = 0;
+  for (uint32_t b = 0; b < batches_.size(); ++b) {
+    const SpanBatch& batch = *batches_[b];
+    for (uint32_t i = 0; i < batch.size(); ++i) {
+      const uint32_t row = span_rows_[b][i];
+      if (row == kNoRow) continue;
+      spans_[row] = {batch.span_id[i].word(), batch.parent_span_id[i].word(), batch.start_ns[i],
+                     batch.end_ns[i]};
+      resource_codes_[row] = resources[b][batch.resource[i]];
+      const uint32_t scope = scopes[b][batch.scope[i]];
+      scope_codes_[row] = scope;
+      if (names.size() <= kMaxClassEntries) {
+        parts_[kNamePart][row] = names.code(strings_.id(b, batch.name[i]));
+      }
+      // Scopes beyond 65,536 do not fit into the key; then the part has too many entries anyway.
+      const uint64_t key = uint64_t{scope} << 48 | uint64_t{batch.kind[i]} << 40 |
+                           uint64_t{batch.status_code[i]} << 32 | batch.flags[i];
+      if (key != last_key) {
+        last_key = key;
+        last_code = small.size() <= kMaxClassEntries ? small.code(key) : last_code;
+      }
+      parts_[kSmallPart][row] = last_code;
+    }
+  }
+  parts_[kResourcePart] = resource_codes_;
+  if (names.size() > kMaxClassEntries) parts_[kNamePart].clear();
+  if (small.size() > kMaxClassEntries || scopes_.size() > 0xFFFF) parts_[kSmallPart].clear();
+}
+
 // Numbers what repeats together. Parts with too many entries are left out; so is one part after
 // the other until there are few enough classes.
-SpanClasses BlockWriter::make_classes(const std::vector<std::vector<uint32_t>>& parts) const {
+SpanClasses BlockWriter::make_classes() const {
   SpanClasses out;
   out.class_of.assign(rows_, 0);
   uint32_t classes = 1;
-  for (size_t p = 0; p < parts.size(); ++p) {
-    const std::vector<uint32_t>& part = parts[p];
+  for (size_t p = 0; p < kClassParts; ++p) {
+    const std::vector<uint32_t>& part = parts_[p];
     if (part.empty() || std::ranges::max(part) >= kMaxClassEntries) continue;
     // Refines the classes so far by one part.
     std::vector<uint32_t> refined(rows_);
@@ -313,45 +370,7 @@ void BlockWriter::write_numbers(ColumnGather& gather, Field field, uint32_t rows
 }
 
 void BlockWriter::write_spans() {
-  std::vector<std::string> resources;
-  std::vector<std::string> scopes;
-  const auto resource_codes = entity_codes(
-      &SpanBatch::resource,
-      [](const SpanBatch& b) { return encode_resources(b.resources, b.strings); }, resources);
-  const auto scope_codes = entity_codes(
-      &SpanBatch::scope, [](const SpanBatch& b) { return encode_scopes(b.scopes, b.strings); },
-      scopes);
-
-  std::vector<std::vector<uint32_t>> parts(kClassParts);
-  parts[kResourcePart] = resource_codes;
-  std::vector<uint32_t>& names = parts[kNamePart];
-  std::vector<uint32_t>& small = parts[kSmallPart];
-  names.reserve(rows_);
-  small.reserve(rows_);
-  {
-    StringCodes name_codes(strings_);
-    Codes small_codes;
-    uint64_t last = UINT64_MAX;
-    uint32_t last_code = 0;
-    for (uint32_t row = 0; row < rows_; ++row) {
-      const RowRef ref = order_.rows[row];
-      const SpanBatch& b = batch_of(ref);
-      if (name_codes.size() <= kMaxClassEntries) {
-        names.push_back(name_codes.code(strings_.id(ref.batch, b.name[ref.row])));
-      }
-      const uint64_t key = uint64_t{scope_codes[row]} << 48 | uint64_t{b.kind[ref.row]} << 40 |
-                           uint64_t{b.status_code[ref.row]} << 32 | b.flags[ref.row];
-      if (key != last) {
-        last = key;
-        // Scopes beyond 65,536 do not fit into the key; then the part has too many entries anyway.
-        last_code = small_codes.size() <= kMaxClassEntries ? small_codes.code(key) : last_code;
-      }
-      small.push_back(last_code);
-    }
-    if (names.size() < rows_) names.clear();
-    if (small_codes.size() > kMaxClassEntries || scopes.size() > 0xFFFF) small.clear();
-  }
-  const SpanClasses classes = make_classes(parts);
+  const SpanClasses classes = make_classes();
   TableEncoder encoder(file_, columns_, BlockTable::kSpans, page_begin_, classes.class_of,
                        classes.size());
   write_span_specials(encoder);
@@ -376,8 +395,8 @@ void BlockWriter::write_spans() {
                            static_cast<uint32_t>(entries.size()),
                            encode_string_dictionary(views, counts));
   };
-  add_entities(Field::kResource, classes.has[kResourcePart], resource_codes, resources);
-  add_entities(Field::kScope, classes.has[kSmallPart], scope_codes, scopes);
+  add_entities(Field::kResource, classes.has[kResourcePart], resource_codes_, resources_);
+  add_entities(Field::kScope, classes.has[kSmallPart], scope_codes_, scopes_);
 
   ColumnGather gather(batches_, strings_, encoder, span_rows_);
   write_span_fields(encoder, gather, classes);
@@ -505,8 +524,7 @@ void BlockWriter::write_span_specials(TableEncoder& encoder) {
     out.resize(size_t{page_begin_[page + 1] - page_begin_[page]} * sizeof(SpanId));
     char* to = out.data();
     for (uint32_t row = page_begin_[page]; row < page_begin_[page + 1]; ++row) {
-      const RowRef ref = order_.rows[row];
-      std::memcpy(to, batch_of(ref).span_id[ref.row].bytes.data(), sizeof(SpanId));
+      std::memcpy(to, &spans_[row].span_id, sizeof(SpanId));
       to += sizeof(SpanId);
     }
   });
@@ -517,19 +535,15 @@ void BlockWriter::write_span_specials(TableEncoder& encoder) {
     values.clear();
     for (uint32_t t = pages_[page].first_trace; t < pages_[page + 1].first_trace; ++t) {
       // The first row of a trace starts when the trace does.
-      for (uint32_t row = order_.trace_begin[t] + 1; row < order_.trace_begin[t + 1]; ++row) {
-        const RowRef ref = order_.rows[row];
-        values.push_back(batch_of(ref).start_ns[ref.row] - order_.trace_start_ns[t]);
-      }
+      for (uint32_t row = order_.trace_begin[t] + 1; row < order_.trace_begin[t + 1]; ++row)
+        values.push_back(spans_[row].start_ns - order_.trace_start_ns[t]);
     }
     put_ints(out, values);
   });
   encoder.add_special(Field::kDuration, [&](size_t page, std::string& out) {
     values.clear();
     for (uint32_t row = page_begin_[page]; row < page_begin_[page + 1]; ++row) {
-      const RowRef ref = order_.rows[row];
-      const SpanBatch& b = batch_of(ref);
-      values.push_back(zigzag(static_cast<int64_t>(b.end_ns[ref.row] - b.start_ns[ref.row])));
+      values.push_back(zigzag(static_cast<int64_t>(spans_[row].end_ns - spans_[row].start_ns)));
     }
     put_ints(out, values);
   });
@@ -537,10 +551,6 @@ void BlockWriter::write_span_specials(TableEncoder& encoder) {
 
 // Rows of the parents of rows [begin, end), one trace; kNoRow: not in it.
 void BlockWriter::find_parents(uint32_t begin, uint32_t end, std::vector<uint32_t>& parent_of) {
-  const auto id_of = [&](uint32_t row) {
-    const RowRef ref = order_.rows[row];
-    return batch_of(ref).span_id[ref.row].word();
-  };
   thread_local std::vector<std::pair<uint64_t, uint32_t>> table;
   const size_t mask = std::bit_ceil(size_t{end - begin} * 2) - 1;
   table.assign(mask + 1, {0, kNoRow});
@@ -551,12 +561,11 @@ void BlockWriter::find_parents(uint32_t begin, uint32_t end, std::vector<uint32_
     return slot;
   };
   for (uint32_t row = begin; row < end; ++row) {
-    const uint64_t id = id_of(row);
+    const uint64_t id = spans_[row].span_id;
     table[slot_of(id)] = {id, row};
   }
   for (uint32_t row = begin; row < end; ++row) {
-    const RowRef ref = order_.rows[row];
-    const uint64_t parent = batch_of(ref).parent_span_id[ref.row].word();
+    const uint64_t parent = spans_[row].parent_span_id;
     parent_of.push_back(parent == 0 ? kNoRow : table[slot_of(parent)].second);
   }
 }
@@ -572,14 +581,13 @@ void BlockWriter::write_parents(size_t page, std::string& out) {
   std::vector<uint64_t> far;
   std::string outside;
   for (uint32_t row = page_begin_[page]; row < page_begin_[page + 1]; ++row) {
-    const RowRef ref = order_.rows[row];
-    const SpanId& parent = batch_of(ref).parent_span_id[ref.row];
+    const uint64_t parent = spans_[row].parent_span_id;
     const uint32_t parent_row = parent_of[row - page_begin_[page]];
-    if (parent.is_zero()) {
+    if (parent == 0) {
       codes.push_back(0);
     } else if (parent_row == kNoRow) {
       codes.push_back(1);
-      outside.append(reinterpret_cast<const char*>(parent.bytes.data()), 8);
+      outside.append(reinterpret_cast<const char*>(&parent), sizeof parent);
     } else {
       const uint64_t distance = zigzag(int64_t{row} - int64_t{parent_row});
       codes.push_back(distance < 253 ? static_cast<uint32_t>(distance + 2) : 255);

@@ -163,20 +163,20 @@ void ColumnGather::add_column(const Wanted& wanted) {
 
 void ColumnGather::add_string_column(const Wanted& wanted) {
   if (add_attribute_as_dictionary(wanted)) return;
+  payload_texts_.resize(encoder_.rows());
   (void)scatter(wanted, [this](const Part& part, size_t i, uint32_t row) {
-    payload_[row] = uint64_t{part.batch} << 32 | part.strings[i];
+    payload_texts_[row] = strings_.local_text(part.batch, part.strings[i]);
   });
   std::vector<uint32_t> rows(wanted.values);
-  std::vector<StringValue> values(wanted.values);
+  std::vector<std::string_view> texts(wanted.values);
   size_t count = 0;
   for_present([&](uint32_t row) {
-    const uint64_t value = payload_[row];
     rows[count] = row;
-    values[count++] = {static_cast<uint32_t>(value >> 32), static_cast<StringPool::Id>(value)};
+    texts[count++] = payload_texts_[row];
   });
   rows.resize(count);
-  values.resize(count);
-  add_text(wanted.meta, rows, values);
+  texts.resize(count);
+  add_text(wanted.meta, rows, texts);
 }
 
 // The codes are found batch by batch, where the ids of one batch are at hand, not in the order of
@@ -277,9 +277,12 @@ bool ColumnGather::looks_unique(std::span<const StringValue> values) const {
 void ColumnGather::add_strings(ColumnMeta meta, std::span<const uint32_t> rows,
                                std::span<const StringValue> values) {
   if (rows.empty()) return;
-  if (looks_unique(values) || !add_as_dictionary(meta, rows, values)) {
-    add_text(std::move(meta), rows, values);
-  }
+  if (!looks_unique(values) && add_as_dictionary(meta, rows, values)) return;
+  std::vector<std::string_view> texts;
+  texts.reserve(values.size());
+  for (const StringValue& value : values)
+    texts.push_back(strings_.local_text(value.batch, value.id));
+  add_text(std::move(meta), rows, texts);
 }
 
 bool ColumnGather::add_as_dictionary(const ColumnMeta& meta, std::span<const uint32_t> rows,
@@ -306,9 +309,9 @@ bool ColumnGather::add_as_dictionary(const ColumnMeta& meta, std::span<const uin
 }
 
 void ColumnGather::add_text(ColumnMeta meta, std::span<const uint32_t> rows,
-                            std::span<const StringValue> values) {
+                            std::span<const std::string_view> texts) {
   std::vector<uint32_t> codes;
-  codes.reserve(values.size());
+  codes.reserve(texts.size());
   std::vector<TemplateVariables> variables(encoder_.pages());
   StringPool templates;
   std::vector<uint64_t> counts;
@@ -330,30 +333,30 @@ void ColumnGather::add_text(ColumnMeta meta, std::span<const uint32_t> rows,
     ++counts[code_of[id]];
     return code_of[id];
   };
-  std::vector<std::string_view> texts;
-  size_t at = 0;
-  for (size_t page = 0; page < encoder_.pages(); ++page) {
-    // The strings of a page lie in many batches: they are on their way into the cache while the
-    // others are still looked up.
-    texts.clear();
-    for (; at < rows.size() && rows[at] < encoder_.page_begin()[page + 1]; ++at) {
-      texts.push_back(strings_.local_text(values[at].batch, values[at].id));
-      __builtin_prefetch(texts.back().data());
+  // The strings of neighbours lie in many batches: they are on their way into the cache while the
+  // ones before them are looked at.
+  constexpr size_t kAhead = 32;
+  size_t page = 0;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    if (i + kAhead < texts.size()) {
+      const std::string_view ahead = texts[i + kAhead];
+      __builtin_prefetch(ahead.data());
+      __builtin_prefetch(ahead.data() + ahead.size());
     }
-    for (const std::string_view text : texts) {
-      uint32_t& likely = expected[encoder_.class_of(rows[codes.size()])];
-      if (likely != kNoRow && known[likely].split(text, variables[page])) {
-        ++counts[likely];
-        codes.push_back(likely);
-      } else if (templates.size() <= kMaxTemplates) {
-        split_template(text, skeleton, variables[page]);
-        likely = code_for(skeleton);
-        codes.push_back(likely);
-      } else {
-        // Too many templates: the column is not made of such strings. The rest is kept whole.
-        add_raw(text, variables[page]);
-        codes.push_back(code_for(kRawTemplate));
-      }
+    while (rows[i] >= encoder_.page_begin()[page + 1])
+      ++page;
+    uint32_t& likely = expected[encoder_.class_of(rows[i])];
+    if (likely != kNoRow && known[likely].split(texts[i], variables[page])) {
+      ++counts[likely];
+      codes.push_back(likely);
+    } else if (templates.size() <= kMaxTemplates) {
+      split_template(texts[i], skeleton, variables[page]);
+      likely = code_for(skeleton);
+      codes.push_back(likely);
+    } else {
+      // Too many templates: the column is not made of such strings. The rest is kept whole.
+      add_raw(texts[i], variables[page]);
+      codes.push_back(code_for(kRawTemplate));
     }
   }
   entries.resize(counts.size());

@@ -105,7 +105,7 @@ class ColumnGather {
   void add_overflow(std::span<const Wanted> wanted,
                     const std::vector<const AttributeTable*>& tables);
   void add_text(ColumnMeta meta, std::span<const uint32_t> rows,
-                std::span<const StringValue> values);
+                std::span<const std::string_view> texts);
   bool add_as_dictionary(const ColumnMeta& meta, std::span<const uint32_t> rows,
                          std::span<const StringValue> values);
   // Calls put(part, i, row) for each value that has a row in the block, and marks the rows in
@@ -127,6 +127,7 @@ class ColumnGather {
   // Scratch: a value for each row of the block, and which rows have one.
   std::vector<uint64_t> payload_;
   std::vector<uint32_t> payload_codes_;
+  std::vector<std::string_view> payload_texts_;
   std::vector<uint64_t> present_;
 };
 

@@ -1,7 +1,10 @@
 #include "store/known_template.h"
 
 #include <array>
+#include <bit>
 #include <cstring>
+
+#include "base/equal_bytes.h"
 
 namespace weft::store {
 namespace {
@@ -43,6 +46,31 @@ struct Parsed {
   std::array<char, kMaxChars> binary;
   size_t binary_size = 0;
 };
+
+// The number at `at`, which goes to what is behind its digits. Without meaning when there are none
+// or more than 18.
+uint64_t parse_number(const char*& at, const char* end) {
+  uint64_t value = 0;
+  if (std::endian::native == std::endian::little && end - at >= 8) {
+    // Most have a few digits: all at once, as a word whose first byte is the first character.
+    uint64_t word;
+    std::memcpy(&word, at, 8);
+    word ^= 0x3030'3030'3030'3030u;  // digits become 0 to 9
+    const uint64_t others = ((word + 0x7676'7676'7676'7676u) | word) & 0x8080'8080'8080'8080u;
+    if (others != 0) {
+      const auto digits = static_cast<size_t>(std::countr_zero(others)) / 8;
+      at += digits;
+      if (digits == 0) return 0;
+      word <<= 64 - digits * 8;  // zeros before them
+      word = (word * 2561) >> 8;
+      word = ((word & 0x00FF'00FF'00FF'00FFu) * 6'553'601) >> 16;
+      return ((word & 0x0000'FFFF'0000'FFFFu) * 42'949'672'960'001u) >> 32;
+    }
+  }
+  for (; at < end && is_digit(*at); ++at)
+    value = value * 10 + static_cast<uint64_t>(*at - '0');
+  return value;
+}
 
 enum class HexKind : uint8_t { kNone, kDigits, kLetters, kMixed };
 
@@ -149,7 +177,7 @@ bool KnownTemplate::split(std::string_view text, TemplateVariables& variables) c
   for (const Step& step : steps_) {
     const size_t size = step.text_end - text_begin;
     if (static_cast<size_t>(end - at) < size) return false;
-    if (std::memcmp(at, text_.data() + text_begin, size) != 0) return false;
+    if (!equal_bytes(at, text_.data() + text_begin, size)) return false;
     at += size;
     text_begin = step.text_end;
     switch (step.mark) {
@@ -158,10 +186,7 @@ bool KnownTemplate::split(std::string_view text, TemplateVariables& variables) c
       case TemplateMark::kInt:
       case TemplateMark::kPadded: {
         const char* const begin = at;
-        uint64_t value = 0;
-        // 18 digits fit, and more are no number.
-        for (; at < end && is_digit(*at); ++at)
-          value = value * 10 + static_cast<uint64_t>(*at - '0');
+        const uint64_t value = parse_number(at, end);
         const auto digits = static_cast<size_t>(at - begin);
         const bool is_padded = digits > 1 && *begin == '0';
         if (digits == 0 || digits > 18 || parsed.int_count == kMaxTemplateInts) return false;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <memory>
 #include <numeric>
 
 #include "model/span_id_hash.h"
@@ -49,7 +50,7 @@ struct Entry {
   uint64_t start_ns;
   uint64_t span_id;  // big endian: numbers order as the bytes do
   RowRef ref;
-  uint32_t arrival;  // within the trace
+  uint32_t arrival;
 };
 
 bool entry_before(const Entry& a, const Entry& b) {
@@ -61,8 +62,9 @@ bool entry_before(const Entry& a, const Entry& b) {
 // Removes all but the first stored of the spans with one id. `entries` are in order of arrival.
 class Deduplicator {
  public:
-  void remove_duplicates(std::vector<Entry>& entries) {
-    if (entries.size() < 2) return;
+  // Returns what is left.
+  std::span<Entry> remove_duplicates(std::span<Entry> entries) {
+    if (entries.size() < 2) return entries;
     const size_t slots = std::bit_ceil(entries.size() * 2);
     slots_.assign(slots, 0);
     bool has_zero = false;
@@ -70,7 +72,7 @@ class Deduplicator {
     for (const Entry& entry : entries) {
       if (is_new(entry.span_id, slots - 1, has_zero)) entries[kept++] = entry;
     }
-    entries.resize(kept);
+    return entries.first(kept);
   }
 
  private:
@@ -86,7 +88,7 @@ class Deduplicator {
   std::vector<uint64_t> slots_;
 };
 
-void sort_entries(std::vector<Entry>& entries) {
+void sort_entries(std::span<Entry> entries) {
   if (entries.size() > 24) {
     std::sort(entries.begin(), entries.end(), entry_before);
     return;
@@ -137,18 +139,22 @@ TraceOrder order_by_trace(std::span<const SpanBatchPtr> batches) {
     return index.ids()[a] < index.ids()[b];
   });
 
-  // Counting sort of the rows by trace, stable in arrival.
+  // Counting sort of the rows by trace, stable in arrival. What the traces are sorted by is taken
+  // along: here each batch is read from its begin to its end, there each row lies in another one.
   std::vector<uint32_t> next(traces);
   uint32_t begin = 0;
   for (uint32_t trace : order) {
     next[trace] = begin;
     begin += counts[trace];
   }
-  std::vector<RowRef> grouped(total);
+  const auto grouped = std::make_unique_for_overwrite<Entry[]>(total);
   at = 0;
   for (uint32_t b = 0; b < batches.size(); ++b) {
-    for (uint32_t row = 0; row < batches[b]->size(); ++row) {
-      grouped[next[trace_of[at++]]++] = {b, row};
+    const SpanBatch& batch = *batches[b];
+    for (uint32_t row = 0; row < batch.size(); ++row) {
+      const uint32_t to = next[trace_of[at++]]++;
+      grouped[to] = {
+          batch.start_ns[row], std::byteswap(batch.span_id[row].word()), {b, row}, to};
     }
   }
 
@@ -157,19 +163,12 @@ TraceOrder order_by_trace(std::span<const SpanBatchPtr> batches) {
   out.trace_begin.reserve(traces + 1);
   out.trace_ids.reserve(traces);
   out.trace_start_ns.reserve(traces);
-  std::vector<Entry> entries;
   Deduplicator deduplicator;
   size_t from = 0;
   for (uint32_t trace : order) {
-    entries.clear();
-    for (uint32_t i = 0; i < counts[trace]; ++i) {
-      const RowRef ref = grouped[from + i];
-      const SpanBatch& batch = *batches[ref.batch];
-      entries.push_back(
-          {batch.start_ns[ref.row], std::byteswap(batch.span_id[ref.row].word()), ref, i});
-    }
+    const std::span<Entry> entries =
+        deduplicator.remove_duplicates({grouped.get() + from, counts[trace]});
     from += counts[trace];
-    deduplicator.remove_duplicates(entries);
     sort_entries(entries);
     out.trace_begin.push_back(static_cast<uint32_t>(out.rows.size()));
     out.trace_ids.push_back(index.ids()[trace]);
