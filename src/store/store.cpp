@@ -78,16 +78,13 @@ StorageStats Store::stats() const {
   for (const Pieces& group : set->groups)
     out.traces -= group.size() - 1;
   out.blocks = set->blocks.size();
-  std::unordered_set<TraceId, TraceIdHash> open_traces;
-  for (const SpanBatchPtr& batch : capture.batches) {
-    out.spans += batch->size();
-    for (size_t row = 0; row < batch->size(); ++row) {
-      open_traces.insert(batch->trace_id[row]);
-      out.oldest_ns = std::min(out.oldest_ns, batch->start_ns[row]);
-      out.newest_ns = std::max(out.newest_ns, batch->start_ns[row]);
-    }
+  const auto view = impl_->unsealed.view(capture);
+  out.spans += view->order.rows.size();
+  out.traces += view->order.traces();
+  for (const MemoryView::Page& page : view->pages) {
+    out.oldest_ns = std::min(out.oldest_ns, page.min_start_ns);
+    out.newest_ns = std::max(out.newest_ns, page.max_start_ns);
   }
-  out.traces += open_traces.size();
   if (out.spans == 0) out.oldest_ns = 0;
   out.memory_bytes +=
       impl_->unsealed.total_bytes() + impl_->counters.cache_bytes.load(std::memory_order_relaxed);

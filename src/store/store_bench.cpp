@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <future>
 #include <map>
 
 #include "base/fault_file_system.h"
 #include "store/block_writer.h"
 #include "store/page_reader.h"
 #include "store/store.h"
+#include "store/unsealed.h"
 #include "wire/otlp_protobuf.h"
 #include "workload/workload.h"
 
@@ -63,6 +65,82 @@ void BM_Order(benchmark::State& state) {
     benchmark::DoNotOptimize(order_by_trace(batches));
 }
 BENCHMARK(BM_Order)->Unit(benchmark::kMillisecond);
+
+// What a query waits for before it begins, when something was stored since the one before: the view
+// of the unsealed spans, after each batch that is added.
+void BM_ViewWhileIngesting(benchmark::State& state) {
+  constexpr size_t kMore = 200'000;
+  const auto spans = static_cast<size_t>(state.range(1));
+  const auto batches = make_batches(static_cast<workload::Kind>(state.range(0)), spans + kMore);
+  Unsealed unsealed(1);
+  size_t next = 0;
+  while (unsealed.total_spans() < spans)
+    unsealed.add(SpanBatch(*batches[next++]), 1);
+  benchmark::DoNotOptimize(unsealed.view(unsealed.capture()));
+  for (auto _ : state) {
+    state.PauseTiming();
+    if (next == batches.size()) {
+      state.SkipWithError("too few batches");
+      break;
+    }
+    unsealed.add(SpanBatch(*batches[next++]), 1);
+    state.ResumeTiming();
+    benchmark::DoNotOptimize(unsealed.view(unsealed.capture()));
+  }
+}
+BENCHMARK(BM_ViewWhileIngesting)
+    ->ArgNames({"SCM", "spans"})
+    ->ArgsProduct({{0, 1, 2}, {500'000, 1'000'000}})
+    ->Iterations(60)
+    ->Unit(benchmark::kMillisecond);
+
+// A search that finds nothing, over a sealed block and as many unsealed spans, after each batch
+// that is stored.
+void BM_SearchWhileIngesting(benchmark::State& state) {
+  const auto spans = static_cast<size_t>(state.range(1));
+  const auto batches =
+      make_batches(static_cast<workload::Kind>(state.range(0)), 2 * spans + 200'000);
+  FaultFileSystem fs;
+  Options options;
+  options.dir = "d";
+  options.fs = &fs;
+  options.group_delay_ns = 0;
+  auto store = *Store::open(options);
+  const auto append = [&](const SpanBatchPtr& batch) {
+    std::promise<Status> answer;
+    const Status taken = store->append(SpanBatch(*batch), nullptr,
+                                       [&](Status status) { answer.set_value(std::move(status)); });
+    return taken && answer.get_future().get();
+  };
+  size_t next = 0;
+  for (size_t stored = 0; stored < spans; stored += batches[next++]->size())
+    (void)append(batches[next]);
+  (void)store->seal();
+  for (size_t stored = 0; stored < spans; stored += batches[next++]->size())
+    (void)append(batches[next]);
+  ScanRequest request;
+  request.filter = Predicate::of({.column = ColumnRef::of(Intrinsic::kName),
+                                  .op = CompareOp::kEqual,
+                                  .operand = Value(std::string("nothing"))});
+  for (auto _ : state) {
+    state.PauseTiming();
+    if (next == batches.size() || !append(batches[next++])) {
+      state.SkipWithError("too few batches");
+      break;
+    }
+    state.ResumeTiming();
+    const CancelToken cancel;
+    ScanStats stats;
+    const auto cursor = store->scan(request, cancel, stats);
+    while (*(*cursor)->next()) {
+    }
+  }
+}
+BENCHMARK(BM_SearchWhileIngesting)
+    ->ArgNames({"SCM", "spans"})
+    ->ArgsProduct({{0, 2}, {500'000}})
+    ->Iterations(30)
+    ->Unit(benchmark::kMillisecond);
 
 // Where the bytes of a block go; printed once.
 void BM_Anatomy(benchmark::State& state) {

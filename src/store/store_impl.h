@@ -82,6 +82,8 @@ struct Store::Impl {
   SnapshotPtr snapshot() const;
   std::shared_ptr<const MemorySplit> memory_split(
       const BlockSetPtr& set, const std::shared_ptr<const MemoryView>& view) const;
+  // Frees what is kept for the next query and holds spans that have been sealed.
+  void forget_views() const;
 
   // --- store_pins.cpp ---
   Status load_pins();
@@ -126,7 +128,9 @@ struct Store::Impl {
   mutable BlockSetPtr split_blocks;
   mutable std::shared_ptr<const MemoryView> split_view;
   mutable std::shared_ptr<const MemorySplit> split;
-  mutable std::unordered_set<TraceId, TraceIdHash> split_checked;
+  // The traces of all views up to this version were looked for. While the blocks are the same,
+  // unsealed traces only become more.
+  mutable uint64_t split_checked = 0;
   mutable std::unordered_map<TraceId, Pieces, TraceIdHash> split_known;
 
   mutable std::mutex pins_mutex;

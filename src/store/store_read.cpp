@@ -29,15 +29,18 @@ std::shared_ptr<const MemorySplit> Store::Impl::memory_split(
   const std::lock_guard guard(split_mutex);
   if (split_blocks == set && split_view == view) return split;
   if (split_blocks != set) {
-    split_checked.clear();
+    split_checked = 0;
     split_known.clear();
   }
   auto fresh = std::make_shared<MemorySplit>();
   if (!set->blocks.empty()) {
     const auto& ids = view->order.trace_ids;
-    std::vector<TraceId> unchecked;
-    for (const TraceId& id : ids) {
-      if (split_checked.insert(id).second) unchecked.push_back(id);
+    std::span<const TraceId> unchecked;
+    if (view->version > split_checked) {
+      const bool base_checked = view->base_version != 0 && view->base_version <= split_checked;
+      unchecked = base_checked ? view->new_traces : ids;
+      if (!base_checked) split_known.clear();
+      split_checked = view->version;
     }
     for (uint32_t b = 0; b < set->blocks.size(); ++b) {
       const auto found = set->blocks[b]->find_traces(unchecked);
@@ -65,6 +68,14 @@ std::shared_ptr<const MemorySplit> Store::Impl::memory_split(
   split_view = view;
   split = fresh;
   return fresh;
+}
+
+void Store::Impl::forget_views() const {
+  unsealed.forget_view();
+  const std::lock_guard guard(split_mutex);
+  split_blocks.reset();
+  split_view.reset();
+  split.reset();
 }
 
 Expected<std::unique_ptr<ScanCursor>> Store::scan(const ScanRequest& request,

@@ -86,6 +86,7 @@ Status Store::Impl::seal_one(const Generation& generation) {
     blocks = std::move(set);
     unsealed.drop_oldest_frozen();
   }
+  forget_views();
   end_loss(encoded.meta);
   // Before the log is recycled, so that from then on the block is missed when it disappears.
   refresh_manifest();

@@ -46,6 +46,10 @@ class Mixture {
       sent.insert(sent.end(), request.begin(), request.begin() + static_cast<ptrdiff_t>(count));
       EXPECT_TRUE(append_and_wait(*store_, to_batch(request)));
       at += count;
+      // What was acknowledged is found at once, whatever was asked before.
+      if (random() % 2 == 0) {
+        EXPECT_EQ(canonical(export_spans(*store_)), canonical(originals(at)));
+      }
       if (random() % 4 == 0) {
         EXPECT_TRUE(store_->seal());
       }
@@ -63,6 +67,10 @@ class Mixture {
   FaultFileSystem& fs() { return fs_; }
 
  private:
+  std::vector<Span> originals(size_t count) const {
+    return {spans_.begin(), spans_.begin() + static_cast<ptrdiff_t>(count)};
+  }
+
   FaultFileSystem fs_;
   std::unique_ptr<Store> store_;
   std::vector<Span> spans_;

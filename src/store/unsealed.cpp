@@ -9,29 +9,6 @@ namespace {
 // one by one must not make a million batches.
 constexpr size_t kSmallBatch = 256;
 
-constexpr uint32_t kViewPageRows = 8192;
-
-std::vector<MemoryView::Page> make_pages(const MemoryView& view) {
-  const TraceOrder& order = view.order;
-  std::vector<MemoryView::Page> pages;
-  uint32_t begin = 0;
-  for (uint32_t t = 0; t < order.traces(); ++t) {
-    if (pages.empty() || order.trace_begin[t] - begin >= kViewPageRows) {
-      pages.push_back({.first_trace = t, .end_trace = t});
-      begin = order.trace_begin[t];
-    }
-    MemoryView::Page& page = pages.back();
-    page.end_trace = t + 1;
-    for (uint32_t row = order.trace_begin[t]; row < order.trace_begin[t + 1]; ++row) {
-      const RowRef ref = order.rows[row];
-      const uint64_t start = view.batches[ref.batch]->start_ns[ref.row];
-      page.min_start_ns = std::min(page.min_start_ns, start);
-      page.max_start_ns = std::max(page.max_start_ns, start);
-    }
-  }
-  return pages;
-}
-
 }  // namespace
 
 void Unsealed::add(SpanBatch batch, uint64_t now_steady_ns) {
@@ -155,16 +132,16 @@ Unsealed::Capture Unsealed::capture() const {
 
 std::shared_ptr<const MemoryView> Unsealed::view(const Capture& capture) const {
   const std::lock_guard lock(view_mutex_);
-  if (view_ != nullptr && view_version_ == capture.version) return view_;
-  auto fresh = std::make_shared<MemoryView>();
-  fresh->batches = capture.batches;
-  fresh->order = order_by_trace(fresh->batches);
-  fresh->pages = make_pages(*fresh);
-  if (capture.version > view_version_) {
-    view_ = fresh;
-    view_version_ = capture.version;
-  }
+  if (view_ != nullptr && view_->version == capture.version) return view_;
+  const auto fresh = make_view(capture.batches, view_.get());
+  fresh->version = capture.version;
+  if (view_ == nullptr || capture.version > view_->version) view_ = fresh;
   return fresh;
+}
+
+void Unsealed::forget_view() const {
+  const std::lock_guard lock(view_mutex_);
+  view_.reset();
 }
 
 }  // namespace weft::store

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "store/log_format.h"
-#include "store/trace_order.h"
+#include "store/memory_view.h"
 
 namespace weft::store {
 
@@ -21,20 +21,6 @@ struct Generation {
   uint64_t bytes = 0;
   uint64_t opened_ns = 0;  // steady time of the first batch; 0 while empty
   std::vector<LogId> logs;
-};
-
-// An immutable picture of all unsealed spans, grouped by trace.
-struct MemoryView {
-  // A piece of work for a scan: traces [first_trace, end_trace) of `order`.
-  struct Page {
-    uint32_t first_trace = 0;
-    uint32_t end_trace = 0;
-    uint64_t min_start_ns = UINT64_MAX;
-    uint64_t max_start_ns = 0;
-  };
-  std::vector<SpanBatchPtr> batches;
-  TraceOrder order;
-  std::vector<Page> pages;
 };
 
 // Every function may be called from any thread.
@@ -70,9 +56,11 @@ class Unsealed {
     uint64_t version = 0;
   };
   Capture capture() const;
-  // The same, grouped by trace. Built when asked for and kept until something changes; a second
-  // caller waits for the first.
+  // The same, grouped by trace. Made when asked for, out of the newest that was; a second caller
+  // waits for the first.
   std::shared_ptr<const MemoryView> view(const Capture& capture) const;
+  // Lets go of the newest view, when much of what it holds has been sealed.
+  void forget_view() const;
 
   // While replaying: the spans that follow belong to this generation. The open block is empty.
   void set_open_generation(uint64_t number);
@@ -84,8 +72,7 @@ class Unsealed {
   uint64_t version_ = 1;
 
   mutable std::mutex view_mutex_;
-  mutable std::shared_ptr<const MemoryView> view_;
-  mutable uint64_t view_version_ = 0;
+  mutable std::shared_ptr<const MemoryView> view_;  // the newest
 };
 
 }  // namespace weft::store
