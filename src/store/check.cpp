@@ -154,6 +154,7 @@ Expected<CheckResult> check(
     return fail(ErrorCode::kUnavailable, dir + " is in use by a weft server; stop it first");
   }
   CheckResult result;
+  const std::string folder = dir + "/";
   std::vector<BlockName> lost;
   uint64_t sealed = 0;
   check_manifest(dir, fs, names, result, lost, sealed);
@@ -161,16 +162,16 @@ Expected<CheckResult> check(
   for (const std::string& name : names) {
     if (const auto range = parse_block_file_name(name)) {
       sealed = std::max(sealed, range->last_generation);
-      (check_block(dir + "/" + name, fs, result) ? served : lost).push_back(*range);
+      (check_block(folder + name, fs, result) ? served : lost).push_back(*range);
     } else if (name.starts_with("block-") && name.ends_with(kDamagedSuffix)) {
-      result.findings.push_back(kept_block(dir + "/" + name));
+      result.findings.push_back(kept_block(folder + name));
     }
   }
   std::vector<LogId> logs;
   for (const std::string& name : names) {
     if (const auto id = parse_log_file_name(name)) {
       logs.push_back(*id);
-      check_log(dir + "/" + name, *id, fs, decode, result);
+      check_log(folder + name, *id, fs, decode, result);
     } else if (const auto of = parse_undecoded_file_name(name)) {
       check_undecoded(dir, *of, fs, decode, result);
     }

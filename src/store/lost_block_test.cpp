@@ -161,6 +161,29 @@ TEST(LostBlock, IsPutTogetherAgainWhereverThePowerFails) {
   }
 }
 
+TEST(LostBlock, IsPutTogetherAgainWhicheverOperationFails) {
+  std::mt19937_64 random(test_seed("WhicheverOperationFails"));
+  for (uint64_t k = 0; k < 24; ++k) {
+    Directory dir(random);
+    dir.lose(random);
+    dir.fs.fail_once_after(k);
+    for (int start = 0; start < 2; ++start) {
+      const auto store = Store::open(options_on(dir.fs));
+      if (!store) continue;
+      EXPECT_EQ(canonical(export_spans(**store)), canonical(dir.spans));
+      if (!(*store)->seal()) {
+        EXPECT_TRUE((*store)->seal()) << "one error must not keep it from being sealed";
+      }
+      EXPECT_EQ(canonical(export_spans(**store)), canonical(dir.spans));
+    }
+    expect_sound(dir.fs, dir.spans);
+    if (::testing::Test::HasFailure()) {
+      ADD_FAILURE() << "operation " << k << " failed";
+      return;
+    }
+  }
+}
+
 // What the log does not hold any more may be in the damaged block alone.
 TEST(LostBlock, OfWhichTheLogLacksSpansIsKeptAside) {
   std::mt19937_64 random(test_seed("OfWhichTheLogLacksSpans"));

@@ -6,36 +6,13 @@
 #include <span>
 
 #include "model/span_id_hash.h"
+#include "store/few_traces.h"
 
 namespace weft::store {
 namespace {
 
 constexpr uint32_t kPageRows = 8192;
-constexpr uint32_t kNone = UINT32_MAX;
-
-// Finds the few traces that changed among all.
-class FewTraces {
- public:
-  explicit FewTraces(std::span<const TraceId> ids)
-      : ids_(ids), slots_(std::bit_ceil(ids.size() * 8 + 8), kNone), mask_(slots_.size() - 1) {
-    for (uint32_t i = 0; i < ids.size(); ++i) {
-      size_t slot = hash_trace_id(ids[i]) & mask_;
-      while (slots_[slot] != kNone)
-        slot = (slot + 1) & mask_;
-      slots_[slot] = i;
-    }
-  }
-  uint32_t find(const TraceId& id) const {
-    for (size_t slot = hash_trace_id(id) & mask_;; slot = (slot + 1) & mask_) {
-      if (slots_[slot] == kNone || ids_[slots_[slot]] == id) return slots_[slot];
-    }
-  }
-
- private:
-  std::span<const TraceId> ids_;
-  std::vector<uint32_t> slots_;
-  size_t mask_;
-};
+constexpr uint32_t kNone = FewTraces::kNone;
 
 // Rows of a trace in order, without duplicates, that may be added to what is known of it.
 class TraceRows {

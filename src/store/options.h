@@ -23,7 +23,8 @@ struct Options {
   const Clock* clock = &system_clock();
   FileSystem* fs = &real_file_system();
   // Makes spans of a logged request again, when the log is replayed. Called while opening, by one
-  // thread. Columns that were logged without a request are decoded by the store itself.
+  // thread. Columns that were logged without a request are decoded by the store itself. What it
+  // refuses is kept aside and tried again at the next start.
   std::function<Expected<SpanBatch>(const SpanSink::RawRequest&)> decode;
   // One line for the operator. Any thread. Nothing by default.
   std::function<void(Severity, std::string_view)> log;

@@ -1,7 +1,8 @@
 #include "store/selected_traces.h"
 
 #include <algorithm>
-#include <unordered_map>
+
+#include "store/few_traces.h"
 
 namespace weft::store {
 namespace {
@@ -11,15 +12,13 @@ namespace {
 constexpr size_t kTracesPerUnit = 128;
 constexpr size_t kRowsPerUnit = 100'000;
 
-std::shared_ptr<const MemoryView> view_of(
-    const Unsealed::Capture& unsealed,
-    const std::unordered_map<TraceId, uint32_t, TraceIdHash>& ids) {
+std::shared_ptr<const MemoryView> view_of(const Unsealed::Capture& unsealed, const FewTraces& ids) {
   auto view = std::make_shared<MemoryView>();
   std::vector<uint32_t> rows;
   for (const SpanBatchPtr& batch : unsealed.batches) {
     rows.clear();
     for (uint32_t row = 0; row < batch->size(); ++row) {
-      if (ids.contains(batch->trace_id[row])) rows.push_back(row);
+      if (ids.find(batch->trace_id[row]) != FewTraces::kNone) rows.push_back(row);
     }
     if (rows.empty()) continue;
     auto chosen = std::make_shared<SpanBatch>();
@@ -56,9 +55,7 @@ class UnitPages {
 
 Expected<SelectedTraces> select_traces(BlockSetPtr blocks, const Unsealed::Capture& unsealed,
                                        std::span<const TraceId> ids) {
-  std::unordered_map<TraceId, uint32_t, TraceIdHash> index;
-  for (uint32_t i = 0; i < ids.size(); ++i)
-    index.emplace(ids[i], i);
+  const FewTraces index(ids);
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->blocks = std::move(blocks);
   snapshot->memory = view_of(unsealed, index);
@@ -77,7 +74,7 @@ Expected<SelectedTraces> select_traces(BlockSetPtr blocks, const Unsealed::Captu
   }
   const auto& in_memory = snapshot->memory->order.trace_ids;
   for (uint32_t t = 0; t < in_memory.size(); ++t)
-    found[index.at(in_memory[t])].memory_trace = t;
+    found[index.find(in_memory[t])].memory_trace = t;
   std::erase_if(found, [](const SplitTrace& trace) {
     return trace.pieces.empty() && trace.memory_trace == UINT32_MAX;
   });

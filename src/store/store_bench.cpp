@@ -94,9 +94,9 @@ BENCHMARK(BM_ViewWhileIngesting)
     ->Iterations(60)
     ->Unit(benchmark::kMillisecond);
 
-// A search that finds nothing, over a sealed block and as many unsealed spans, after each batch
-// that is stored.
-void BM_SearchWhileIngesting(benchmark::State& state) {
+// A search that finds nothing, or the reading of twenty whole traces, over a sealed block and as
+// many unsealed spans, after each batch that is stored.
+void ask_while_ingesting(benchmark::State& state, bool for_traces) {
   const auto spans = static_cast<size_t>(state.range(1));
   const auto batches =
       make_batches(static_cast<workload::Kind>(state.range(0)), 2 * spans + 200'000);
@@ -122,6 +122,12 @@ void BM_SearchWhileIngesting(benchmark::State& state) {
   request.filter = Predicate::of({.column = ColumnRef::of(Intrinsic::kName),
                                   .op = CompareOp::kEqual,
                                   .operand = Value(std::string("nothing"))});
+  if (for_traces) {
+    request.filter = {};
+    request.whole_traces = true;
+    for (size_t b = 0; b < next; b += next / 20 + 1)
+      request.traces.push_back(batches[b]->trace_id[0]);
+  }
   for (auto _ : state) {
     state.PauseTiming();
     if (next == batches.size() || !append(batches[next++])) {
@@ -136,7 +142,20 @@ void BM_SearchWhileIngesting(benchmark::State& state) {
     }
   }
 }
+
+void BM_SearchWhileIngesting(benchmark::State& state) {
+  ask_while_ingesting(state, false);
+}
 BENCHMARK(BM_SearchWhileIngesting)
+    ->ArgNames({"SCM", "spans"})
+    ->ArgsProduct({{0, 2}, {500'000}})
+    ->Iterations(30)
+    ->Unit(benchmark::kMillisecond);
+
+void BM_TracesWhileIngesting(benchmark::State& state) {
+  ask_while_ingesting(state, true);
+}
+BENCHMARK(BM_TracesWhileIngesting)
     ->ArgNames({"SCM", "spans"})
     ->ArgsProduct({{0, 2}, {500'000}})
     ->Iterations(30)

@@ -146,6 +146,19 @@ TEST(Undecoded, NothingIsLostWhereverThePowerFails) {
   }
 }
 
+TEST(Undecoded, NothingIsLostWhicheverOperationFails) {
+  std::mt19937_64 random(test_seed("NothingIsLostWhicheverOperationFails"));
+  for (uint64_t k = 0; k < 30; ++k) {
+    Directory dir(random);
+    for (const size_t limit : {dir.limit, SIZE_MAX, dir.limit}) {
+      dir.fs.fail_once_after(random() % (k + 1));
+      if (const auto store = Store::open(options_on(dir.fs, limit))) (void)(*store)->seal();
+    }
+    dir.fs.restart(k % 2 == 0);
+    ASSERT_EQ(read_all(dir.fs, SIZE_MAX), canonical(dir.spans)) << "round " << k;
+  }
+}
+
 TEST(Undecoded, AFullDiskLosesNothing) {
   std::mt19937_64 random(test_seed("AFullDiskLosesNothing"));
   Directory dir(random);
