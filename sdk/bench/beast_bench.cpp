@@ -3,12 +3,16 @@
 //   weft_sdk_beast_bench [--seconds N] [--rounds N]
 //   weft_sdk_beast_bench --only handle|handle-bare --count N
 //                             the handling of N requests without any network, for callgrind
+//   weft_sdk_beast_bench --only serve|serve-bare|serve-coroutines --count N
+//                             the whole server with N requests over one connection, the same
 //
-// Each server is a process with one thread that serves, so that its processor time, the exporter's
-// thread included, can be read from outside. The servers take turns, round after round: whatever
-// else the machine does meets all of them. Everything is recorded: each request is a sampled span
-// under a remote parent, with the attributes of the conventions and one of the handler's, and a
-// measurement of http.server.request.duration.
+// Each server is a process with one thread that serves, so that its processor time, and that of the
+// exporter's thread apart, can be read from outside. The servers take turns in short slices, in
+// every other round from the last to the first: whatever else the machine does meets all of them,
+// and what is printed are medians of what each round says. Processor time a request repeats where
+// requests a second do not. Everything is recorded: each request is a sampled span under a remote
+// parent, with the attributes of the conventions and one of the handler's, and a measurement of
+// http.server.request.duration. What the exporters delivered and dropped stands beside.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/prctl.h>
@@ -22,6 +26,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -33,6 +39,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/read.hpp>
@@ -138,10 +145,12 @@ asio::awaitable<void> accept(tcp::acceptor* acceptor, const Server* server) {
   }
 }
 
-// Serves until the process is told to end; writes its port to `port_pipe` first.
+// Serves until SIGTERM; writes its port to `port_pipe` first.
 template <class Server>
 void run_server(const Server& server, int port_pipe) {
   asio::io_context context(1);
+  asio::signal_set end(context, SIGTERM);
+  end.async_wait([&context](const boost::system::error_code&, int) { context.stop(); });
   tcp::acceptor acceptor(context, {asio::ip::address_v4::loopback(), 0});
   const std::uint16_t port = acceptor.local_endpoint().port();
   if (write(port_pipe, &port, sizeof(port)) != sizeof(port)) return;
@@ -211,6 +220,18 @@ class Discard final : public weft::Exporter {
 
 // ---- the processes
 
+// What a server says when it has ended.
+struct Exported {
+  std::uint64_t delivered = 0;
+  std::uint64_t lost = 0;  // dropped by the queue, or not delivered
+};
+
+// Processor time in microseconds.
+struct CpuTime {
+  double total_us = 0;
+  double export_us = 0;  // of it that of the exporter's thread
+};
+
 // A child process; ends with this one or with this object.
 class Child {
  public:
@@ -227,8 +248,8 @@ class Child {
       _exit(1);
     }
     close(ends[1]);
-    if (read(ends[0], &port_, sizeof(port_)) != sizeof(port_)) fail("a server did not start");
-    close(ends[0]);
+    pipe_ = ends[0];
+    if (read(pipe_, &port_, sizeof(port_)) != sizeof(port_)) fail("a server did not start");
     if (clock_getcpuclockid(pid_, &clock_) != 0) fail("clock_getcpuclockid");
   }
   Child(const Child&) = delete;
@@ -236,12 +257,32 @@ class Child {
   ~Child() {
     kill(pid_, SIGKILL);
     waitpid(pid_, nullptr, 0);
+    close(pipe_);
   }
   std::uint16_t port() const { return port_; }
-  double cpu_us() const {
+  CpuTime cpu() const {
     timespec t{};
     clock_gettime(clock_, &t);
-    return static_cast<double>(t.tv_sec) * 1e6 + static_cast<double>(t.tv_nsec) / 1e3;
+    CpuTime out;
+    out.total_us = static_cast<double>(t.tv_sec) * 1e6 + static_cast<double>(t.tv_nsec) / 1e3;
+    std::error_code ignored;
+    const std::string tasks = "/proc/" + std::to_string(pid_) + "/task";
+    for (const auto& task : std::filesystem::directory_iterator(tasks, ignored)) {
+      std::string name;
+      std::getline(std::ifstream(task.path() / "comm"), name);
+      double ran_ns = 0;
+      if (name == "weft-export" && std::ifstream(task.path() / "schedstat") >> ran_ns) {
+        out.export_us += ran_ns / 1e3;
+      }
+    }
+    return out;
+  }
+  // Tells an instrumented server to end, and waits for what it has to say.
+  Exported end() {
+    kill(pid_, SIGTERM);
+    Exported exported;
+    if (read(pipe_, &exported, sizeof(exported)) != sizeof(exported)) fail("a server did not end");
+    return exported;
   }
 
  private:
@@ -250,6 +291,7 @@ class Child {
     std::exit(1);
   }
   pid_t pid_ = 0;
+  int pipe_ = -1;
   std::uint16_t port_ = 0;
   clockid_t clock_ = 0;
 };
@@ -274,7 +316,7 @@ struct Telemetry {
 
 template <class Server>
 auto instrumented(std::uint16_t receiver_port) {
-  return [receiver_port](int port_pipe) {
+  return [receiver_port](int pipe) {
     std::unique_ptr<weft::Exporter> exporter;
     if (receiver_port == 0) {
       exporter = std::make_unique<Discard>();
@@ -283,8 +325,15 @@ auto instrumented(std::uint16_t receiver_port) {
       config.endpoint = "http://127.0.0.1:" + std::to_string(receiver_port) + "/v1/traces";
       exporter = weft::make_otlp_exporter(config, nullptr);
     }
-    const Telemetry telemetry(std::move(exporter));
-    run_server(Server(), port_pipe);
+    Telemetry telemetry(std::move(exporter));
+    run_server(Server(), pipe);
+    telemetry.tracers.shutdown(5000);
+    Exported exported;
+    for (const weft::ExporterStats& stats : telemetry.tracers.stats()) {
+      exported.delivered += stats.exported;
+      exported.lost += stats.dropped + stats.failed;
+    }
+    if (write(pipe, &exported, sizeof(exported)) != sizeof(exported)) std::perror("write");
   };
 }
 
@@ -302,7 +351,7 @@ void handle_requests(bool bare, std::uint64_t count) {
   const Telemetry telemetry(std::make_unique<Discard>());
   const Instrumented server;
   const BeastRequest request = sample_request();
-  const BeastPeer peer{"127.0.0.1", 51234, false};
+  const BeastPeer peer = BeastPeer::of({asio::ip::address_v4::loopback(), 51234});
   for (std::uint64_t i = 0; i < count; ++i) {
     BeastResponse response = bare ? account(request) : server.routes.handle(request, peer);
     if (bare) {
@@ -313,11 +362,56 @@ void handle_requests(bool bare, std::uint64_t count) {
   }
 }
 
+// ---- a server without wrk
+
+// Sends `count` requests over one connection, one after the other. The same for every server.
+void send_requests(std::uint16_t port, std::uint64_t count) {
+  constexpr std::string_view kRequest =
+      "GET /accounts/42 HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n"
+      "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n\r\n";
+  const int connection = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(port);
+  if (connect(connection, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+    std::perror("connect");
+    std::exit(1);
+  }
+  char answer[1024];
+  for (std::uint64_t i = 0; i < count; ++i) {
+    // An answer is written at once, and so comes at once.
+    if (send(connection, kRequest.data(), kRequest.size(), MSG_NOSIGNAL) < 0 ||
+        recv(connection, answer, sizeof(answer), 0) <= 0) {
+      std::perror("the connection");
+      std::exit(1);
+    }
+  }
+  close(connection);
+}
+
+template <class Server>
+void serve_requests(std::uint64_t count) {
+  const Telemetry telemetry(std::make_unique<Discard>());
+  const Server server;
+  int ends[2];
+  if (pipe(ends) != 0) return;
+  std::thread client([&] {
+    std::uint16_t port = 0;
+    if (read(ends[0], &port, sizeof(port)) == sizeof(port)) send_requests(port, count);
+    kill(getpid(), SIGTERM);
+  });
+  run_server(server, ends[1]);
+  client.join();
+}
+
 // ---- the load
 
 struct Run {
   double requests_per_s = 0;
+  double requests = 0;
   double cpu_us = 0;  // of the server, per request
+  double export_us = 0;
 };
 
 // Runs wrk; requests_per_s stays 0 when its answer makes no sense.
@@ -327,23 +421,24 @@ Run load(const Child& server, int seconds) {
       "s -H 'traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01' "
       "http://127.0.0.1:" +
       std::to_string(server.port()) + "/accounts/42 2>&1";
-  const double cpu = server.cpu_us();
+  const CpuTime before = server.cpu();
   FILE* pipe = popen(command.c_str(), "r");
   if (pipe == nullptr) return {};
   Run run;
-  double requests = 0;
   bool errors = false;
   char line[512];
   while (std::fgets(line, sizeof(line), pipe) != nullptr) {
     double value = 0;
     char rest[32];
     if (std::sscanf(line, "Requests/sec: %lf", &value) == 1) run.requests_per_s = value;
-    if (std::sscanf(line, " %lf requests in %31s", &value, rest) == 2) requests = value;
+    if (std::sscanf(line, " %lf requests in %31s", &value, rest) == 2) run.requests = value;
     errors |=
         std::strstr(line, "Non-2xx") != nullptr || std::strstr(line, "Socket errors") != nullptr;
   }
-  if (pclose(pipe) != 0 || errors || requests == 0) return {};
-  run.cpu_us = (server.cpu_us() - cpu) / requests;
+  if (pclose(pipe) != 0 || errors || run.requests == 0) return {};
+  const CpuTime after = server.cpu();
+  run.cpu_us = (after.total_us - before.total_us) / run.requests;
+  run.export_us = (after.export_us - before.export_us) / run.requests;
   return run;
 }
 
@@ -355,14 +450,17 @@ double median(std::vector<double> values) {
 struct Candidate {
   const char* name;
   std::unique_ptr<Child> process;
-  std::vector<double> requests_per_s, cpu_us, share;  // share: of the bare one's in the same round
+  bool exports = false;
+  // One of each a round; share: of the bare one's in the same round.
+  std::vector<double> requests_per_s, cpu_us, export_us, share;
+  double requests = 0;  // all of them
 };
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  int seconds = 2;
-  int rounds = 5;
+  int seconds = 1;
+  int rounds = 12;
   std::string_view only;
   std::uint64_t count = 10000;
   for (int i = 1; i + 1 < argc; i += 2) {
@@ -372,10 +470,16 @@ int main(int argc, char** argv) {
     if (option == "--count") count = std::strtoull(argv[i + 1], nullptr, 10);
     if (option == "--rounds") rounds = std::max(1, std::atoi(argv[i + 1]));
   }
-  if (!only.empty()) {
+  if (only == "serve") {
+    serve_requests<Instrumented>(count);
+  } else if (only == "serve-bare") {
+    serve_requests<Bare>(count);
+  } else if (only == "serve-coroutines") {
+    serve_requests<InstrumentedCoroutines>(count);
+  } else if (!only.empty()) {
     handle_requests(only == "handle-bare", count);
-    return 0;
   }
+  if (!only.empty()) return 0;
   if (std::system("command -v wrk >/dev/null") != 0) {
     std::printf("the Beast server is not measured: wrk is not installed\n");
     return 0;
@@ -383,33 +487,44 @@ int main(int argc, char** argv) {
   // All processes before the first thread.
   const Child receiver(run_receiver);
   std::vector<Candidate> candidates;
-  auto add = [&](const char* name, auto&& run) {
-    candidates.push_back({name, std::make_unique<Child>(run), {}, {}, {}});
+  auto add = [&](const char* name, bool exports, auto&& run) {
+    candidates.push_back({name, std::make_unique<Child>(run), exports, {}, {}, {}, {}});
   };
-  add("bare", [](int pipe) { run_server(Bare(), pipe); });
-  add("instrumented, spans thrown away", instrumented<Instrumented>(0));
-  add("the same, exported by OTLP/HTTP", instrumented<Instrumented>(receiver.port()));
-  add("coroutine handlers, exported", instrumented<InstrumentedCoroutines>(receiver.port()));
+  add("bare", false, [](int pipe) { run_server(Bare(), pipe); });
+  add("instrumented, spans thrown away", true, instrumented<Instrumented>(0));
+  add("the same, exported by OTLP/HTTP", true, instrumented<Instrumented>(receiver.port()));
+  add("coroutine handlers, exported", true, instrumented<InstrumentedCoroutines>(receiver.port()));
 
-  for (const Candidate& c : candidates)
-    load(*c.process, 1);  // warm up
-  for (int round = 0; round < rounds; ++round) {
-    for (Candidate& c : candidates) {
+  for (int round = -1; round < rounds; ++round) {  // the first to warm up
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+      Candidate& c = candidates[round % 2 == 0 ? i : candidates.size() - 1 - i];
       const Run run = load(*c.process, seconds);
       if (run.requests_per_s == 0) {
         std::printf("the Beast server is not measured: wrk failed or met errors\n");
         return 1;
       }
+      c.requests += run.requests;
+      if (round < 0) continue;
       c.requests_per_s.push_back(run.requests_per_s);
       c.cpu_us.push_back(run.cpu_us);
-      c.share.push_back(run.requests_per_s / candidates[0].requests_per_s.back());
+      c.export_us.push_back(run.export_us);
     }
+    if (round < 0) continue;
+    for (Candidate& c : candidates)
+      c.share.push_back(c.requests_per_s.back() / candidates[0].requests_per_s.back());
   }
-  std::printf("%-36s %12s %14s %9s\n", "a Beast server under wrk, loopback", "requests/s",
-              "CPU/request", "of bare");
+  std::printf("%-34s %10s %8s %12s %10s %10s %10s %6s\n", "a Beast server under wrk, loopback",
+              "requests/s", "of bare", "CPU/request", "exporting", "requests", "delivered", "lost");
   for (const Candidate& c : candidates) {
-    std::printf("%-36s %12.0f %11.2f us %7.1f %%%s\n", c.name, median(c.requests_per_s),
-                median(c.cpu_us), 100 * median(c.share), &c == &candidates[0] ? "" : "  >= 97 %");
+    std::printf("%-34s %10.0f %6.1f %% %9.2f us %7.2f us %10.0f", c.name, median(c.requests_per_s),
+                100 * median(c.share), median(c.cpu_us), median(c.export_us), c.requests);
+    if (c.exports) {
+      // More are delivered than wrk has counted: those under way when it stopped.
+      const Exported exported = c.process->end();
+      std::printf(" %10llu %6llu  >= 97 %%", static_cast<unsigned long long>(exported.delivered),
+                  static_cast<unsigned long long>(exported.lost));
+    }
+    std::printf("\n");
   }
   return 0;
 }

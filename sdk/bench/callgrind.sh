@@ -19,9 +19,10 @@ printf '%-20s %s\n' case 'instructions (all threads)'
 for case in disabled unsampled recorded propagation propagation-state; do
   row "$bench" "$case"
 done
-# One request through the Beast middleware, and what its handler does without it.
+# One request through the Beast middleware, and what its handler does without it; then the same with
+# the reading and writing of the server around it, outside the kernel.
 if [ -x "$beast" ]; then
-  for case in handle-bare handle; do
+  for case in handle-bare handle serve-bare serve serve-coroutines; do
     row "$beast" "$case"
   done
 fi
