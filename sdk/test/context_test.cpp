@@ -4,6 +4,8 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -185,6 +187,104 @@ TEST(Asio, CoroutinesKeepTheirContextOnAPool) {
   EXPECT_EQ(spans.size(), 100U);
   for (const auto& s : spans)
     EXPECT_EQ(s.attribute("step"), "4");
+}
+
+TEST(Asio, PiecesRunInTheirOrderOneAtATime) {
+  asio::thread_pool pool(3);
+  const auto executor = weft::with_context(pool.get_executor(), numbered(7));
+  constexpr int kPieces = 5000;
+  int inside = 0;  // no atomics: the order is what protects them
+  int wrong = 0;
+  int last[2] = {-1, -1};
+  const auto give = [&](int who) {
+    for (int i = 0; i < kPieces; ++i) {
+      asio::post(executor, [&, who, i, kept = std::make_unique<int>(i)] {
+        wrong += ++inside == 1 && current_number() == 7 && last[who] == *kept - 1 ? 0 : 1;
+        last[who] = i;
+        --inside;
+      });
+    }
+  };
+  std::thread other([&] { give(1); });
+  give(0);
+  other.join();
+  pool.join();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(last[0], kPieces - 1);
+  EXPECT_EQ(last[1], kPieces - 1);
+}
+
+TEST(Asio, DispatchFromWithinRunsAtOnceAndPostDoesNot) {
+  asio::io_context context;
+  const auto executor = weft::with_context(context.get_executor(), numbered(1));
+  const auto never = asio::require(executor, asio::execution::blocking.never);
+  EXPECT_NE(executor, never);
+  EXPECT_EQ(asio::query(executor, asio::execution::blocking), asio::execution::blocking.possibly);
+  EXPECT_EQ(asio::query(never, asio::execution::blocking), asio::execution::blocking.never);
+  std::string order;
+  asio::post(executor, [&] {
+    executor.execute([&] { order += 'a'; });
+    never.execute([&] {
+      order += 'd';
+      order += current_number() == 1 ? '+' : '-';
+    });
+    asio::dispatch(asio::any_io_executor(executor), [&] { order += 'b'; });
+    // Another chain on the same thread, within this one.
+    weft::with_context(context.get_executor(), numbered(2)).execute([&] {
+      order += current_number() == 2 ? '+' : '-';
+    });
+    order += current_number() == 1 ? 'c' : '-';
+  });
+  context.run();
+  EXPECT_EQ(order, "ab+cd+");
+  EXPECT_EQ(current_number(), 0);
+}
+
+TEST(Asio, CountsAsOutstandingWorkWhileACopySaysSo) {
+  asio::io_context context;
+  const auto executor = weft::with_context(context.get_executor(), numbered(1));
+  {
+    const asio::any_io_executor tracked =
+        asio::prefer(asio::any_io_executor(executor), asio::execution::outstanding_work.tracked);
+    auto second = asio::require(executor, asio::execution::outstanding_work.tracked);
+    EXPECT_EQ(asio::query(second, asio::execution::outstanding_work),
+              asio::execution::outstanding_work.tracked);
+    second = executor;
+    context.poll();
+    EXPECT_FALSE(context.stopped());
+  }
+  context.poll();
+  EXPECT_TRUE(context.stopped());
+}
+
+TEST(Asio, WhatNeverRunsIsDestroyed) {
+  const auto kept = std::make_shared<int>(1);
+  {
+    asio::io_context context;
+    const auto executor = weft::with_context(context.get_executor(), numbered(1));
+    for (int i = 0; i < 3; ++i)
+      asio::post(executor, [kept, executor] {});
+    asio::co_spawn(
+        executor,
+        [kept, executor]() -> asio::awaitable<void> {
+          asio::steady_timer timer(executor, std::chrono::hours(1));
+          co_await timer.async_wait(asio::use_awaitable);
+        },
+        asio::detached);
+  }
+  EXPECT_EQ(kept.use_count(), 1);
+}
+
+TEST(Asio, AnExceptionLetsTheNextPieceCome) {
+  asio::io_context context;
+  const auto executor = weft::with_context(context.get_executor(), numbered(1));
+  bool ran = false;
+  asio::post(executor, [] { throw std::runtime_error("on purpose"); });
+  asio::post(executor, [&] { ran = current_number() == 1; });
+  EXPECT_THROW(context.run(), std::runtime_error);
+  EXPECT_EQ(current_number(), 0);
+  context.run();
+  EXPECT_TRUE(ran);
 }
 
 }  // namespace
