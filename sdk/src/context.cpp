@@ -45,11 +45,16 @@ Context Context::with_span(const SpanContext& span) const noexcept {
 }
 
 void Context::set_span(const Span& span) noexcept {
-  set_span(SpanContext(span.context_));
-  if (span.record_ != nullptr) {
-    words_.record = span.record_;
-    words_.generation = sdk_detail::share(span.record_);
-  }
+  const SpanContext& identity = span.context_;
+  sdk_detail::TraceStateRep* state = TraceState(identity.state_).detach();
+  if (words_.state != nullptr) sdk_detail::release(words_.state);
+  std::memcpy(words_.trace_id, identity.trace_id_.bytes, 16);
+  std::memcpy(&words_.span_id, identity.span_id_.bytes, 8);
+  words_.flags = identity.flags_;
+  words_.remote = identity.remote_;
+  words_.state = state;
+  words_.record = span.record_;
+  words_.generation = span.record_ == nullptr ? 0 : sdk_detail::share(span.record_);
 }
 
 Context Context::with_span(const Span& span) const noexcept {

@@ -30,6 +30,8 @@ inline constexpr unsigned kSpanAttributes = len_tag(9);
 struct alignas(64) Record {
   static constexpr std::size_t kBytes = 1024;
   static constexpr std::uint32_t kInlineSignatures = 24;
+  // Behind the signatures there is room to write that many more than there are.
+  static constexpr std::uint32_t kSpareSignatures = 8;
 
   // Counts the spans that have used this record; a SpanRef with another number is out of date.
   std::atomic<std::uint64_t> generation{1};
@@ -81,7 +83,7 @@ struct alignas(64) Record {
   std::uint32_t signature_capacity = kInlineSignatures;
 
   std::string status_description;
-  std::uint32_t inline_signatures[kInlineSignatures];
+  std::uint32_t inline_signatures[kInlineSignatures + kSpareSignatures];
   char inline_data[1];  // up to the end of the kBytes
 
   char* extend(std::size_t bytes);

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <weft/attribute.h>
 #include <weft/span.h>
 #include <weft/tracer.h>
 
@@ -19,7 +20,45 @@
 
 namespace weft::sdk_detail {
 
-// Immutable once made; any thread may start spans from it. Attributes are strings, no key twice.
+// Attributes that many spans have in common, encoded once, with or without a name. Immutable once
+// made; any thread may use it. At most kMost attributes, no key twice.
+class AttributeBlock {
+ public:
+  static constexpr std::size_t kMost = 8;
+  // `name` empty: the attributes alone.
+  AttributeBlock(std::string_view name, Attributes attributes);
+  // False when they have to be set one by one: something in them is long or not ASCII.
+  bool usable() const noexcept { return !encoded_.empty(); }
+  // Appends them to a record that has none of the keys (and, where there is a name, nothing at all)
+  // and that nobody else may reach yet. False, and nothing has happened, when a limit or the room
+  // does not allow it.
+  bool put(Record* record) const noexcept {
+    if (encoded_.empty() || encoded_.size() > record->capacity - record->size ||
+        record->attribute_count + count_ > record->short_attribute_limit ||
+        longest_value_ > record->short_value_limit) [[unlikely]] {
+      return false;
+    }
+    std::memcpy(record->data + record->size, encoded_.data(), encoded_.size());
+    record->size += static_cast<std::uint32_t>(encoded_.size());
+    // All that there may be, so that the compiler knows how many: the rest is not looked at.
+    static_assert(kMost <= Record::kSpareSignatures);
+    std::memcpy(record->signatures + record->attribute_count, signatures_, sizeof(signatures_));
+    record->attribute_count += count_;
+    record->key_filter |= key_filter_;
+    return true;
+  }
+
+ private:
+  // Fields of a Span message; empty when they are not usable.
+  std::string encoded_;
+  std::uint32_t count_ = 0;
+  std::uint32_t signatures_[kMost] = {};
+  std::uint64_t key_filter_ = 0;
+  std::size_t longest_value_ = 0;
+};
+
+// The beginning of the spans of one operation. Immutable once made; any thread may start spans from
+// it. Attributes are strings, no key twice.
 class SpanTemplate {
  public:
   SpanTemplate(std::string name, std::vector<std::pair<std::string, std::string>> attributes);
@@ -30,18 +69,9 @@ class SpanTemplate {
 
   // Writes name and attributes into a fresh record.
   void put(Record* record) const noexcept {
-    if (encoded_.empty() || encoded_.size() > record->capacity ||
-        signatures_.size() > record->short_attribute_limit ||
-        longest_value_ > record->short_value_limit) [[unlikely]] {
+    if (!block_.put(record)) [[unlikely]]
       return put_slowly(record);
-    }
-    std::memcpy(record->data, encoded_.data(), encoded_.size());
-    record->size = static_cast<std::uint32_t>(encoded_.size());
     record->name_bytes = name_bytes_;
-    record->attribute_count = static_cast<std::uint32_t>(signatures_.size());
-    for (std::size_t i = 0; i < signatures_.size(); ++i)
-      record->signatures[i] = signatures_[i];
-    record->key_filter = key_filter_;
   }
 
  private:
@@ -49,12 +79,8 @@ class SpanTemplate {
 
   std::string name_;
   std::vector<std::pair<std::string, std::string>> attributes_;
-  // Fields of a Span message; empty when something does not fit the short way of span.cpp.
-  std::string encoded_;
-  std::vector<std::uint32_t> signatures_;
-  std::uint64_t key_filter_ = 0;
-  std::uint32_t name_bytes_ = 0;
-  std::size_t longest_value_ = 0;
+  std::uint32_t name_bytes_ = 0;  // of the name's field
+  AttributeBlock block_;
 };
 
 // Starts a span from a template. A sampler may look at one more attribute, which the caller sets.

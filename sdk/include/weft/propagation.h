@@ -175,22 +175,37 @@ class W3cHeaders {
   Context extract(bool trace_context, bool baggage) const {
     Context context;
     SpanContext span;
-    if (trace_context && parent_.count() == 1 && read_traceparent(parent_.view(), span)) {
-      if (state_.count() != 0) span.set_trace_state(TraceState::parse(state_.view()));
+    if (trace_context && parent_.count == 1 && read_traceparent(parent_.first, span)) {
+      if (state_.count != 0) span.set_trace_state(TraceState::parse(state_.text()));
       context.set_span(static_cast<SpanContext&&>(span));
     }
-    if (baggage && baggage_.count() != 0) {
-      context = context.with_baggage(Baggage::parse(baggage_.view()));
+    if (baggage && baggage_.count != 0) {
+      context = context.with_baggage(Baggage::parse(baggage_.text()));
     }
     return context;
   }
 
  private:
+  // The lines of one header. Nearly always there is one at most.
+  struct Lines {
+    std::string_view first;
+    std::string joined;  // all of them, when there are several
+    unsigned count = 0;
+    void add(std::string_view value) {
+      if (++count == 1) {
+        first = value;
+        return;
+      }
+      if (count == 2) joined = first;
+      if (joined.size() + value.size() < HeaderText::kMaxBytes) joined.append(",").append(value);
+    }
+    std::string_view text() const { return count == 1 ? first : joined; }
+  };
   // Nearly always spelled like this.
   static bool is(std::string_view name, std::string_view lower_case) {
     return name == lower_case || equal_ignoring_case(name, lower_case);
   }
-  HeaderText parent_, state_, baggage_;
+  Lines parent_, state_, baggage_;
 };
 
 // Whether the global propagator reads W3C's formats and no other; and which of them.

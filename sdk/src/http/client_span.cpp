@@ -123,7 +123,7 @@ void ClientSpan::fail(std::string_view type, std::string_view message, int statu
 }
 
 void ClientSpan::end(int status_code, std::string_view error_type) {
-  const double seconds = stopwatch_.stop(span_);
+  const double seconds = stopwatch_.stop(span_).seconds;
   Attribute attributes[7] = {{"http.request.method", method_},
                              {"server.address", server_address_},
                              {"server.port", server_port_}};

@@ -12,19 +12,6 @@ int hex_digit(char c) {
 
 }  // namespace
 
-PathSegments::PathSegments(std::string_view path) noexcept {
-  if (!path.empty() && path.front() == '/') path.remove_prefix(1);
-  // Segments are short: looking at each character costs less than a call of memchr each.
-  const char* const end = path.data() + path.size();
-  const char* begin = path.data();
-  for (const char* at = begin;; ++at) {
-    if (at != end && *at != '/') continue;
-    segments_[size_++] = {begin, static_cast<std::size_t>(at - begin)};
-    if (at == end || size_ == kMaxSegments) break;
-    begin = at + 1;
-  }
-}
-
 std::string decode_path_segment(std::string_view segment) {
   if (segment.find('%') == std::string_view::npos) return std::string(segment);
   std::string out;

@@ -7,6 +7,8 @@
 
 #include <weft/http/semantics.h>
 
+#include "../clock.h"
+
 namespace weft::sdk_detail {
 namespace {
 
@@ -88,8 +90,8 @@ const ServerOperation* ServerOperation::find(std::string_view method, std::strin
   return own.get();
 }
 
-bool ServerOperation::measure(const Histogram<double>& histogram, double seconds, int status_code,
-                              const ContextWords& context) const noexcept {
+bool ServerOperation::measure(const Histogram<double>& histogram, const Stopwatch::Stopped& stopped,
+                              int status_code, const ContextWords& context) const noexcept {
   const InstrumentState* state = state_of(InstrumentAccess::handle_of(histogram));
   if (state == nullptr) return true;
   std::atomic<Cell*>& slot = cells_[static_cast<unsigned>(status_code) % kCells];
@@ -98,7 +100,7 @@ bool ServerOperation::measure(const Histogram<double>& histogram, double seconds
                          ? kept->cell
                          : make_cell(histogram, state, slot, status_code);
   if (cell == nullptr) return false;
-  record_under(*cell, seconds, context);
+  record_under(*cell, stopped.seconds, to_wall_ns(stopped.at_ns), context);
   return true;
 }
 

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include <weft/context.h>
+#include <weft/http/stopwatch.h>
 #include <weft/metrics.h>
 
 #include "../metrics/instrument.h"
@@ -51,8 +52,8 @@ class ServerOperation {
 
   // Counts an answer without an error in the histogram. False when this combination has to go the
   // long way.
-  bool measure(const Histogram<double>& histogram, double seconds, int status_code,
-               const ContextWords& context) const noexcept;
+  bool measure(const Histogram<double>& histogram, const Stopwatch::Stopped& stopped,
+               int status_code, const ContextWords& context) const noexcept;
 
  private:
   // Immutable once it is seen; freed with the operation.

@@ -121,7 +121,8 @@ std::unique_ptr<MetricCell> make_cell(InstrumentState& owner, std::string_view e
   return cell;
 }
 
-void keep_exemplar(MetricCell& cell, std::size_t slot, double value,
+// `time_ns` 0: now.
+void keep_exemplar(MetricCell& cell, std::size_t slot, double value, std::uint64_t time_ns,
                    const ContextWords& ambient) noexcept {
   switch (cell.owner->exemplars) {
     case ExemplarFilter::kAlwaysOff:
@@ -133,11 +134,8 @@ void keep_exemplar(MetricCell& cell, std::size_t slot, double value,
       break;
   }
   ExemplarSlot& exemplar = cell.exemplars[slot];
-  exemplar = {value,
-              static_cast<std::uint64_t>(clock_ns(CLOCK_REALTIME_COARSE)),
-              {ambient.trace_id[0], ambient.trace_id[1]},
-              ambient.span_id,
-              true};
+  if (time_ns == 0) time_ns = static_cast<std::uint64_t>(clock_ns(CLOCK_REALTIME_COARSE));
+  exemplar = {value, time_ns, {ambient.trace_id[0], ambient.trace_id[1]}, ambient.span_id, true};
 }
 
 bool wants_exemplar(const MetricCell& cell) noexcept {
@@ -146,7 +144,8 @@ bool wants_exemplar(const MetricCell& cell) noexcept {
           (ambient_context.flags & kFlagSampled) != 0);
 }
 
-void record_histogram(MetricCell& cell, double value, const ContextWords& ambient) noexcept {
+void record_histogram(MetricCell& cell, double value, std::uint64_t time_ns,
+                      const ContextWords& ambient) noexcept {
   if (std::isnan(value)) return;
   const auto& bounds = cell.owner->spec.boundaries;
   const auto bucket = static_cast<std::size_t>(
@@ -157,7 +156,7 @@ void record_histogram(MetricCell& cell, double value, const ContextWords& ambien
   cell.min = cell.count == 0 ? value : std::min(cell.min, value);
   cell.max = cell.count == 0 ? value : std::max(cell.max, value);
   ++cell.count;
-  keep_exemplar(cell, bucket, value, ambient);
+  keep_exemplar(cell, bucket, value, time_ns, ambient);
 }
 
 template <class T>
@@ -165,7 +164,7 @@ void record_value(MetricCell& cell, T value) noexcept {
   InstrumentState& owner = *cell.owner;
   if (owner.meter->restart_wanted()) owner.meter->restart_after_fork();
   if (owner.spec.kind == InstrumentKind::kHistogram) {
-    record_histogram(cell, static_cast<double>(value), ambient_context);
+    record_histogram(cell, static_cast<double>(value), 0, ambient_context);
     return;
   }
   if (owner.spec.kind == InstrumentKind::kCounter && value < 0) {
@@ -199,7 +198,7 @@ void record_value(MetricCell& cell, T value) noexcept {
   }
   if (wants_exemplar(cell)) {
     const std::lock_guard lock(cell);
-    keep_exemplar(cell, 0, static_cast<double>(value), ambient_context);
+    keep_exemplar(cell, 0, static_cast<double>(value), 0, ambient_context);
   }
 }
 
@@ -284,10 +283,11 @@ void record(MetricCell* cell, std::int64_t value) noexcept {
   record_value(*cell, value);
 }
 
-void record_under(MetricCell& cell, double value, const ContextWords& context) noexcept {
+void record_under(MetricCell& cell, double value, std::uint64_t time_ns,
+                  const ContextWords& context) noexcept {
   MeterCore& meter = *cell.owner->meter;
   if (meter.restart_wanted()) meter.restart_after_fork();
-  record_histogram(cell, value, context);
+  record_histogram(cell, value, time_ns, context);
 }
 
 MetricCell* bind(const InstrumentHandle* handle, Attributes attributes) noexcept {

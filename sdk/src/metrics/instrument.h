@@ -116,7 +116,9 @@ struct InstrumentAccess {
   }
 };
 
-// Counts a value in the cell of a histogram as measured under `context`, whatever is ambient.
-void record_under(MetricCell& cell, double value, const ContextWords& context) noexcept;
+// Counts a value in the cell of a histogram as measured under `context`, whatever is ambient, at a
+// time in nanoseconds since the epoch.
+void record_under(MetricCell& cell, double value, std::uint64_t time_ns,
+                  const ContextWords& context) noexcept;
 
 }  // namespace weft::sdk_detail

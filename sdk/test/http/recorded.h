@@ -17,7 +17,8 @@ namespace sdk_test {
 
 class Recorded {
  public:
-  Recorded() : storage_(weft::MemoryExporter::make_storage()), provider_(config()) {
+  explicit Recorded(const weft::SpanLimits& limits = {})
+      : storage_(weft::MemoryExporter::make_storage()), provider_(config(limits)) {
     provider_.set_global();
   }
 
@@ -28,8 +29,9 @@ class Recorded {
   }
 
  private:
-  weft::TracerProviderConfig config() {
+  weft::TracerProviderConfig config(const weft::SpanLimits& limits) {
     weft::TracerProviderConfig out;
+    out.limits = limits;
     out.sampler = weft::Sampler::parent_based(weft::Sampler::always_on());
     out.exporters.push_back({std::make_unique<weft::MemoryExporter>(storage_)});
     return out;

@@ -20,9 +20,11 @@ using sdk_test::DecodedSpan;
 using sdk_test::find;
 using sdk_test::Recorded;
 using weft::http::BeastCall;
+using weft::http::BeastPeer;
 using weft::http::BeastRequest;
 using weft::http::BeastResponse;
 using weft::http::BeastRoutes;
+using weft::http::ServerPeer;
 namespace beast = boost::beast;
 
 BeastRequest make_request(beast::http::verb verb, const char* target) {
@@ -243,6 +245,86 @@ TEST(ServerSpan, LimitsHoldForPreparedRoutes) {
   }
 }
 
+TEST(ServerSpan, APreparedPeerSaysWhatItsPartsWould) {
+  Recorded recorded;
+  BeastRoutes routes;
+  const BeastRequest request = make_request(beast::http::verb::get, "/");
+  auto peer = BeastPeer::of({boost::asio::ip::make_address("2001:db8::7"), 51234});
+  routes.handle(request, peer);
+  peer.port = 51235;  // no longer what was prepared
+  routes.handle(request, peer);
+  const ServerPeer prepared("192.0.2.7", 0);
+  weft::http::ServerSpan({.method = "GET", .peer = &prepared}, weft::Context()).finish(200);
+  weft::http::ServerSpan({.method = "GET", .client_address = "198.51.100.9", .peer = &prepared},
+                         weft::Context())
+      .finish(200);
+  const auto spans = recorded.take();
+  ASSERT_EQ(spans.size(), 4u);
+  for (const std::size_t i : {0, 1}) {
+    EXPECT_EQ(spans[i].attribute("network.peer.address"), "2001:db8::7");
+    EXPECT_EQ(spans[i].attribute("client.address"), "2001:db8::7");
+    EXPECT_EQ(spans[i].attribute("network.peer.port"), i == 0 ? "51234" : "51235");
+  }
+  for (const std::size_t i : {2, 3}) {
+    EXPECT_EQ(spans[i].attribute("network.peer.address"), "192.0.2.7");
+    EXPECT_EQ(spans[i].attribute("network.peer.port"), "");
+    EXPECT_EQ(spans[i].attribute("client.address"), i == 2 ? "192.0.2.7" : "198.51.100.9");
+  }
+}
+
+// Whether or not a limit lets what is prepared be used: the same attributes are there.
+TEST(ServerSpan, LimitsHoldForWhatIsPrepared) {
+  BeastRoutes routes;
+  routes.add("GET", "/users/{id}", [](BeastCall& call) { return call.respond(200, "", ""); });
+  const BeastRequest request = make_request(beast::http::verb::get, "/users/7");
+  const auto peer = BeastPeer::of({boost::asio::ip::make_address("192.0.2.7"), 51234});
+  const auto attributes_with = [&](const weft::SpanLimits& limits) {
+    Recorded recorded(limits);
+    routes.handle(request, peer);
+    return recorded.take().at(0);
+  };
+  const auto whole = attributes_with({});
+  EXPECT_EQ(whole.attributes.size(), 12u);
+  for (std::uint32_t limit = 0; limit <= 12; ++limit) {
+    weft::SpanLimits limits;
+    limits.attribute_count = limit;
+    const auto span = attributes_with(limits);
+    EXPECT_EQ(span.attributes.size(), limit);
+    EXPECT_EQ(span.dropped_attributes, 12 - limit);
+    for (const auto& [key, value] : span.attributes)
+      EXPECT_EQ(value, whole.attribute(key)) << key;
+  }
+  weft::SpanLimits limits;
+  limits.attribute_value_length = 5;
+  const auto cut = attributes_with(limits);
+  EXPECT_EQ(cut.attribute("network.peer.address"), "192.0");
+  EXPECT_EQ(cut.attribute("server.address"), "shop.");
+  EXPECT_EQ(cut.attribute("server.port"), "8080");
+}
+
+// The table of hosts is small, and not all that comes is fit for it.
+TEST(ServerSpan, EveryHostIsTakenApart) {
+  Recorded recorded;
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 0; i < 40; ++i) {
+      const std::string host = "shop" + std::to_string(i) + ":80";
+      weft::http::ServerSpan({.method = "GET", .host = host}, weft::Context()).finish(200);
+    }
+    for (const std::string_view host : {"[::1]:99", "caf\xC3\xA9:99999", "\xFF"})
+      weft::http::ServerSpan({.method = "GET", .host = host}, weft::Context()).finish(200);
+  }
+  const auto spans = recorded.take();
+  ASSERT_EQ(spans.size(), 86u);
+  for (std::size_t i = 0; i < spans.size(); ++i) {
+    const std::size_t n = i % 43;
+    const std::string odd[] = {"[::1]", "caf\xC3\xA9", "\xEF\xBF\xBD"};
+    const std::string odd_ports[] = {"99", "", ""};
+    EXPECT_EQ(spans[i].attribute("server.address"),
+              n < 40 ? "shop" + std::to_string(n) : odd[n - 40]);
+    EXPECT_EQ(spans[i].attribute("server.port"), n < 40 ? "80" : odd_ports[n - 40]);
+  }
+}
+
 // The variable is read once, so in a process of its own.
 TEST(KnownMethods, AreThoseOfTheVariable) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
@@ -336,6 +418,42 @@ TEST(Router, LiteralSegmentsWinAndParametersAreDecoded) {
   const auto wrong = router.find("DELETE", "/users/7");
   EXPECT_FALSE(wrong.found());
   EXPECT_EQ(wrong.allowed, (std::vector<std::string_view>{"GET", "POST"}));
+}
+
+TEST(Router, SegmentsCountWhetherEmptyOrNot) {
+  weft::http::Router<int> router;
+  router.add("GET", "/", 1);
+  router.add("GET", "/a", 2);
+  router.add("GET", "/a/", 3);
+  router.add("GET", "/a//b", 4);
+  router.add("GET", "/a/{x}/b", 5);
+  router.add("GET", "/a/{x}/b/{rest...}", 6);
+  router.add("GET", "/{x}/{y}", 7);
+  router.add("GET", "/static/{path...}", 8);
+  const auto found = [&](const char* path) {
+    const auto match = router.find("GET", path);
+    return match.found() ? *match.handler : 0;
+  };
+  EXPECT_EQ(found("/"), 1);
+  EXPECT_EQ(found(""), 1);
+  EXPECT_EQ(found("//"), 0);
+  EXPECT_EQ(found("/a"), 2);
+  EXPECT_EQ(found("a"), 2);
+  EXPECT_EQ(found("/ab"), 0);
+  EXPECT_EQ(found("/a/"), 3);
+  EXPECT_EQ(found("/a//b"), 4);
+  EXPECT_EQ(found("/a/1/b"), 5);
+  EXPECT_EQ(found("/a/1/c"), 0);
+  EXPECT_EQ(found("/a/1/b/"), 6);
+  EXPECT_EQ(found("/a//b/"), 0);
+  EXPECT_EQ(found("/a/1"), 7);
+  EXPECT_EQ(found("/b/"), 0);
+  EXPECT_EQ(found("/static"), 0);
+  EXPECT_EQ(found("/static/"), 8);
+  EXPECT_EQ(router.find("GET", "/static/").parameter("path"), "");
+  EXPECT_EQ(router.find("GET", "/static/%41//b%2").parameter("path"), "A//b%2");
+  EXPECT_EQ(router.find("GET", "/a/1/b/2/3").parameter("rest"), "2/3");
+  EXPECT_EQ(router.find("GET", "/a/1/b/2/3").parameter("x"), "1");
 }
 
 TEST(Router, TakesMoreParametersThanLieInTheMatch) {

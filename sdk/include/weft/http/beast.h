@@ -38,10 +38,14 @@ struct BeastPeer {
   std::string address;
   int port = 0;
   bool tls = false;
+  // What of() prepares of address and port; not looked at when they have become others.
+  ServerPeer prepared = {};
 
   // The peer at the other end of an accepted socket: its remote_endpoint().
   static BeastPeer of(const boost::asio::ip::tcp::endpoint& endpoint, bool tls = false) {
-    return {endpoint.address().to_string(), endpoint.port(), tls};
+    BeastPeer peer{endpoint.address().to_string(), endpoint.port(), tls};
+    peer.prepared = ServerPeer(peer.address, peer.port);
+    return peer;
   }
 };
 
@@ -108,6 +112,7 @@ ServerSpan start_span(const boost::beast::http::request<Body, Fields>& request,
                           .protocol_version = protocol_version(request.version()),
                           .peer_address = peer.address,
                           .peer_port = peer.port};
+  if (peer.prepared.is(peer.address, peer.port)) described.peer = &peer.prepared;
   // One walk over the header for everything. Of repeated fields the first counts.
   sdk_detail::W3cHeaders headers;
   for (const auto& field : static_cast<const Fields&>(request)) {

@@ -13,27 +13,6 @@
 
 namespace weft::inline v1::http {
 
-// The segments of a path between its slashes: "/a//b" has "a", "", "b". At most 64 are looked at.
-// Views into the path.
-class PathSegments {
- public:
-  // `path` starts with a slash or without; it has to live as long as this object.
-  explicit PathSegments(std::string_view path) noexcept;
-  std::size_t size() const noexcept { return size_; }
-  std::string_view operator[](std::size_t i) const noexcept {
-    return {segments_[i].data, segments_[i].size};
-  }
-
- private:
-  static constexpr std::size_t kMaxSegments = 64;
-  struct Segment {
-    const char* data;
-    std::size_t size;
-  };
-  std::size_t size_ = 0;
-  Segment segments_[kMaxSegments];  // the rest stays as it is: most paths are short
-};
-
 // Decodes %XX; malformed escapes stay as they are.
 std::string decode_path_segment(std::string_view segment);
 
@@ -57,10 +36,11 @@ class RouteParameters {
   }
   ~RouteParameters() { clear(); }
 
-  // Appends one.
-  void add(std::string_view name, std::string&& value) {
+  // Appends one. `value` is anything that a string can be made of.
+  template <class Value>
+  void add(std::string_view name, Value&& value) {
     if (size_ < kInline) {
-      new (data() + size_) value_type(name, std::move(value));
+      new (data() + size_) value_type(name, std::forward<Value>(value));
     } else {
       if (size_ == kInline) {
         more_.reserve(std::size_t{2} * kInline);
@@ -68,7 +48,7 @@ class RouteParameters {
           more_.push_back(std::move(data()[i]));
         std::destroy_n(data(), kInline);
       }
-      more_.emplace_back(name, std::move(value));
+      more_.emplace_back(name, std::forward<Value>(value));
     }
     ++size_;
   }
@@ -133,20 +113,29 @@ class Router {
   // the last one "{name...}" for all that follows. Literal segments win over parameters, whatever
   // the order of the calls; among equals the first that was added wins.
   void add(std::string method, std::string route, Handler handler) {
-    Entry entry{std::move(method), std::move(route), {}, std::move(handler)};
-    const PathSegments segments(entry.route);
-    for (std::size_t i = 0; i < segments.size(); ++i)
-      entry.segments.push_back(classify(segments[i]));
+    Entry entry{std::move(method), std::move(route), {}, {}, 0, std::move(handler)};
+    std::string_view rest = without_slash(entry.route);
+    for (bool last = false; !last;) {
+      const std::string_view segment = take_segment(rest, last);
+      entry.segments.push_back(classify(segment));
+      if (entry.segments.back().kind != Kind::kLiteral ||
+          entry.literals + 1 != entry.segments.size()) {
+        continue;
+      }
+      ++entry.literals;
+      entry.start.append(segment);
+      if (!last) entry.start.push_back('/');
+    }
     entries_.push_back(std::move(entry));
   }
 
   // `path` without query. HEAD finds GET's handler when it has none of its own.
   Match find(std::string_view method, std::string_view path) const {
-    const PathSegments segments(path);
+    path = without_slash(path);
     Match match;
     const Entry* best_entry = nullptr;
     for (const Entry& entry : entries_) {
-      if (!fits(entry, segments)) continue;
+      if (!fits(entry, path)) continue;
       const bool method_fits =
           entry.method == method || (method == "HEAD" && entry.method == "GET");
       if (!method_fits) {
@@ -160,7 +149,7 @@ class Router {
     match.allowed.clear();
     match.handler = &best_entry->handler;
     match.route = best_entry->route;
-    bind(*best_entry, segments, match);
+    bind(*best_entry, path, match.parameters);
     return match;
   }
 
@@ -175,6 +164,9 @@ class Router {
     std::string method;
     std::string route;
     std::vector<Segment> segments;
+    // The literal segments that it starts with, and those with the slashes behind them.
+    std::string start;
+    std::size_t literals;
     Handler handler;
   };
 
@@ -196,14 +188,46 @@ class Router {
            segment.substr(segment.size() - 4) == "...}";
   }
 
-  static bool fits(const Entry& entry, const PathSegments& path) {
-    for (std::size_t i = 0; i < entry.segments.size(); ++i) {
+  static std::string_view without_slash(std::string_view path) {
+    if (!path.empty() && path.front() == '/') path.remove_prefix(1);
+    return path;
+  }
+
+  // Takes what is before the first slash of `rest`, and the slash. `last`: there was none.
+  // Segments are short: looking at each character costs less than a call of memchr.
+  static std::string_view take_segment(std::string_view& rest, bool& last) {
+    std::size_t size = 0;
+    while (size < rest.size() && rest[size] != '/')
+      ++size;
+    const std::string_view segment = rest.substr(0, size);
+    last = size == rest.size();
+    rest.remove_prefix(last ? size : size + 1);
+    return segment;
+  }
+
+  // Calls visit(segment, text) for each segment of the route from its first parameter on; false
+  // when it does not fit what is left of the path behind its start.
+  template <class Visit>
+  static bool walk(const Entry& entry, std::string_view rest, Visit&& visit) {
+    bool last = false;
+    for (std::size_t i = entry.literals; i < entry.segments.size(); ++i) {
       const Segment& wanted = entry.segments[i];
-      if (i >= path.size()) return false;
-      if (wanted.kind == Kind::kRest) return true;
-      if (wanted.kind == Kind::kParameter ? path[i].empty() : path[i] != wanted.text) return false;
+      if (last) return false;
+      if (wanted.kind == Kind::kRest) {
+        visit(wanted, rest);
+        return true;
+      }
+      const std::string_view text = take_segment(rest, last);
+      if (wanted.kind == Kind::kParameter ? text.empty() : text != wanted.text) return false;
+      visit(wanted, text);
     }
-    return entry.segments.size() == path.size();
+    return last;
+  }
+
+  static bool fits(const Entry& entry, std::string_view path) {
+    if (!path.starts_with(entry.start)) return false;
+    if (entry.literals == entry.segments.size()) return path.size() == entry.start.size();
+    return walk(entry, path.substr(entry.start.size()), [](const Segment&, std::string_view) {});
   }
 
   static bool is_more_literal(const Entry& a, const Entry& b) {
@@ -213,20 +237,20 @@ class Router {
     return false;
   }
 
-  static void bind(const Entry& entry, const PathSegments& path, Match& match) {
-    for (std::size_t i = 0; i < entry.segments.size(); ++i) {
-      const Segment& segment = entry.segments[i];
-      if (segment.kind == Kind::kRest) {
-        std::string rest;
-        for (std::size_t k = i; k < path.size(); ++k) {
-          if (k > i) rest.push_back('/');
-          rest.append(decode_path_segment(path[k]));
-        }
-        match.parameters.add(segment.text, std::move(rest));
-      } else if (segment.kind == Kind::kParameter) {
-        match.parameters.add(segment.text, decode_path_segment(path[i]));
-      }
-    }
+  static void bind(const Entry& entry, std::string_view path, RouteParameters& parameters) {
+    if (entry.literals == entry.segments.size()) return;
+    walk(entry, path.substr(entry.start.size()),
+         [&](const Segment& segment, std::string_view text) {
+           if (segment.kind == Kind::kLiteral) return;
+           bool escaped = false;
+           for (const char c : text)
+             escaped |= c == '%';
+           if (escaped) {
+             parameters.add(segment.text, decode_path_segment(text));
+           } else {
+             parameters.add(segment.text, text);
+           }
+         });
   }
 
   std::vector<Entry> entries_;

@@ -10,7 +10,6 @@
 #pragma once
 
 #include <memory>
-#include <string>
 #include <string_view>
 
 #include <weft/http/stopwatch.h>
@@ -20,9 +19,31 @@
 namespace weft::sdk_detail {
 class ServerOperation;
 struct ServerRouteState;
+struct ServerPeerState;
+struct ServerSpanExtra;
+struct DeleteServerSpanExtra {
+  void operator()(ServerSpanExtra* extra) const noexcept;
+};
 }  // namespace weft::sdk_detail
 
 namespace weft::inline v1::http {
+
+// The far end of a connection, prepared once for all the requests that come over it. Immutable and
+// cheap to copy; any thread may use it.
+class ServerPeer {
+ public:
+  // Not known.
+  ServerPeer() = default;
+  // network.peer.address and network.peer.port (0: not known), and client.address for requests that
+  // have no other.
+  ServerPeer(std::string_view address, int port);
+  // It was made of these.
+  bool is(std::string_view address, int port) const noexcept;
+
+ private:
+  friend class ServerSpan;
+  std::shared_ptr<const sdk_detail::ServerPeerState> state_;
+};
 
 // Views need to live until the constructor of ServerSpan returns. Empty means not known.
 struct ServerRequest {
@@ -36,6 +57,7 @@ struct ServerRequest {
   std::string_view client_address = {};    // of the original client, when a trusted proxy tells it
   std::string_view peer_address = {};      // of the connection
   int peer_port = 0;
+  const ServerPeer* peer = nullptr;  // the two in one, prepared; then they are not looked at
 };
 
 // A route that a server knows before its first request: what the spans and the measurements of its
@@ -92,19 +114,21 @@ class ServerSpan {
   void finish(int status_code);
 
  private:
-  void start(const ServerRequest& request, Context&& parent);
+  using Extra = std::unique_ptr<sdk_detail::ServerSpanExtra, sdk_detail::DeleteServerSpanExtra>;
+  static const sdk_detail::ServerOperation* find_operation(const ServerRequest& request,
+                                                           const ServerRoute* route, Extra& extra);
+  void start(const ServerRequest& request);
+  sdk_detail::ServerSpanExtra& extra();
   void abandon() noexcept;
-  void end(int status_code);
-  void measure(double seconds, int status_code);
+  void measure(const sdk_detail::Stopwatch::Stopped& stopped, int status_code);
 
-  Span span_;
-  Context context_;
-  // What is known of the request from the start. Owned when it is unusual, else that of a route or
-  // of the process; null only in a span that was default-made.
+  // What most requests do not have.
+  Extra extra_;
+  // What is known of the request from the start: of the route, of the process, or of `extra_` when
+  // it is unusual; null only in a span that was default-made.
   const sdk_detail::ServerOperation* operation_ = nullptr;
-  std::shared_ptr<const sdk_detail::ServerOperation> unusual_;
-  std::string route_;  // of set_route()
-  std::string error_type_;
+  Context context_;
+  Span span_;
   sdk_detail::Stopwatch stopwatch_;
 };
 

@@ -28,23 +28,30 @@ class Stopwatch {
   // Has been running for so long.
   void start_ago(std::int64_t elapsed_ns) { start_ns_ = now_ns() - elapsed_ns; }
   bool running() const { return start_ns_ != 0; }
-  // Ends the span, and returns the seconds since the start. Not running any more afterwards.
-  double stop(Span& span) {
+  // When it was stopped, on the monotonic clock, and how long it had run.
+  struct Stopped {
+    std::int64_t at_ns;
+    double seconds;
+  };
+  // Ends the span. Not running any more afterwards.
+  Stopped stop(Span& span) {
     const std::int64_t now = now_ns();
     if (Record* record = std::exchange(span.record_, nullptr)) end_span_at(record, now);
-    // A start that was given may lie in the future.
-    const std::int64_t elapsed = std::max<std::int64_t>(0, now - std::exchange(start_ns_, 0));
-    return static_cast<double>(elapsed) * 1e-9;
+    return stopped(now);
   }
   // The same with one more attribute of the span's, a number.
-  double stop(Span& span, const Attribute& last) {
+  Stopped stop(Span& span, const Attribute& last) {
     const std::int64_t now = now_ns();
     if (Record* record = std::exchange(span.record_, nullptr)) end_span_with(record, last, now);
-    const std::int64_t elapsed = std::max<std::int64_t>(0, now - std::exchange(start_ns_, 0));
-    return static_cast<double>(elapsed) * 1e-9;
+    return stopped(now);
   }
 
  private:
+  Stopped stopped(std::int64_t now) {
+    // A start that was given may lie in the future.
+    const std::int64_t elapsed = std::max<std::int64_t>(0, now - std::exchange(start_ns_, 0));
+    return {now, static_cast<double>(elapsed) * 1e-9};
+  }
   static std::int64_t now_ns() {
     timespec ts{};
     clock_gettime(CLOCK_MONOTONIC, &ts);
