@@ -234,7 +234,7 @@ class Aggregation {
       if (!is_split.empty() && is_split[t] != 0) continue;
       for (uint32_t i = view.order.trace_begin[t]; i < view.order.trace_begin[t + 1]; ++i) {
         const RowRef ref = view.order.rows[i];
-        if (memory_.mask(ref.batch)[ref.row] != 0) rows[ref.batch].push_back(ref.row);
+        if (memory_.is_candidate(ref)) rows[ref.batch].push_back(ref.row);
       }
     }
     for (size_t b = 0; b < rows.size(); ++b) {

@@ -1,5 +1,7 @@
 #include "store/memory_scan.h"
 
+#include <algorithm>
+
 #include "store/batch_columns.h"
 
 namespace weft::store {
@@ -10,18 +12,24 @@ MemoryScan::MemoryScan(std::shared_ptr<const MemoryView> view, const CompiledPre
       filter_(filter),
       range_(range),
       evaluated_(view_->batches.size()),
-      masks_(view_->batches.size()) {}
+      masks_(view_->batches.size()),
+      known_(view_->batches.size()) {}
 
-const std::vector<uint8_t>& MemoryScan::mask(uint32_t batch) {
+const uint8_t* MemoryScan::evaluate_batch(uint32_t batch) {
   std::call_once(evaluated_[batch], [&] {
     const SpanBatch& spans = *view_->batches[batch];
     std::vector<uint8_t> mask = evaluate(filter_, spans);
-    for (size_t row = 0; row < mask.size(); ++row) {
-      mask[row] = mask[row] & static_cast<uint8_t>(range_.contains(spans.start_ns[row]));
+    bool any = false;
+    for (auto at = std::ranges::find(mask, 1); at != mask.end();
+         at = std::find(at, mask.end(), 1)) {
+      const bool within = range_.contains(spans.start_ns[static_cast<size_t>(at - mask.begin())]);
+      any = any || within;
+      *at++ = within ? 1 : 0;
     }
-    masks_[batch] = std::move(mask);
+    if (any) masks_[batch] = std::move(mask);
+    known_[batch].store(any ? masks_[batch].data() : kNobody, std::memory_order_release);
   });
-  return masks_[batch];
+  return known_[batch].load(std::memory_order_acquire);
 }
 
 std::optional<ScanBatch> MemoryScan::read(size_t page_index, const ScanRequest& request,
@@ -37,11 +45,11 @@ std::optional<ScanBatch> MemoryScan::read(size_t page_index, const ScanRequest& 
     bool any = false;
     for (uint32_t i = order.trace_begin[t]; i < order.trace_begin[t + 1]; ++i) {
       const RowRef ref = order.rows[i];
-      const uint8_t candidate = mask(ref.batch)[ref.row];
-      any = any || candidate != 0;
-      if (candidate == 0 && !request.whole_traces) continue;
+      const bool candidate = is_candidate(ref);
+      any = any || candidate;
+      if (!candidate && !request.whole_traces) continue;
       rows.push_back(ref);
-      candidates.push_back(candidate);
+      candidates.push_back(candidate ? 1 : 0);
     }
     if (!any) {
       rows.resize(before);

@@ -2,6 +2,7 @@
 // candidate are gathered. Used by the scan cursor and by aggregates.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -23,15 +24,26 @@ class MemoryScan {
   // of the view, may be empty) leaves traces out. Any thread.
   std::optional<ScanBatch> read(size_t page, const ScanRequest& request,
                                 const std::vector<uint8_t>& skip);
-  // One byte a row of the batch: filter and range. Evaluated at the first call. Any thread.
-  const std::vector<uint8_t>& mask(uint32_t batch);
+  // Whether a row meets the filter and lies in the range. A batch is evaluated when the first of
+  // its rows is asked for. Any thread.
+  bool is_candidate(RowRef ref) {
+    const uint8_t* mask = known_[ref.batch].load(std::memory_order_acquire);
+    if (mask == nullptr) mask = evaluate_batch(ref.batch);
+    return mask != kNobody && mask[ref.row] != 0;
+  }
 
  private:
+  // Known of a batch without a candidate: its mask need not be looked at.
+  static constexpr uint8_t kNobody[1] = {};
+
+  const uint8_t* evaluate_batch(uint32_t batch);
+
   std::shared_ptr<const MemoryView> view_;
   const CompiledPredicate& filter_;
   TimeRange range_;
   std::vector<std::once_flag> evaluated_;
-  std::vector<std::vector<uint8_t>> masks_;
+  std::vector<std::vector<uint8_t>> masks_;  // one byte a row
+  std::vector<std::atomic<const uint8_t*>> known_;
 };
 
 }  // namespace weft::store
