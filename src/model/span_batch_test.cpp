@@ -108,5 +108,31 @@ TEST(StringPool, InternFindsWhatWasInternedBefore) {
   EXPECT_EQ(pool.size(), 5001u);
 }
 
+TEST(StringPool, AssignReplacesTheContent) {
+  StringPool pool;
+  pool.intern("before");
+  pool.assign("onetwo", std::vector<uint32_t>{3, 3, 6});
+  EXPECT_EQ(pool.size(), 4u);
+  EXPECT_EQ(pool.at(0), "");
+  EXPECT_EQ(pool.at(1), "one");
+  EXPECT_EQ(pool.at(2), "");
+  EXPECT_EQ(pool.at(3), "two");
+  EXPECT_EQ(pool.memory_bytes(), 6 + 4 * sizeof(uint32_t));
+  EXPECT_EQ(pool.intern("two"), 3u);
+  EXPECT_EQ(pool.intern("before"), 4u);
+  pool.assign("", {});
+  EXPECT_EQ(pool.size(), 1u);
+  EXPECT_EQ(pool.at(0), "");
+}
+
+TEST(StringPool, DroppingTheIndexGivesItsMemoryBack) {
+  StringPool pool;
+  for (int i = 0; i < 1000; ++i)
+    pool.intern(std::to_string(i));
+  const size_t before = pool.memory_bytes();
+  pool.drop_index();
+  EXPECT_LE(pool.memory_bytes() + 1000 * sizeof(uint64_t), before);
+}
+
 }  // namespace
 }  // namespace weft

@@ -77,8 +77,18 @@ void StringPool::reserve(size_t strings, size_t bytes) {
   arena_.reserve(bytes);
 }
 
+void StringPool::assign(std::string_view arena, std::span<const uint32_t> ends) {
+  assert(ends.empty() ? arena.empty() : ends.back() == arena.size());
+  drop_index();
+  arena_ = std::vector<char>(arena.begin(), arena.end());
+  ends_ = std::vector<uint32_t>();
+  ends_.reserve(ends.size() + 1);
+  ends_.push_back(0);
+  ends_.insert(ends_.end(), ends.begin(), ends.end());
+}
+
 void StringPool::drop_index() {
-  slots_ = {};
+  slots_ = std::vector<uint64_t>();  // "= {}" would keep the memory
   indexed_ = 0;
 }
 

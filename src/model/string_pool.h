@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -34,6 +35,9 @@ class StringPool {
   // Memory held, index included.
   size_t memory_bytes() const;
   void reserve(size_t strings, size_t bytes);
+  // Replaces the content: the texts of the ids from 1 on stand one after the other in `arena`, and
+  // ends[i] is where that of id i + 1 ends. Holds no more memory than that takes.
+  void assign(std::string_view arena, std::span<const uint32_t> ends);
   // Drops the look-up index to save memory; the next intern rebuilds it.
   void drop_index();
 
