@@ -247,12 +247,12 @@ bool Decoder::span(const element& value, const Path& path, uint32_t resource, ui
                           limits_.max_spans)};
     return false;
   }
-  SpanBatch& batch = builder_.batch();
-  batch.trace_id[row] = trace_id;
-  batch.span_id[row] = span_id;
-  batch.parent_span_id[row] = parent_span_id;
-  batch.resource[row] = resource;
-  batch.scope[row] = scope;
+  SpanColumns& spans = builder_.spans();
+  spans.trace_id[row] = trace_id;
+  spans.span_id[row] = span_id;
+  spans.parent_span_id[row] = parent_span_id;
+  spans.resource[row] = resource;
+  spans.scope[row] = scope;
   return members(value, path, [&](std::string_view name, const element& v, const Path& p) {
     return span_member(name, v, p, row);
   });
@@ -260,26 +260,26 @@ bool Decoder::span(const element& value, const Path& path, uint32_t resource, ui
 
 bool Decoder::span_member(std::string_view name, const element& value, const Path& path,
                           uint32_t row) {
-  SpanBatch& batch = builder_.batch();
+  SpanColumns& spans = builder_.spans();
   const auto dropped = [&](uint32_t& total) {
     uint32_t by_sender = 0;
     if (!count(value, path, by_sender)) return false;
     saturating_add(total, by_sender);
     return true;
   };
-  if (name == "name") return text(value, path, batch.name[row]);
-  if (name == "kind") return enumeration(value, path, kKindNames, batch.kind[row]);
-  if (name == "startTimeUnixNano") return time(value, path, batch.start_ns[row]);
-  if (name == "endTimeUnixNano") return time(value, path, batch.end_ns[row]);
-  if (name == "traceState") return text(value, path, batch.trace_state[row]);
-  if (name == "flags") return count(value, path, batch.flags[row]);
-  if (name == "droppedAttributesCount") return dropped(batch.dropped_attributes_count[row]);
-  if (name == "droppedEventsCount") return dropped(batch.dropped_events_count[row]);
-  if (name == "droppedLinksCount") return dropped(batch.dropped_links_count[row]);
+  if (name == "name") return text(value, path, spans.name[row]);
+  if (name == "kind") return enumeration(value, path, kKindNames, spans.kind[row]);
+  if (name == "startTimeUnixNano") return time(value, path, spans.start_ns[row]);
+  if (name == "endTimeUnixNano") return time(value, path, spans.end_ns[row]);
+  if (name == "traceState") return text(value, path, spans.trace_state[row]);
+  if (name == "flags") return count(value, path, spans.flags[row]);
+  if (name == "droppedAttributesCount") return dropped(spans.dropped_attributes_count[row]);
+  if (name == "droppedEventsCount") return dropped(spans.dropped_events_count[row]);
+  if (name == "droppedLinksCount") return dropped(spans.dropped_links_count[row]);
   if (name == "status") return status(value, path, row);
   if (name == "attributes") {
     return attributes(value, path,
-                      {builder_.span_attributes(), batch.dropped_attributes_count[row]});
+                      {builder_.span_attributes(), spans.dropped_attributes_count[row]});
   }
   if (name == "events") {
     return each(value, path, [&](const element& v, const Path& p) { return event(v, p); });
@@ -291,10 +291,10 @@ bool Decoder::span_member(std::string_view name, const element& value, const Pat
 }
 
 bool Decoder::status(const element& value, const Path& path, uint32_t row) {
-  SpanBatch& batch = builder_.batch();
+  SpanColumns& spans = builder_.spans();
   return members(value, path, [&](std::string_view name, const element& v, const Path& p) {
-    if (name == "message") return text(v, p, batch.status_message[row]);
-    if (name == "code") return enumeration(v, p, kStatusNames, batch.status_code[row]);
+    if (name == "message") return text(v, p, spans.status_message[row]);
+    if (name == "code") return enumeration(v, p, kStatusNames, spans.status_code[row]);
     return true;
   });
 }
@@ -534,7 +534,7 @@ Expected<DecodeResult> decode_otlp_traces_json(std::string_view body, const Deco
   if (!root) return std::unexpected(std::move(root).error());
   thread_local BatchBuilder builder;
   // A span of a real request has rarely less than 500 bytes.
-  builder.begin(limits, body.size(), body.size() / 512 + 1);
+  builder.begin(limits, body.size() / 512 + 1);
   Decoder decoder(builder, limits);
   const bool ok = decoder.decode(*root);
   DecodeResult result = builder.finish();

@@ -13,19 +13,15 @@
 #include "wire/otlp_value.h"
 #include "wire/protobuf_reader.h"
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
 namespace weft {
 namespace {
 
 using namespace wire;
-using Slot = AttributeTableBuilder;
+using Table = AttributeTableBuilder;
 
 constexpr uint64_t kMaxBodyBytes = uint64_t{2} << 30;
-// Bytes that may be read past a position on the fast path, as long as they lie in the body.
-constexpr ptrdiff_t kReadAhead = 64;
+// Bytes that may be read behind the attributes on the fast path, as long as they lie in the body.
+constexpr ptrdiff_t kReadAhead = Table::kShortReadAhead;
 
 // The spans of one ScopeSpans with what they share.
 struct Group {
@@ -37,24 +33,6 @@ struct Group {
   uint32_t first_span = 0;
   uint32_t last_span = 0;  // one past
 };
-
-[[gnu::always_inline]] inline bool header_matches(const Slot::KeySlot& slot, Position p) {
-#if defined(__SSE2__)
-  const auto* expected = reinterpret_cast<const __m128i*>(slot.header.data());
-  const auto* actual = reinterpret_cast<const __m128i*>(p);
-  const auto low = static_cast<uint32_t>(
-      _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_load_si128(expected), _mm_loadu_si128(actual))));
-  const auto high = static_cast<uint32_t>(
-      _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_load_si128(expected + 1), _mm_loadu_si128(actual + 1))));
-  if (((low | high << 16) & slot.header_mask) != slot.header_mask) return false;
-  if (slot.header_size > 32) [[unlikely]] {
-    return std::memcmp(slot.header.data() + 32, p + 32, slot.header_size - 32) == 0;
-  }
-  return slot.header_size != 0;
-#else
-  return slot.header_size != 0 && std::memcmp(slot.header.data(), p, slot.header_size) == 0;
-#endif
-}
 
 // The outline jumps from span to span; without this each jump would wait for memory. Asks for the
 // lines some spans ahead, as many as this span has. (Inlined by force: g++ 12 takes a function that
@@ -70,6 +48,10 @@ struct Group {
 
 uint8_t enum_byte(uint64_t value) {
   return value <= 255 ? static_cast<uint8_t>(value) : 0;
+}
+
+size_t context_of(uint8_t kind) {
+  return kind >= 1 && kind <= Table::kContexts ? kind - 1u : 0;
 }
 
 uint32_t to_u32(uint64_t value) {
@@ -159,7 +141,6 @@ class Decoder {
   Position decode_status(Position p, Position end, uint32_t row);
   // KeyValue messages as long as they carry `tag`, the first of which p points at.
   Position decode_attributes(Position p, Position end, uint8_t tag, Target target);
-  Position decode_value(Position q, Position end, uint32_t slot, Target target);
   Position decode_any_key_value(Position p, Position end, uint32_t& slot, Target target);
   Position decode_any_value(Position p, Position end, uint32_t slot, Target target);
   Position add_nested(ValueType type, std::string_view bytes, uint32_t slot, Target target);
@@ -170,6 +151,7 @@ class Decoder {
     }
   }
   StringPool::Id intern(std::string_view text) { return builder_.strings().intern(text); }
+  StringPool::Id intern_name(std::string_view name);
 
   Position base_ = nullptr;
   Position limit_ = nullptr;  // end of the body
@@ -182,7 +164,8 @@ class Decoder {
   std::deque<std::string> merged_;
   RowMemo resource_rows_;
   RowMemo scope_rows_;
-  StringPool::Id last_name_ = 0;
+  // Names of spans that occurred, by a few of their bytes.
+  std::array<StringPool::Id, 64> recent_names_{};
 };
 
 Position Decoder::malformed(Position at, const char* what) {
@@ -218,10 +201,10 @@ Expected<DecodeResult> Decoder::decode(std::string_view body, const DecodeLimits
   spans_.clear();
   merged_.clear();
   resource_spans_ = 0;
-  last_name_ = StringPool::kEmpty;
+  recent_names_.fill(StringPool::kEmpty);
   Position ok = base_ == nullptr ? limit_ : outline(base_, limit_);
   if (ok != nullptr || body.empty()) {
-    builder_.begin(limits, body.size(), spans_.size());
+    builder_.begin(limits, spans_.size());
     resource_rows_.begin(groups_.size());
     scope_rows_.begin(groups_.size());
     for (const Group& group : groups_) {
@@ -230,8 +213,8 @@ Expected<DecodeResult> Decoder::decode(std::string_view body, const DecodeLimits
   }
   auto result = builder_.finish();
   // One huge request does not fix this thread's memory for ever.
-  if (spans_.capacity() > 65'536) spans_ = {};
-  if (groups_.capacity() > 65'536) groups_ = {};
+  if (spans_.capacity() > 65'536) spans_ = std::vector<std::string_view>();
+  if (groups_.capacity() > 65'536) groups_ = std::vector<Group>();
   if (!error_.message.empty()) return std::unexpected(std::move(error_));
   return result;
 }
@@ -455,20 +438,39 @@ Position Decoder::decode_span(Position p, Position end, uint32_t resource, uint3
   }
   const uint32_t row = builder_.begin_span();
   if (row == BatchBuilder::kNoRow) return too_many_spans(p);
-  SpanBatch& batch = builder_.batch();
-  batch.trace_id[row] = ids.trace_id;
-  batch.span_id[row] = ids.span_id;
-  batch.parent_span_id[row] = ids.parent_span_id;
-  batch.resource[row] = resource;
-  batch.scope[row] = scope;
+  SpanColumns& spans = builder_.spans();
+  spans.trace_id[row] = ids.trace_id;
+  spans.span_id[row] = ids.span_id;
+  spans.parent_span_id[row] = ids.parent_span_id;
+  spans.resource[row] = resource;
+  spans.scope[row] = scope;
   return decode_span_fields(p, end, row);
 }
 
 Position Decoder::decode_span_fields(Position p, Position end, uint32_t row) {
-  SpanBatch& batch = builder_.batch();
+  SpanColumns& spans = builder_.spans();
   uint32_t dropped_attributes = 0;
   uint32_t dropped_events = 0;
   uint32_t dropped_links = 0;
+  // How every SDK writes it: name, kind, start, end, attributes.
+  const bool ahead = limit_ - end >= kReadAhead;
+  if (ahead && end - p >= 24 && p[0] == 0x2A && p[1] < end - p - 22) [[likely]] {
+    const Position times = p + 4 + p[1];
+    if (p[1] < 0x80 && times[-2] == 0x30 && times[-1] < 0x80 && times[0] == 0x39 &&
+        times[9] == 0x41) [[likely]] {
+      spans.name[row] = intern_name(view(p + 2, times - 2));
+      spans.kind[row] = times[-1];
+      spans.start_ns[row] = load_fixed64(times + 1);
+      spans.end_ns[row] = load_fixed64(times + 10);
+      p = times + 18;
+      if (p < end && *p == 0x4A) {
+        p = decode_attributes(p, end, 0x4A,
+                              {builder_.span_attributes(), spans.dropped_attributes_count[row],
+                               context_of(spans.kind[row])});
+        if (p == nullptr) return nullptr;
+      }
+    }
+  }
   while (p < end) {
     const Position at = p;
     switch (*p) {
@@ -476,25 +478,24 @@ Position Decoder::decode_span_fields(Position p, Position end, uint32_t row) {
         std::string_view name;
         p = read_bytes(p + 1, end, name);
         if (p == nullptr) return malformed(at, "in a span's name");
-        if (builder_.strings().at(last_name_) != name) last_name_ = intern(name);
-        batch.name[row] = last_name_;
+        spans.name[row] = intern_name(name);
         continue;
       }
       case 0x30:
         if (end - p < 2 || p[1] >= 0x80) break;
-        batch.kind[row] = p[1];
+        spans.kind[row] = p[1];
         p += 2;
         continue;
       case 0x39:
       case 0x41:
         if (end - p < 9) return malformed(at, "in a span's time");
-        (*p == 0x39 ? batch.start_ns : batch.end_ns)[row] = load_fixed64(p + 1);
+        (*p == 0x39 ? spans.start_ns : spans.end_ns)[row] = load_fixed64(p + 1);
         p += 9;
         continue;
       case 0x4A:
         p = decode_attributes(p, end, 0x4A,
-                              {builder_.span_attributes(), batch.dropped_attributes_count[row],
-                               batch.kind[row] % Slot::kContexts});
+                              {builder_.span_attributes(), spans.dropped_attributes_count[row],
+                               context_of(spans.kind[row])});
         if (p == nullptr) return nullptr;
         continue;
       case 0x7A:  // a status that is empty or has a code alone
@@ -503,12 +504,12 @@ Position Decoder::decode_span_fields(Position p, Position end, uint32_t row) {
           continue;
         }
         if (end - p < 4 || p[1] != 2 || p[2] != 0x18 || p[3] >= 0x80) break;
-        batch.status_code[row] = p[3];
+        spans.status_code[row] = p[3];
         p += 4;
         continue;
       case 0x85:
         if (end - p < 6 || p[1] != 0x01) break;
-        batch.flags[row] = load_fixed32(p + 2);
+        spans.flags[row] = load_fixed32(p + 2);
         p += 6;
         continue;
       default:
@@ -526,10 +527,10 @@ Position Decoder::decode_span_fields(Position p, Position end, uint32_t row) {
     Position nested = end;
     switch (field.number) {
       case 3:
-        batch.trace_state[row] = intern(field.bytes);
+        spans.trace_state[row] = intern(field.bytes);
         break;
       case 6:
-        batch.kind[row] = enum_byte(field.value);
+        spans.kind[row] = enum_byte(field.value);
         break;
       case 10:
         dropped_attributes = to_u32(field.value);
@@ -550,21 +551,36 @@ Position Decoder::decode_span_fields(Position p, Position end, uint32_t row) {
         nested = decode_status(begin_of(field.bytes), p, row);
         break;
       case 16:
-        batch.flags[row] = to_u32(field.value);
+        spans.flags[row] = to_u32(field.value);
         break;
       default:  // ids: read before
         break;
     }
     if (nested == nullptr) return nullptr;
   }
-  saturating_add(batch.dropped_attributes_count[row], dropped_attributes);
-  saturating_add(batch.dropped_events_count[row], dropped_events);
-  saturating_add(batch.dropped_links_count[row], dropped_links);
+  if ((dropped_attributes | dropped_events | dropped_links) != 0) {
+    saturating_add(spans.dropped_attributes_count[row], dropped_attributes);
+    saturating_add(spans.dropped_events_count[row], dropped_events);
+    saturating_add(spans.dropped_links_count[row], dropped_links);
+  }
   return p;
 }
 
+// A batch has few names of spans; most are found without hashing all of their bytes.
+[[gnu::always_inline]] inline StringPool::Id Decoder::intern_name(std::string_view name) {
+  const size_t size = name.size();
+  if (size < 8 || limit_ - end_of(name) < kReadAhead) [[unlikely]]
+    return intern(name);
+  const uint64_t bytes = load_fixed64(begin_of(name)) * 31 + load_fixed64(end_of(name) - 8) + size;
+  StringPool::Id& recent = recent_names_[bytes * 0x9E3779B97F4A7C15u >> 58];
+  StringInterner& strings = builder_.strings();
+  if (strings.equals_overread(recent, name.data(), size)) [[likely]]
+    return recent;
+  return recent = strings.intern_overread(name.data(), size);
+}
+
 Position Decoder::decode_status(Position p, Position end, uint32_t row) {
-  SpanBatch& batch = builder_.batch();
+  SpanColumns& spans = builder_.spans();
   while (p < end) {
     const Position at = p;
     Field field;
@@ -572,10 +588,10 @@ Position Decoder::decode_status(Position p, Position end, uint32_t row) {
     if (p == nullptr) return malformed(at, "in a status");
     if (field.number == 2) {
       if (field.type != WireType::kBytes) return malformed(at, "status.message is not a string");
-      batch.status_message[row] = intern(field.bytes);
+      spans.status_message[row] = intern(field.bytes);
     } else if (field.number == 3) {
       if (field.type != WireType::kVarint) return malformed(at, "status.code is not a number");
-      batch.status_code[row] = enum_byte(field.value);
+      spans.status_code[row] = enum_byte(field.value);
     }
   }
   return p;
@@ -670,91 +686,29 @@ Position Decoder::decode_link_attributes(Position p, Position end, uint32_t row)
 
 // --- Attributes ---
 
-// The length-prefixed AnyValue at q, when it ends with the attribute and has one field of a simple
-// type, shortly written. nullptr: it has not, and nothing was added.
-[[gnu::always_inline]] inline Position Decoder::decode_value(Position q, Position end,
-                                                             uint32_t slot, Target target) {
-  if (const ptrdiff_t left = end - q - 1; left >= 2 && left < 0x80 && q[0] == left) [[likely]] {
-    // All lengths have one byte.
-    if (q[1] == 0x0A && q[2] == left - 2) {
-      add(target.table.add_string(slot, ValueType::kString, view(q + 3, end)), target);
-      return end;
-    }
-  }
-  size_t size = 0;
-  q = read_length(q, end, size);
-  if (q == nullptr || q + size != end) return nullptr;
-  if (size == 0) {
-    add(target.table.add_none(slot), target);
-    return end;
-  }
-  switch (*q) {
-    case 0x0A:
-    case 0x3A: {
-      const ValueType type = *q == 0x0A ? ValueType::kString : ValueType::kBytes;
-      size_t length = 0;
-      const Position text = read_length(q + 1, end, length);
-      if (text == nullptr || text + length != end) return nullptr;
-      add(target.table.add_string(slot, type, view(text, end)), target);
-      return end;
-    }
-    case 0x10:
-    case 0x18: {
-      uint64_t number = 0;
-      if (read_varint(q + 1, end, number) != end) return nullptr;
-      if (*q == 0x10) {
-        add(target.table.add_number(slot, ValueType::kBool, number != 0), target);
-      } else {
-        add(target.table.add_number(slot, ValueType::kInt, number), target);
-      }
-      return end;
-    }
-    case 0x21:
-      if (size != 9) return nullptr;
-      add(target.table.add_number(slot, ValueType::kDouble, load_fixed64(q + 1)), target);
-      return end;
-    default:
-      return nullptr;
-  }
-}
-
 Position Decoder::decode_attributes(Position p, Position end, uint8_t tag, Target target) {
-  AttributeTableBuilder& table = target.table;
-  uint32_t previous = Slot::kRowStart;
+  uint32_t previous = Table::kRowStart;
+  // Where the last attribute must end on the fast path.
+  const Position short_end = limit_ - end >= kReadAhead ? end
+                             : limit_ - p >= kReadAhead ? limit_ - kReadAhead
+                                                        : p;
   while (p < end && *p == tag) {
+    // Most are short and laid out as everybody does it.
+    const Position next = target.table.add_short(
+        p, short_end, tag, previous, target.context,
+        [&](AttributeOutcome outcome) { builder_.count_attribute(outcome, target.dropped); });
+    if (next != p) {
+      p = next;
+      continue;
+    }
     const Position at = p;
     size_t size = 0;
     p = read_length(p + 1, end, size);
     if (p == nullptr) return malformed(at, "an attribute is cut off");
-    const Position value_end = p + size;
-    uint32_t slot = Slot::kNoSlot;
-    Position value = nullptr;
-    if (limit_ - p >= kReadAhead) [[likely]] {
-      // The attribute that followed last time, or the one after it when that one was left out;
-      // else the key is looked up.
-      slot = table.slot(previous).next[target.context];
-      if (slot != Slot::kNoSlot && !header_matches(table.slot(slot), p)) {
-        slot = table.slot(slot).next[target.context];
-        if (slot != Slot::kNoSlot && !header_matches(table.slot(slot), p)) slot = Slot::kNoSlot;
-      }
-      if (slot != Slot::kNoSlot) {
-        value = p + table.slot(slot).header_size;
-      } else if (const size_t key_size = p[1]; p[0] == 0x0A && key_size + 3 <= Slot::kHeaderBytes &&
-                                               p[2 + key_size] == 0x12 && key_size + 3 <= size) {
-        slot = table.find_slot(view(p + 2, p + 2 + key_size));
-        value = slot == Slot::kNoSlot ? nullptr : p + 3 + key_size;
-      }
-    }
-    // Not laid out as everybody does it, or too near the end of the body: the long way.
-    if (value == nullptr || decode_value(value, value_end, slot, target) == nullptr) {
-      slot = Slot::kNoSlot;
-      if (decode_any_key_value(p, value_end, slot, target) == nullptr) return nullptr;
-    }
-    if (slot != Slot::kNoSlot) {
-      table.follow(previous, slot, target.context);
-      previous = slot;
-    }
-    p = value_end;
+    uint32_t slot = Table::kNoSlot;
+    if (decode_any_key_value(p, p + size, slot, target) == nullptr) return nullptr;
+    if (slot != Table::kNoSlot) previous = slot;
+    p += size;
   }
   return p;
 }
@@ -798,7 +752,7 @@ Position Decoder::decode_any_value(Position p, Position end, uint32_t slot, Targ
   const bool nested = last.number == 5 || last.number == 6;
   const ValueType nested_type = last.number == 5 ? ValueType::kArray : ValueType::kKvlist;
   if (nested) return add_nested(nested_type, last.bytes, slot, target);
-  if (slot == Slot::kNoSlot) {
+  if (slot == Table::kNoSlot) {
     add(AttributeOutcome::kTooMany, target);
     return limit_;
   }
@@ -837,8 +791,8 @@ Position Decoder::add_nested(ValueType type, std::string_view bytes, uint32_t sl
         "each other than the configured limit");
     return limit_;
   }
-  add(slot == Slot::kNoSlot ? AttributeOutcome::kTooMany
-                            : target.table.add_string(slot, type, bytes),
+  add(slot == Table::kNoSlot ? AttributeOutcome::kTooMany
+                             : target.table.add_string(slot, type, bytes),
       target);
   return limit_;
 }

@@ -7,6 +7,8 @@
 
 #include <bit>
 #include <functional>
+#include <map>
+#include <random>
 
 #include "model/protobuf.h"
 #include "model/testing/random_spans.h"
@@ -173,6 +175,160 @@ TEST(OtlpProtobuf, EveryValueTypeArrives) {
   EXPECT_EQ(value("list"), Value(Value::Kvlist{{"k", Value(1)}}));
   EXPECT_EQ(value(""), Value(""));
   EXPECT_EQ(value(std::string(300, 'k').c_str()), Value(std::string(300, 'v')));
+}
+
+// Attributes with all that the decoder's fast paths treat differently: lengths about the blocks
+// that are compared at once and about what fits one byte, values that repeat and that do not, keys
+// that change their type, fields in the wrong order and lengths that are longer than need be.
+class AttributeMaker {
+ public:
+  explicit AttributeMaker(std::mt19937_64& random) : random_(random) {
+    for (const size_t size : {0,  1,  2,  5,   11,  12,  13,  14,  28,  29,  30,  31,  45,
+                              60, 61, 62, 100, 121, 122, 123, 124, 125, 126, 127, 128, 300}) {
+      keys_.push_back(text(size, 3));
+    }
+    for (size_t i = 0; i < 30; ++i)
+      keys_.push_back("key." + std::to_string(i));
+  }
+
+  // The fields of some attributes and what they mean; of a key that stands twice, the first.
+  std::string make(std::map<std::string, Value>& expected, uint32_t& dropped) {
+    std::string out;
+    for (size_t i = below(3) == 0 ? below(keys_.size()) : 0; i < keys_.size(); ++i) {
+      if (below(4) == 0) i += below(8);
+      const std::string& key = keys_[i % keys_.size()];
+      const auto [value, encoded] = make_value(i);
+      const auto content = field_of(1, key) + field_of(2, encoded);
+      const auto reversed = field_of(2, encoded) + field_of(1, key);
+      out += field_of(9, below(20) == 0 ? reversed : content);
+      if (!expected.emplace(key, value).second) ++dropped;
+    }
+    return out;
+  }
+
+ private:
+  size_t below(size_t end) { return random_() % end; }
+  // One of `variants` texts of that size.
+  std::string text(size_t size, size_t variants) {
+    std::string out(size, static_cast<char>('a' + size % 26));
+    if (size > 0) out[below(size)] = static_cast<char>('A' + below(variants));
+    return out;
+  }
+  std::string field_of(uint32_t number, const std::string& content) {
+    if (below(60) != 0 || content.size() >= 128) return field(number, content);
+    std::string out(1, static_cast<char>(number << 3 | 2));
+    out += static_cast<char>(content.size() | 0x80);
+    out += '\0';
+    return out + content;
+  }
+  std::pair<Value, std::string> make_value(size_t key) {
+    std::string out;
+    switch (below(8) == 0 ? below(6) : key % 5) {
+      case 0:
+      case 1: {
+        static constexpr size_t kSizes[] = {0,  1,  2,  3,  4,  7,  8,  9,   15,  16,  17,
+                                            24, 31, 32, 33, 48, 90, 97, 115, 124, 130, 700};
+        const size_t size = kSizes[key % 3 == 0 ? below(std::size(kSizes)) : key % 22];
+        std::string value = text(size, key % 7 == 0 ? 26 : 2);
+        return {Value(value), field_of(1, value)};
+      }
+      case 2: {
+        uint64_t number = random_() >> below(64);
+        if (below(5) == 0) number = uint64_t{1} << 7 * below(10);
+        if (below(5) == 0) --number;
+        put_uint(out, 3, number);
+        if (number == 0) out = std::string("\x18\0", 2);
+        return {Value(static_cast<int64_t>(number)), out};
+      }
+      case 3: {
+        const bool yes = below(2) == 0;
+        return {Value(yes), std::string("\x10") + static_cast<char>(yes)};
+      }
+      case 4: {
+        const double number = static_cast<double>(random_()) / 7;
+        put_fixed64(out, 4, std::bit_cast<uint64_t>(number));
+        return {Value(number), out};
+      }
+      default: {
+        if (below(2) == 0) return {Value(), out};
+        std::string bytes = text(below(140), 26);
+        return {Value(Value::Bytes{bytes}), field_of(7, bytes)};
+      }
+    }
+  }
+
+  std::mt19937_64& random_;
+  std::vector<std::string> keys_;
+};
+
+TEST(OtlpProtobuf, AttributesOfAllLengthsTypesAndLayoutsArrive) {
+  std::mt19937_64 random(testing::test_seed("AttributeLayouts"));
+  for (int round = 0; round < 20; ++round) {
+    AttributeMaker maker(random);
+    std::vector<std::map<std::string, Value>> expected;
+    std::vector<uint32_t> dropped;
+    std::string request;
+    for (size_t count = random() % 120 + 1; count > 0; --count) {
+      std::string span = ids() + field(5, std::string(random() % 40, 'n'));
+      put_uint(span, 6, random() % 8);
+      put_fixed64(span, 7, random());
+      put_fixed64(span, 8, random());
+      span += maker.make(expected.emplace_back(), dropped.emplace_back());
+      if (random() % 4 == 0) span += maker.make(expected.back(), dropped.back());
+      request += field(2, span);
+    }
+    const auto spans = to_spans(decode(request_of(request)).batch);
+    ASSERT_EQ(spans.size(), expected.size());
+    for (size_t i = 0; i < spans.size(); ++i) {
+      std::map<std::string, Value> got;
+      for (const KeyValue& attribute : spans[i].attributes)
+        EXPECT_TRUE(got.emplace(attribute.key, attribute.value).second) << attribute.key;
+      ASSERT_EQ(got, expected[i]) << "span " << i;
+      ASSERT_EQ(spans[i].dropped_attributes_count, dropped[i]);
+    }
+  }
+}
+
+TEST(OtlpProtobuf, AnAttributeEndsWhereItsLengthSays) {
+  // Learns the key; then the attribute's length ends before the header that was learned does, and
+  // the bytes that follow it would complete it.
+  std::string head = ids() + field(5, "name");
+  put_uint(head, 6, 1);
+  put_fixed64(head, 7, 1);
+  put_fixed64(head, 8, 2);
+  const std::string key = field(1, "service.name");
+  const std::string attribute = key + field(2, string_value("web"));
+  const std::string padding = field(2, ids() + field(5, std::string(300, 'n')));
+  decode(request_of(field(2, head + field(9, attribute)) + padding));
+  for (size_t size = 1; size < attribute.size(); ++size) {
+    std::string span = head + field(9, attribute);
+    span[head.size() + 1] = static_cast<char>(size);
+    const std::string body = request_of(field(2, span) + padding);
+    if (size == key.size()) {  // what follows is a field of the span
+      const Attributes expected = {{"service.name", Value()}};
+      EXPECT_EQ(to_span(decode(body).batch, 0).attributes, expected);
+    } else {
+      EXPECT_EQ(decode_error(body).code, ErrorCode::kInvalidArgument) << size;
+    }
+  }
+}
+
+TEST(OtlpProtobuf, StringsThatRepeatAreStoredOnceAndThoseThatDoNotAreKept) {
+  std::string request;
+  std::vector<std::string> unique;
+  for (size_t i = 0; i < 500; ++i) {
+    unique.push_back("unique-" + std::to_string(i / 3));
+    request += field(2, ids() + field(9, key_value("unique", string_value(unique.back()))) +
+                            field(9, key_value("few", string_value(std::to_string(i % 7)))) +
+                            field(9, key_value("other", string_value(std::to_string(i % 7)))));
+  }
+  const SpanBatch batch = decode(request_of(request)).batch;
+  ASSERT_EQ(batch.attributes.columns.size(), 3);
+  EXPECT_EQ(batch.attributes.columns[1].strings, batch.attributes.columns[2].strings);
+  for (size_t i = 0; i < unique.size(); ++i)
+    EXPECT_EQ(batch.strings.at(batch.attributes.columns[0].strings[i]), unique[i]);
+  // 167 unique ones, 7 others, 3 keys and the empty one.
+  EXPECT_EQ(batch.strings.size(), 167 + 7 + 3 + 1);
 }
 
 TEST(OtlpProtobuf, InvalidUtf8IsKept) {

@@ -37,6 +37,10 @@ inline Position read_varint(Position p, Position end, uint64_t& out) {
     out = *p;
     return p + 1;
   }
+  if (end - p >= 2 && p[1] < 0x80) {
+    out = (*p & 0x7Fu) | static_cast<uint32_t>(p[1]) << 7;
+    return p + 2;
+  }
   uint64_t value = 0;
   for (int shift = 0; shift < 70; shift += 7) {
     if (p >= end) return nullptr;

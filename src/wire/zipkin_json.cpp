@@ -262,21 +262,21 @@ bool Decoder::write(const ZipkinSpan& span, const Path& path) {
                           limits_.max_spans)};
     return false;
   }
-  SpanBatch& batch = builder_.batch();
-  batch.trace_id[row] = *trace_id;
-  batch.span_id[row] = *id;
-  if (parent) batch.parent_span_id[row] = *parent;
+  SpanColumns& spans = builder_.spans();
+  spans.trace_id[row] = *trace_id;
+  spans.span_id[row] = *id;
+  if (parent) spans.parent_span_id[row] = *parent;
   const SpanKind kind = kind_of(span.kind);
   if (span.shared && kind == SpanKind::kServer) {
-    batch.span_id[row] = shared_span_id(*trace_id, *id);
-    batch.parent_span_id[row] = *id;
+    spans.span_id[row] = shared_span_id(*trace_id, *id);
+    spans.parent_span_id[row] = *id;
   }
-  batch.resource[row] = resource;
-  batch.scope[row] = scope;
-  batch.kind[row] = static_cast<uint8_t>(kind);
-  batch.name[row] = builder_.strings().intern(span.name);
-  batch.start_ns[row] = to_ns(span.timestamp_us);
-  uint32_t& dropped = batch.dropped_attributes_count[row];
+  spans.resource[row] = resource;
+  spans.scope[row] = scope;
+  spans.kind[row] = static_cast<uint8_t>(kind);
+  spans.name[row] = builder_.strings().intern(span.name);
+  spans.start_ns[row] = to_ns(span.timestamp_us);
+  uint32_t& dropped = spans.dropped_attributes_count[row];
   if (!write_tags(span, path, row)) return false;
   write_remote(span.remote, row);
   AttributeTableBuilder& table = builder_.span_attributes();
@@ -284,14 +284,14 @@ bool Decoder::write(const ZipkinSpan& span, const Path& path) {
   if (span.debug) attribute(table, dropped, "zipkin.debug", ValueType::kBool, 1);
   if (!write_annotations(span, path, row)) return false;
   const uint64_t duration_ns = to_ns(span.duration_us);
-  const uint64_t start_ns = batch.start_ns[row];
-  batch.end_ns[row] = duration_ns > UINT64_MAX - start_ns ? UINT64_MAX : start_ns + duration_ns;
+  const uint64_t start_ns = spans.start_ns[row];
+  spans.end_ns[row] = duration_ns > UINT64_MAX - start_ns ? UINT64_MAX : start_ns + duration_ns;
   return true;
 }
 
 void Decoder::write_remote(const Endpoint& remote, uint32_t row) {
   AttributeTableBuilder& table = builder_.span_attributes();
-  uint32_t& dropped = builder_.batch().dropped_attributes_count[row];
+  uint32_t& dropped = builder_.spans().dropped_attributes_count[row];
   // A tag of the same name said it already.
   const auto add = [&](std::string_view key, std::string_view value) {
     const uint32_t slot = table.find_slot(key);
@@ -323,32 +323,32 @@ bool Decoder::write_tags(const ZipkinSpan& span, const Path& path, uint32_t row)
 }
 
 bool Decoder::write_tag(std::string_view key, std::string_view value, uint32_t row) {
-  SpanBatch& batch = builder_.batch();
-  uint8_t& status = batch.status_code[row];
+  SpanColumns& spans = builder_.spans();
+  uint8_t& status = spans.status_code[row];
   constexpr auto kError = static_cast<uint8_t>(StatusCode::kError);
   if (key == "error") {
     if (value == "false") return true;
     status = kError;
-    if (!value.empty() && value != "true" && batch.status_message[row] == StringPool::kEmpty) {
-      batch.status_message[row] = builder_.strings().intern(value);
+    if (!value.empty() && value != "true" && spans.status_message[row] == StringPool::kEmpty) {
+      spans.status_message[row] = builder_.strings().intern(value);
     }
   } else if (key == "otel.status_code") {
     if (value == "ERROR") status = kError;
     if (value == "OK" && status != kError) status = static_cast<uint8_t>(StatusCode::kOk);
   } else if (key == "otel.status_description") {
-    batch.status_message[row] = builder_.strings().intern(value);
+    spans.status_message[row] = builder_.strings().intern(value);
   } else if (key == "w3c.tracestate") {
-    batch.trace_state[row] = builder_.strings().intern(value);
+    spans.trace_state[row] = builder_.strings().intern(value);
   } else if (key != "otel.scope.name" && key != "otel.scope.version" &&
              key != "otel.library.name" && key != "otel.library.version") {
-    attribute(builder_.span_attributes(), batch.dropped_attributes_count[row], key, value);
+    attribute(builder_.span_attributes(), spans.dropped_attributes_count[row], key, value);
   }
   return true;
 }
 
 bool Decoder::write_annotations(const ZipkinSpan& span, const Path& path, uint32_t row) {
   if (!span.has_annotations) return true;
-  SpanBatch& batch = builder_.batch();
+  SpanColumns& spans = builder_.spans();
   const Path list{&path, "annotations", 0};
   Path at{&list, {}, 0};
   for (const element value : json::as_array(span.annotations)) {
@@ -363,10 +363,10 @@ bool Decoder::write_annotations(const ZipkinSpan& span, const Path& path, uint32
     }
     const uint32_t event = builder_.begin_event();
     if (event != BatchBuilder::kNoRow) {
-      batch.events.time_ns[event] = to_ns(timestamp_us);
-      batch.events.name[event] = builder_.strings().intern(name);
+      builder_.batch().events.time_ns[event] = to_ns(timestamp_us);
+      builder_.batch().events.name[event] = builder_.strings().intern(name);
     }
-    if (batch.start_ns[row] == 0) batch.start_ns[row] = to_ns(timestamp_us);
+    if (spans.start_ns[row] == 0) spans.start_ns[row] = to_ns(timestamp_us);
     ++at.index;
   }
   return true;
@@ -378,7 +378,7 @@ Expected<DecodeResult> decode_zipkin_json(std::string_view body, const DecodeLim
   auto root = json::Document::parse(body, limits, "JSON");
   if (!root) return std::unexpected(std::move(root).error());
   thread_local BatchBuilder builder;
-  builder.begin(limits, body.size(), body.size() / 512 + 1);
+  builder.begin(limits, body.size() / 512 + 1);
   Decoder decoder(builder, limits);
   const bool ok = decoder.decode(*root);
   DecodeResult result = builder.finish();
