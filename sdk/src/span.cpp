@@ -517,4 +517,11 @@ void unlock_ref(Record* r) noexcept {
   r->locked.store(false, std::memory_order_release);
 }
 
+void set_ref_string(Record* r, std::uint64_t generation, std::string_view key,
+                    std::string_view value) noexcept {
+  if (lock_ref(r, generation) == nullptr) return;
+  if (!put_short_string(r, key, value)) append_attribute(r, {key, value});
+  unlock_ref(r);
+}
+
 }  // namespace weft::sdk_detail

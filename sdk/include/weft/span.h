@@ -79,6 +79,9 @@ std::uint64_t share(Record* record) noexcept;
 // Null when the record holds another span by now.
 Record* lock_ref(Record* record, std::uint64_t generation) noexcept;
 void unlock_ref(Record* record) noexcept;
+// Text, under the lock; nothing when the record holds another span by now.
+void set_ref_string(Record* record, std::uint64_t generation, std::string_view key,
+                    std::string_view value) noexcept;
 struct SpanFactory;
 class Stopwatch;
 }  // namespace sdk_detail
@@ -223,6 +226,15 @@ class SpanRef {
   // As the functions of Span with the same names. Each takes the lock of the span for its length.
   SpanRef& set(std::string_view key, const AttributeValue& value) noexcept {
     with([&](sdk_detail::Record* r) { sdk_detail::set_attribute(r, key, value, kRef); });
+    return *this;
+  }
+  template <class T>
+    requires(std::is_convertible_v<const T&, std::string_view> && !std::is_pointer_v<T>)
+  SpanRef& set(std::string_view key, const T& value) noexcept {
+    if (context_.words_.record != nullptr) {
+      sdk_detail::set_ref_string(context_.words_.record, context_.words_.generation, key,
+                                 std::string_view(value));
+    }
     return *this;
   }
   SpanRef& set(Attributes attributes) noexcept {
