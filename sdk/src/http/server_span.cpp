@@ -184,6 +184,18 @@ void ServerSpan::set_route(std::string_view route) {
   span_.update_name({name, size});
 }
 
+void ServerSpan::set_route(const ServerRoute& route) {
+  if (operation_ == nullptr) return;
+  const bool named = !operation_->route().empty() || (extra_ != nullptr && !extra_->route.empty());
+  const auto* found = named || operation_->raw_method() != route.method()
+                          ? nullptr
+                          : route.state_->find(operation_->scheme(), operation_->version());
+  if (found == nullptr) return set_route(route.state_->route);
+  operation_ = found;
+  span_.set("http.route", found->route());
+  span_.update_name(found->span().name());
+}
+
 void ServerSpan::set_error(std::string_view type, std::string_view message) {
   extra().error_type = type;
   span_.set("error.type", type);

@@ -222,6 +222,40 @@ TEST(ServerMetrics, EveryCombinationIsCountedForItself) {
   EXPECT_EQ(head->attribute("http.request.method"), "HEAD");
 }
 
+// A prepared route that is set late says the same as its text, in the span and in the metric.
+TEST(ServerSpan, APreparedRouteMayComeLate) {
+  Recorded recorded;
+  weft::MeterProvider meters{weft::MeterProviderConfig{}};
+  meters.set_global();
+  const weft::http::ServerRoute prepared("GET", "/late/{id}");
+  const auto run = [&](std::string_view method, std::string_view scheme, auto&&... routes) {
+    weft::http::ServerSpan span({.method = method, .scheme = scheme, .protocol_version = "1.1"},
+                                weft::Context());
+    (span.set_route(routes), ...);
+    span.finish(200);
+  };
+  run("GET", "http", prepared);
+  run("GET", "http", "/late/{id}");
+  run("GET", "http", prepared, prepared);
+  run("GET", "gopher", prepared);
+  run("PURGE", "http", prepared);
+  run("GET", "http", prepared, "/other");
+  run("GET", "http", "/other", prepared);
+  const auto spans = recorded.take();
+  ASSERT_EQ(spans.size(), 7u);
+  for (std::size_t i = 0; i < spans.size(); ++i) {
+    const std::string route = i == 5 ? "/other" : "/late/{id}";
+    EXPECT_EQ(spans[i].name, (i == 4 ? "HTTP " : "GET ") + route);
+    EXPECT_EQ(spans[i].attribute("http.route"), route);
+    EXPECT_EQ(spans[i].attribute("http.request.method"), i == 4 ? "_OTHER" : "GET");
+  }
+  EXPECT_EQ(sdk_test::metric_value(meters.prometheus_text(),
+                                   "http_server_request_duration_seconds_count{",
+                                   {R"(http_route="/late/{id}")", R"(http_request_method="GET")",
+                                    R"(url_scheme="http")", R"(http_response_status_code="200")"}),
+            "4");
+}
+
 // What does not fit the prepared form of a span is cut, mended or dropped as everywhere else.
 TEST(ServerSpan, LimitsHoldForPreparedRoutes) {
   const std::string long_route = "/" + std::string(200, 'r') + "/{id}";

@@ -16,7 +16,9 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include <weft/http/client_span.h>
 #include <weft/http/semantics.h>
@@ -71,6 +73,25 @@ inline void start(const httplib::Request& request, const std::string& scheme) {
       headers));
 }
 
+// The route of a handler, prepared for each method that it may be registered for.
+class PreparedRoute {
+ public:
+  explicit PreparedRoute(std::string_view route_template) : template_(route_template) {
+    for (const char* method : {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+      routes_.emplace_back(method, route_template);
+  }
+  void name(ServerSpan& span, std::string_view method) const {
+    for (const ServerRoute& route : routes_) {
+      if (route.method() == method) return span.set_route(route);
+    }
+    span.set_route(template_);
+  }
+
+ private:
+  std::string template_;
+  std::vector<ServerRoute> routes_;
+};
+
 inline void finish(const httplib::Response& response) {
   auto& request = active();
   if (!request) return;
@@ -98,11 +119,11 @@ inline void instrument(httplib::Server& server, HttplibServerOptions options = {
 // A handler that names its route: http.route and the span's name. An exception that leaves it is
 // recorded and goes on to the server, which answers 500.
 template <class Handler>
-httplib::Server::Handler route(std::string route_template, Handler handler) {
-  return [route_template = std::move(route_template), handler = std::move(handler)](
+httplib::Server::Handler route(std::string_view route_template, Handler handler) {
+  return [prepared = httplib_detail::PreparedRoute(route_template), handler = std::move(handler)](
              const httplib::Request& request, httplib::Response& response) {
     auto& active = httplib_detail::active();
-    if (active) active->span.set_route(route_template);
+    if (active) prepared.name(active->span, request.method);
     try {
       handler(request, response);
     } catch (const std::exception& e) {

@@ -134,8 +134,9 @@ class Router {
     path = without_slash(path);
     Match match;
     const Entry* best_entry = nullptr;
+    Values values, best_values;
     for (const Entry& entry : entries_) {
-      if (!fits(entry, path)) continue;
+      if (!fits(entry, path, values)) continue;
       const bool method_fits =
           entry.method == method || (method == "HEAD" && entry.method == "GET");
       if (!method_fits) {
@@ -143,13 +144,16 @@ class Router {
         if (match.route.empty()) match.route = entry.route;
         continue;
       }
-      if (best_entry == nullptr || is_more_literal(entry, *best_entry)) best_entry = &entry;
+      if (best_entry == nullptr || is_more_literal(entry, *best_entry)) {
+        best_entry = &entry;
+        best_values = values;
+      }
     }
     if (best_entry == nullptr) return match;
     match.allowed.clear();
     match.handler = &best_entry->handler;
     match.route = best_entry->route;
-    bind(*best_entry, path, match.parameters);
+    bind(*best_entry, path, best_values, match.parameters);
     return match;
   }
 
@@ -196,38 +200,55 @@ class Router {
   // Takes what is before the first slash of `rest`, and the slash. `last`: there was none.
   // Segments are short: looking at each character costs less than a call of memchr.
   static std::string_view take_segment(std::string_view& rest, bool& last) {
-    std::size_t size = 0;
-    while (size < rest.size() && rest[size] != '/')
-      ++size;
-    const std::string_view segment = rest.substr(0, size);
-    last = size == rest.size();
-    rest.remove_prefix(last ? size : size + 1);
-    return segment;
+    const char* const begin = rest.data();
+    const char* const end = begin + rest.size();
+    const char* at = begin;
+    while (at != end && *at != '/')
+      ++at;
+    last = at == end;
+    rest.remove_prefix(static_cast<std::size_t>(at - begin) + (last ? 0 : 1));
+    return {begin, static_cast<std::size_t>(at - begin)};
   }
 
-  // Calls visit(segment, text) for each segment of the route from its first parameter on; false
-  // when it does not fit what is left of the path behind its start.
+  // The texts of a route's first parameters, as they stand in the path.
+  struct Values {
+    static constexpr std::size_t kMost = 4;
+    std::size_t size = 0;  // of all parameters
+    std::string_view texts[kMost];
+  };
+
+  // Calls visit(segment, text) for each parameter of the route; false when the route does not fit
+  // what is left of the path behind its start.
   template <class Visit>
   static bool walk(const Entry& entry, std::string_view rest, Visit&& visit) {
     bool last = false;
-    for (std::size_t i = entry.literals; i < entry.segments.size(); ++i) {
-      const Segment& wanted = entry.segments[i];
+    const Segment* const end = entry.segments.data() + entry.segments.size();
+    for (const Segment* wanted = entry.segments.data() + entry.literals; wanted != end; ++wanted) {
       if (last) return false;
-      if (wanted.kind == Kind::kRest) {
-        visit(wanted, rest);
+      if (wanted->kind == Kind::kRest) {
+        visit(*wanted, rest);
         return true;
       }
       const std::string_view text = take_segment(rest, last);
-      if (wanted.kind == Kind::kParameter ? text.empty() : text != wanted.text) return false;
-      visit(wanted, text);
+      if (wanted->kind == Kind::kLiteral) {
+        if (text != wanted->text) return false;
+      } else {
+        if (text.empty()) return false;
+        visit(*wanted, text);
+      }
     }
     return last;
   }
 
-  static bool fits(const Entry& entry, std::string_view path) {
+  static bool fits(const Entry& entry, std::string_view path, Values& values) {
+    values.size = 0;
     if (!path.starts_with(entry.start)) return false;
-    if (entry.literals == entry.segments.size()) return path.size() == entry.start.size();
-    return walk(entry, path.substr(entry.start.size()), [](const Segment&, std::string_view) {});
+    path.remove_prefix(entry.start.size());
+    if (entry.literals == entry.segments.size()) return path.empty();
+    return walk(entry, path, [&values](const Segment&, std::string_view text) {
+      if (values.size < Values::kMost) values.texts[values.size] = text;
+      ++values.size;
+    });
   }
 
   static bool is_more_literal(const Entry& a, const Entry& b) {
@@ -237,20 +258,30 @@ class Router {
     return false;
   }
 
-  static void bind(const Entry& entry, std::string_view path, RouteParameters& parameters) {
-    if (entry.literals == entry.segments.size()) return;
-    walk(entry, path.substr(entry.start.size()),
-         [&](const Segment& segment, std::string_view text) {
-           if (segment.kind == Kind::kLiteral) return;
-           bool escaped = false;
-           for (const char c : text)
-             escaped |= c == '%';
-           if (escaped) {
-             parameters.add(segment.text, decode_path_segment(text));
-           } else {
-             parameters.add(segment.text, text);
-           }
-         });
+  static void bind(const Entry& entry, std::string_view path, const Values& values,
+                   RouteParameters& parameters) {
+    if (values.size > Values::kMost) {  // once more
+      walk(entry, path.substr(entry.start.size()),
+           [&](const Segment& segment, std::string_view text) { add(segment, text, parameters); });
+      return;
+    }
+    const Segment* segment = entry.segments.data() + entry.literals;
+    for (std::size_t i = 0; i < values.size; ++i, ++segment) {
+      while (segment->kind == Kind::kLiteral)
+        ++segment;
+      add(*segment, values.texts[i], parameters);
+    }
+  }
+
+  static void add(const Segment& segment, std::string_view text, RouteParameters& parameters) {
+    bool escaped = false;
+    for (const char c : text)
+      escaped |= c == '%';
+    if (escaped) {
+      parameters.add(segment.text, decode_path_segment(text));
+    } else {
+      parameters.add(segment.text, text);
+    }
   }
 
   std::vector<Entry> entries_;
