@@ -1,7 +1,9 @@
 #include "store/undecoded.h"
 
 #include <algorithm>
+#include <unordered_map>
 
+#include "base/hash.h"
 #include "store/log_group.h"
 #include "store/log_reader.h"
 
@@ -66,9 +68,15 @@ Status add_undecoded(FileSystem& fs, const std::string& dir, const LogId& log,
   } else if (known.error().code != ErrorCode::kNotFound) {
     return std::unexpected(known.error());
   }
+  std::unordered_multimap<uint64_t, size_t> by_hash;
+  for (size_t i = 0; i < all.size(); ++i)
+    by_hash.emplace(hash_bytes(all[i].request().body), i);
   const size_t before = all.size();
   for (const KeptRequest& request : requests) {
-    if (std::ranges::find(all, request) == all.end()) all.push_back(request);
+    const auto [begin, end] = by_hash.equal_range(hash_bytes(request.request().body));
+    if (std::none_of(begin, end, [&](const auto& at) { return all[at.second] == request; })) {
+      all.push_back(request);
+    }
   }
   if (all.size() == before) return {};
   return write_undecoded(fs, dir, log, all);
