@@ -44,9 +44,12 @@ TEST(StreamCodec, CodesBitsAndStreamsComeBack) {
     std::vector<uint32_t> codes(n);
     std::vector<uint8_t> bits(n);
     std::string text;
+    // Half of them, few or none are ones; or the other way round.
+    const uint64_t one_of = uint64_t{1} << (1 + random() % 13);
+    const bool flip = random() % 2 == 0;
     for (size_t i = 0; i < n; ++i) {
       codes[i] = static_cast<uint32_t>(random() % (uint64_t{max_code} + 1));
-      bits[i] = random() % 4 == 0;
+      bits[i] = (random() % one_of == 0) != flip;
       text.push_back(static_cast<char>('a' + random() % 5));
     }
     std::string bytes;
@@ -64,6 +67,28 @@ TEST(StreamCodec, CodesBitsAndStreamsComeBack) {
     EXPECT_EQ(bits_back, bits);
     EXPECT_EQ(text_back, text);
     EXPECT_EQ(in.remaining(), 0u);
+  }
+}
+
+TEST(StreamCodec, RareBitsTakeAByteEach) {
+  std::vector<uint8_t> bits(8000);
+  for (const size_t row : {7, 8, 600, 7999})
+    bits[row] = 1;
+  for (const uint8_t flip : {0, 1}) {
+    for (uint8_t& bit : bits)
+      bit ^= flip;
+    std::string bytes;
+    put_bits(bytes, bits);
+    // Mode, length, four gaps, and steps of 255: two before the third, 29 before the last.
+    EXPECT_EQ(bytes.size(), 2u + 4 + 2 + 29);
+    ByteReader in(bytes);
+    std::vector<uint8_t> back;
+    ASSERT_TRUE(get_bits(in, back, bits.size()));
+    EXPECT_EQ(back, bits);
+    // A bit behind the last one.
+    bytes.back() = static_cast<char>(static_cast<uint8_t>(bytes.back()) + 1);
+    ByteReader damaged(bytes);
+    EXPECT_FALSE(get_bits(damaged, back, bits.size()));
   }
 }
 
