@@ -12,7 +12,7 @@
 #include "model/span_id_hash.h"
 #include "store/bloom.h"
 #include "store/column_gather.h"
-#include "store/entity_codec.h"
+#include "store/entity_codes.h"
 #include "store/stream_codec.h"
 
 namespace weft::store {
@@ -26,13 +26,22 @@ constexpr uint32_t kMaxClassEntries = 8'192;  // of one of its parts
 class Codes {
  public:
   uint32_t code(uint64_t key) {
-    const auto [at, is_new] = codes_.emplace(key, static_cast<uint32_t>(codes_.size()));
-    return at->second;
+    Recent& recent = recent_[(key * 0x9E3779B97F4A7C15u) >> 58];
+    if (recent.key != key || recent.code == kNoRow) {
+      const auto at = codes_.emplace(key, static_cast<uint32_t>(codes_.size())).first;
+      recent = {key, at->second};
+    }
+    return recent.code;
   }
   size_t size() const { return codes_.size(); }
 
  private:
+  struct Recent {
+    uint64_t key = 0;
+    uint32_t code = kNoRow;
+  };
   std::unordered_map<uint64_t, uint32_t> codes_;
+  std::array<Recent, 64> recent_;  // few things are nearly all that is asked for
 };
 
 // What of a span hardly ever repeats.
@@ -80,9 +89,6 @@ class BlockWriter {
   void map_rows();
   void cut_pages();
   void gather_spans();
-  std::vector<std::vector<uint32_t>> entity_codes(
-      const std::function<std::vector<std::string>(const SpanBatch&)>& encode,
-      std::vector<std::string>& entries) const;
   SpanClasses make_classes() const;
   void write_spans();
   void write_span_specials(TableEncoder& encoder);
@@ -236,30 +242,13 @@ void BlockWriter::cut_pages() {
   meta_.links = links_.size();
 }
 
-// The code of each batch's resources or scopes; equal ones of different batches share a code.
-std::vector<std::vector<uint32_t>> BlockWriter::entity_codes(
-    const std::function<std::vector<std::string>(const SpanBatch&)>& encode,
-    std::vector<std::string>& entries) const {
-  std::unordered_map<std::string, uint32_t> known;
-  std::vector<std::vector<uint32_t>> codes(batches_.size());
-  for (size_t b = 0; b < batches_.size(); ++b) {
-    for (std::string& bytes : encode(*batches_[b])) {
-      const auto [at, is_new] =
-          known.try_emplace(std::move(bytes), static_cast<uint32_t>(entries.size()));
-      if (is_new) entries.push_back(at->first);
-      codes[b].push_back(at->second);
-    }
-  }
-  return codes;
-}
-
 // Puts what every span has into the block's order, batch by batch: each batch is read from its
 // begin to its end, and its rows lie near each other in the block.
 void BlockWriter::gather_spans() {
-  const auto resources = entity_codes(
-      [](const SpanBatch& b) { return encode_resources(b.resources, b.strings); }, resources_);
-  const auto scopes = entity_codes(
-      [](const SpanBatch& b) { return encode_scopes(b.scopes, b.strings); }, scopes_);
+  EntityCodes resources = number_resources(batches_, strings_);
+  EntityCodes scopes = number_scopes(batches_, strings_);
+  resources_ = std::move(resources.entries);
+  scopes_ = std::move(scopes.entries);
   spans_ = std::make_unique_for_overwrite<SpanCore[]>(rows_);
   resource_codes_.resize(rows_);
   scope_codes_.resize(rows_);
@@ -267,8 +256,6 @@ void BlockWriter::gather_spans() {
   parts_[kSmallPart].resize(rows_);
   StringCodes names(strings_);
   Codes small;
-  uint64_t last_key = UINT64_MAX;
-  uint32_t last_code = 0;
   for (uint32_t b = 0; b < batches_.size(); ++b) {
     const SpanBatch& batch = *batches_[b];
     for (uint32_t i = 0; i < batch.size(); ++i) {
@@ -276,8 +263,8 @@ void BlockWriter::gather_spans() {
       if (row == kNoRow) continue;
       spans_[row] = {batch.span_id[i].word(), batch.parent_span_id[i].word(), batch.start_ns[i],
                      batch.end_ns[i]};
-      resource_codes_[row] = resources[b][batch.resource[i]];
-      const uint32_t scope = scopes[b][batch.scope[i]];
+      resource_codes_[row] = resources.codes[b][batch.resource[i]];
+      const uint32_t scope = scopes.codes[b][batch.scope[i]];
       scope_codes_[row] = scope;
       if (names.size() <= kMaxClassEntries) {
         parts_[kNamePart][row] = names.code(strings_.id(b, batch.name[i]));
@@ -285,11 +272,7 @@ void BlockWriter::gather_spans() {
       // Scopes beyond 65,536 do not fit into the key; then the part has too many entries anyway.
       const uint64_t key = uint64_t{scope} << 48 | uint64_t{batch.kind[i]} << 40 |
                            uint64_t{batch.status_code[i]} << 32 | batch.flags[i];
-      if (key != last_key) {
-        last_key = key;
-        last_code = small.size() <= kMaxClassEntries ? small.code(key) : last_code;
-      }
-      parts_[kSmallPart][row] = last_code;
+      if (small.size() <= kMaxClassEntries) parts_[kSmallPart][row] = small.code(key);
     }
   }
   parts_[kResourcePart] = resource_codes_;
