@@ -242,7 +242,7 @@ class SpanSink {
     enum class Compression : uint8_t { kNone = 0, kGzip = 1, kZstd = 2, kDeflate = 3 };
     Format format = Format::kColumns;
     Compression compression = Compression::kNone;
-    std::string_view body;  // borrowed until append's callback has been called
+    std::string_view body;  // borrowed: append() copies it
     // When it was received, and whether the sender's clock is not to be trusted (a browser): then
     // decoding adds the annotation "received_ns" to its spans, at replay as at receipt.
     uint64_t received_ns = 0;
@@ -253,7 +253,8 @@ class SpanSink {
   // are logged. `done` is called exactly once, from another thread or before append returns: with
   // success when the spans are on disk (after fdatasync) and can be found, else with the reason
   // why they are not kept (kNoSpace and kUnavailable may pass; kInvalidArgument does not).
-  // Returns kUnavailable at once, without calling `done`, when the queue before the log is full.
+  // Returns an error at once, without calling `done`, when the queue before the log is full
+  // (kUnavailable) or the request is larger than the log takes (kInvalidArgument).
   using Done = std::move_only_function<void(Status)>;
   virtual Status append(SpanBatch batch, const RawRequest* raw, Done done) = 0;
 };

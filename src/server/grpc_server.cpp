@@ -170,8 +170,10 @@ class ExportReactor final : public grpc::ServerGenericBidiReactor {
       finish_with_error(bytes.error(), 0);
       return;
     }
-    message_ = *std::move(bytes);
-    if (message_.view().size() > server_.options.max_request_bytes) {
+    // Whoever is asked next may use the memory: the answer comes when the disk has the spans.
+    request_.Clear();
+    const MessageBytes message = *std::move(bytes);
+    if (message.view().size() > server_.options.max_request_bytes) {
       finish_with_error({ErrorCode::kResourceExhausted,
                          "the message is larger than the limit of " +
                              std::to_string(server_.options.max_request_bytes) + " bytes"},
@@ -180,12 +182,12 @@ class ExportReactor final : public grpc::ServerGenericBidiReactor {
     }
     IngestRequest ingest;
     ingest.signal = signal_;
-    ingest.body = message_.view();
+    ingest.body = message.view();
     ingest.compression = compression_of(ingest.body);
     ingest.token = token_;
     ingest.received_ns = server_.options.clock->now_ns();
     ingest.max_body_bytes = server_.options.max_request_bytes;
-    // This object owns the bytes and lives until the answer is sent.
+    // Once this is called, this object may be gone.
     server_.receiver.take(std::move(ingest),
                           [this](IngestResult result) { answer(std::move(result)); });
   }
@@ -219,7 +221,6 @@ class ExportReactor final : public grpc::ServerGenericBidiReactor {
   MemoryReservation reservation_;
   grpc::ByteBuffer request_;
   grpc::ByteBuffer response_;
-  MessageBytes message_;
   uint64_t started_ns_ = 0;
 };
 

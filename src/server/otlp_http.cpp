@@ -300,8 +300,6 @@ void OtlpHttp::receive(OtlpSignal signal, bool zipkin, std::shared_ptr<HttpReque
                   : *encoding == OtlpEncoding::kJson ? WireFormat::kOtlpJson
                                                      : WireFormat::kOtlpProtobuf;
   ingest.compression = *compression;
-  ingest.body = request->body;
-  ingest.owner = request;
   ingest.token = request->token;
   ingest.browser = request->headers.find("origin") || (request->token && request->token->browser);
   ingest.received_ns = request->received_ns;
@@ -311,13 +309,19 @@ void OtlpHttp::receive(OtlpSignal signal, bool zipkin, std::shared_ptr<HttpReque
                respond = std::move(respond)](IngestResult result) mutable {
     respond(answer(*request, signal, zipkin, std::move(result)));
   };
-  if (request->body.size() <= kLargeBodyBytes) {
+  // The answer comes when the disk has the spans; the body's memory is for the next request at
+  // once.
+  std::string body = std::move(request->body);
+  if (body.size() <= kLargeBodyBytes) {
+    ingest.body = body;
     receiver_.take(std::move(ingest), std::move(done));
     return;
   }
   // Shared, so that it is still there when the pool refuses.
   const auto shared_done = std::make_shared<Receiver::Done>(std::move(done));
-  WorkerPool::Work work = [this, ingest = std::move(ingest), shared_done]() mutable {
+  WorkerPool::Work work = [this, ingest = std::move(ingest), body = std::move(body),
+                           shared_done]() mutable {
+    ingest.body = body;
     receiver_.take(std::move(ingest),
                    [shared_done](IngestResult result) { (*shared_done)(std::move(result)); });
   };

@@ -180,7 +180,7 @@ void Receiver::take_traces(IngestRequest request, Done done) {
   auto status = sink_.append(
       std::move(decoded->batch), &raw,
       [this, shared_done, result = std::move(result), spans, started_ns,
-       bytes = request.body.size(), owner = request.owner](Status stored) mutable {
+       bytes = request.body.size()](Status stored) mutable {
         append_s_.observe(static_cast<double>(options_.clock->steady_ns() - started_ns) * 1e-9);
         if (stored) {
           spans_.add(spans);

@@ -23,8 +23,7 @@ struct IngestRequest {
   OtlpSignal signal = OtlpSignal::kTraces;
   WireFormat format = WireFormat::kOtlpProtobuf;
   Compression compression = Compression::kNone;
-  std::string_view body;
-  std::shared_ptr<const void> owner;  // keeps `body` alive until the spans are on disk
+  std::string_view body;  // borrowed until take() returns
   std::shared_ptr<const AccessToken> token;
   bool browser = false;  // the sender's clock is not trusted
   uint64_t received_ns = 0;

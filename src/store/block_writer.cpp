@@ -365,9 +365,11 @@ void BlockWriter::write_spans() {
       std::vector<uint32_t> class_codes;
       for (const uint32_t row : classes.first_row)
         class_codes.push_back(codes[row]);
-      return encoder.add_by_class(
-          field_meta(field, ValueType::kBytes), class_codes, static_cast<uint32_t>(entries.size()),
-          [&](std::span<const uint64_t> counts) { return encode_string_dictionary(views, counts); });
+      return encoder.add_by_class(field_meta(field, ValueType::kBytes), class_codes,
+                                  static_cast<uint32_t>(entries.size()),
+                                  [&](std::span<const uint64_t> counts) {
+                                    return encode_string_dictionary(views, counts);
+                                  });
     }
     std::vector<uint32_t> all(rows_);
     std::iota(all.begin(), all.end(), 0u);
@@ -407,10 +409,9 @@ void BlockWriter::write_names(TableEncoder& encoder, ColumnGather& gather,
       const StringValue value = name(row);
       class_codes.push_back(codes.code(strings_.id(value.batch, value.id)));
     }
-    encoder.add_by_class(
-        field_meta(Field::kName, ValueType::kString), class_codes,
-        static_cast<uint32_t>(codes.size()),
-        [&](std::span<const uint64_t> counts) { return codes.encode(counts); });
+    encoder.add_by_class(field_meta(Field::kName, ValueType::kString), class_codes,
+                         static_cast<uint32_t>(codes.size()),
+                         [&](std::span<const uint64_t> counts) { return codes.encode(counts); });
   } else {
     write_strings(gather, Field::kName, rows_, true, name);
   }
@@ -437,9 +438,11 @@ void BlockWriter::write_small_fields(TableEncoder& encoder, ColumnGather& gather
       class_codes.push_back(codes.code(value));
       if (codes.size() > entries.size()) entries.push_back(value);
     }
-    encoder.add_by_class(
-        field_meta(field, ValueType::kInt), class_codes, static_cast<uint32_t>(entries.size()),
-        [&](std::span<const uint64_t> counts) { return encode_number_dictionary(entries, counts); });
+    encoder.add_by_class(field_meta(field, ValueType::kInt), class_codes,
+                         static_cast<uint32_t>(entries.size()),
+                         [&](std::span<const uint64_t> counts) {
+                           return encode_number_dictionary(entries, counts);
+                         });
   };
   add(Field::kKind, true, &SpanBatch::kind);
   add(Field::kStatusCode, true, &SpanBatch::status_code);

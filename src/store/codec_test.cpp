@@ -6,9 +6,9 @@
 #include "model/testing/random_spans.h"
 #include "store/batch_codec.h"
 #include "store/bloom.h"
+#include "store/known_template.h"
 #include "store/presence_bits.h"
 #include "store/stream_codec.h"
-#include "store/known_template.h"
 #include "store/text_template.h"
 
 namespace weft::store {
@@ -254,11 +254,30 @@ TEST(TextTemplate, ShortAndLongStringsAreSplitAlike) {
 // A string is split by a template that is known as it is without.
 TEST(KnownTemplate, SplitsAsSplitTemplateDoes) {
   std::mt19937_64 random(test_seed("SplitsAsSplitTemplateDoes"));
-  static constexpr std::string_view kPieces[] = {
-      "/", "-", "g", "a", "f", "Z", "0", "00", "7", "42", "1234", "12345678", "deadbeef", "0badc0de",
-      "123456", "999999999999999999", "1234567890123456789", ".", "\xC3\xA9", "\x01",
-      "4bf92f3577b34da6", "12345678901234567890", "123e4567-e89b-42d3-a456-426614174000",
-      "12345678-1234-1234-1234-123456789012"};
+  static constexpr std::string_view kPieces[] = {"/",
+                                                 "-",
+                                                 "g",
+                                                 "a",
+                                                 "f",
+                                                 "Z",
+                                                 "0",
+                                                 "00",
+                                                 "7",
+                                                 "42",
+                                                 "1234",
+                                                 "12345678",
+                                                 "deadbeef",
+                                                 "0badc0de",
+                                                 "123456",
+                                                 "999999999999999999",
+                                                 "1234567890123456789",
+                                                 ".",
+                                                 "\xC3\xA9",
+                                                 "\x01",
+                                                 "4bf92f3577b34da6",
+                                                 "12345678901234567890",
+                                                 "123e4567-e89b-42d3-a456-426614174000",
+                                                 "12345678-1234-1234-1234-123456789012"};
   struct Seen {
     std::string skeleton;
     KnownTemplate known;

@@ -317,7 +317,7 @@ void ColumnGather::add_text(ColumnMeta meta, std::span<const uint32_t> rows,
   std::vector<uint64_t> counts;
   std::vector<uint32_t> code_of;  // by id in `templates`
   // Strings of one class mostly have one template: it is tried before the string is looked at.
-  std::vector<KnownTemplate> known;  // by code
+  std::vector<KnownTemplate> known;                            // by code
   std::vector<uint32_t> expected(encoder_.classes(), kNoRow);  // code by class
   std::vector<std::string_view> entries;
   std::string skeleton;

@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -11,6 +12,10 @@
 
 namespace weft::store {
 namespace {
+
+// Groups whose memory is kept: the one that is written, the one that is filled, and one more.
+constexpr size_t kMaxSpareGroups = 3;
+constexpr uint64_t kMaxSpareSlackBytes = 64u << 10;
 
 // The flusher sleeps while the disk works; when it wakes, everybody waits for it.
 void raise_priority() {
@@ -44,38 +49,75 @@ void Flusher::stop() {
 }
 
 Status Flusher::append(SpanBatch batch, const SpanSink::RawRequest* raw, SpanSink::Done done) {
-  Pending pending;
+  SpanSink::RawRequest record;
+  std::string encoded;  // what record.body points to when there was no request
   if (raw != nullptr) {
-    pending.raw = *raw;
+    record = *raw;
   } else {
-    pending.encoded = encode_batch(batch);
-    pending.raw.format = SpanSink::RawRequest::Format::kColumns;
-    pending.raw.received_ns = options_.clock->now_ns();
+    encoded = encode_batch(batch);
+    record.format = SpanSink::RawRequest::Format::kColumns;
+    record.received_ns = options_.clock->now_ns();
+    record.body = encoded;
   }
-  pending.bytes = raw != nullptr ? raw->body.size() : pending.encoded.size();
-  pending.batch = std::move(batch);
-  pending.done = std::move(done);
+  const uint64_t bytes = record.body.size();
+  if (bytes > LogGroup::kMaxBodyBytes) {
+    return fail(ErrorCode::kInvalidArgument, "the request is too large for the log");
+  }
+  Group* group;
+  char* to;
   bool wake;
   {
     const std::lock_guard lock(mutex_);
     if (stop_) return fail(ErrorCode::kUnavailable, "the store is closing");
-    if (!queue_.empty() && (queue_bytes_ + pending.bytes > options_.queue_max_bytes ||
-                            queue_.size() >= options_.queue_max_requests)) {
+    if (!queue_.empty() && (queue_bytes_ + bytes > options_.queue_max_bytes ||
+                            queue_requests_ >= options_.queue_max_requests)) {
       counters_.refused_requests.fetch_add(1, std::memory_order_relaxed);
       return fail(ErrorCode::kUnavailable,
                   "the queue before the write-ahead log is full, try again");
     }
-    if (queue_.empty()) oldest_ns_ = options_.clock->steady_ns();
+    group = &group_for(bytes);
+    to = group->log.reserve(bytes);
+    ++group->copying;
+    group->bytes += bytes;
+    group->pending.push_back({std::move(batch), std::move(done)});
     const uint64_t before = queue_bytes_;
-    queue_bytes_ += pending.bytes;
-    queue_.push_back(std::move(pending));
+    queue_bytes_ += bytes;
+    ++queue_requests_;
     counters_.queue_bytes.store(queue_bytes_, std::memory_order_relaxed);
     // The thread needs to be woken for the first request and when a group is full.
-    wake = queue_.size() == 1 ||
+    wake = queue_requests_ == 1 ||
            (before < options_.group_min_bytes && queue_bytes_ >= options_.group_min_bytes);
   }
   if (wake) work_.notify_one();
+  LogGroup::put_record(to, record);
+  const std::lock_guard lock(mutex_);
+  // Once this is 0 the group may be written, and be gone.
+  if (--group->copying == 0) copied_.notify_one();
   return {};
+}
+
+Flusher::Group& Flusher::group_for(uint64_t body_bytes) {
+  if (!queue_.empty() && queue_.back()->log.has_room(body_bytes)) return *queue_.back();
+  std::unique_ptr<Group> group;
+  if (!spare_groups_.empty() && spare_groups_.back()->log.has_room(body_bytes)) {
+    group = std::move(spare_groups_.back());
+    spare_groups_.pop_back();
+  } else {
+    group = std::make_unique<Group>(std::max(options_.group_max_bytes, body_bytes));
+  }
+  group->oldest_ns = options_.clock->steady_ns();
+  queue_.push_back(std::move(group));
+  return *queue_.back();
+}
+
+void Flusher::reuse(std::unique_ptr<Group> group) {
+  // One huge request does not fix its memory for ever.
+  if (group->log.capacity() > options_.group_max_bytes + kMaxSpareSlackBytes) return;
+  group->log.clear();
+  group->pending.clear();
+  group->bytes = 0;
+  const std::lock_guard lock(mutex_);
+  if (spare_groups_.size() < kMaxSpareGroups) spare_groups_.push_back(std::move(group));
 }
 
 void Flusher::freeze_now() {
@@ -94,7 +136,7 @@ void Flusher::on_sealed(Status status) {
   room_.notify_all();
 }
 
-std::vector<Flusher::Pending> Flusher::take_group() {
+std::unique_ptr<Flusher::Group> Flusher::take_group() {
   using std::chrono::nanoseconds;
   std::unique_lock lock(mutex_);
   const auto asked = [&] { return stop_ || freeze_asked_ > freeze_done_; };
@@ -102,29 +144,20 @@ std::vector<Flusher::Pending> Flusher::take_group() {
     work_.wait_for(lock, nanoseconds(options_.maintenance_interval_ns),
                    [&] { return !queue_.empty() || asked(); });
   }
-  if (!queue_.empty() && queue_bytes_ < options_.group_min_bytes && !asked()) {
-    const uint64_t waited = options_.clock->steady_ns() - oldest_ns_;
+  if (queue_.empty()) return nullptr;
+  if (queue_bytes_ < options_.group_min_bytes && !asked()) {
+    const uint64_t waited = options_.clock->steady_ns() - queue_.front()->oldest_ns;
     if (waited < options_.group_delay_ns) {
       work_.wait_for(lock, nanoseconds(options_.group_delay_ns - waited),
                      [&] { return queue_bytes_ >= options_.group_min_bytes || asked(); });
     }
   }
-  std::vector<Pending> group;
-  size_t count = 0;
-  uint64_t bytes = 0;
-  while (count < queue_.size() &&
-         (count == 0 || bytes + queue_[count].bytes <= options_.group_max_bytes)) {
-    bytes += queue_[count++].bytes;
-  }
-  if (count == queue_.size()) {
-    group.swap(queue_);
-  } else {
-    group.assign(std::make_move_iterator(queue_.begin()),
-                 std::make_move_iterator(queue_.begin() + static_cast<ptrdiff_t>(count)));
-    queue_.erase(queue_.begin(), queue_.begin() + static_cast<ptrdiff_t>(count));
-  }
-  queue_bytes_ -= bytes;
+  std::unique_ptr<Group> group = std::move(queue_.front());
+  queue_.pop_front();
+  queue_bytes_ -= group->bytes;
+  queue_requests_ -= group->pending.size();
   counters_.queue_bytes.store(queue_bytes_, std::memory_order_relaxed);
+  copied_.wait(lock, [&] { return group->copying == 0; });
   return group;
 }
 
@@ -146,40 +179,33 @@ bool Flusher::wait_for_room(Status& error) {
   return true;
 }
 
-void Flusher::write(std::vector<Pending> group) {
+void Flusher::write(Group& group) {
   Status status;
-  std::vector<SpanSink::RawRequest> records;
-  records.reserve(group.size());
-  uint64_t bytes = 0;
-  for (Pending& pending : group) {
-    if (!pending.encoded.empty()) pending.raw.body = pending.encoded;
-    bytes += pending.raw.body.size();
-    records.push_back(pending.raw);
-  }
   const uint64_t begin_ns = options_.clock->steady_ns();
-  if (wait_for_room(status)) status = log_.write_group(records);
+  if (wait_for_room(status)) status = log_.write_group(group.log);
   const uint64_t now_ns = options_.clock->steady_ns();
+  const size_t requests = group.pending.size();
   if (status) {
     uint64_t spans = 0;
-    for (Pending& pending : group) {
+    for (Pending& pending : group.pending) {
       spans += pending.batch.size();
       if (options_.stored) options_.stored(pending.batch);
       unsealed_.add(std::move(pending.batch), now_ns);
     }
     counters_.appended_spans.fetch_add(spans, std::memory_order_relaxed);
-    counters_.appended_requests.fetch_add(group.size(), std::memory_order_relaxed);
+    counters_.appended_requests.fetch_add(requests, std::memory_order_relaxed);
     counters_.log_groups.fetch_add(1, std::memory_order_relaxed);
-    counters_.log_bytes.fetch_add(bytes, std::memory_order_relaxed);
+    counters_.log_bytes.fetch_add(group.bytes, std::memory_order_relaxed);
     counters_.log_sync_ns.fetch_add(now_ns - begin_ns, std::memory_order_relaxed);
   } else {
     counters_.log_errors.fetch_add(1, std::memory_order_relaxed);
-    counters_.refused_requests.fetch_add(group.size(), std::memory_order_relaxed);
+    counters_.refused_requests.fetch_add(requests, std::memory_order_relaxed);
     if (options_.log) {
-      options_.log(Severity::kError, "refused " + std::to_string(group.size()) +
+      options_.log(Severity::kError, "refused " + std::to_string(requests) +
                                          " request(s): " + status.error().message);
     }
   }
-  for (Pending& pending : group) {
+  for (Pending& pending : group.pending) {
     if (pending.done) pending.done(status);
   }
 }
@@ -221,8 +247,10 @@ void Flusher::freeze_if_due() {
 void Flusher::run() {
   raise_priority();
   while (true) {
-    auto group = take_group();
-    if (!group.empty()) write(std::move(group));
+    if (auto group = take_group()) {
+      write(*group);
+      reuse(std::move(group));
+    }
     freeze_if_due();
     const std::lock_guard lock(mutex_);
     if (stop_ && queue_.empty()) break;

@@ -1,10 +1,14 @@
 // The write path: a bounded queue of requests and one thread that puts them on disk in groups,
-// makes them visible and acknowledges them. The store owns one.
+// makes them visible and acknowledges them. Senders' threads copy their requests into the group
+// that is next, while it waits: the memory of a request is free, and still warm, when append()
+// returns, and the one thread has nothing left to do but to write. The store owns one.
 #pragma once
 
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -43,16 +47,25 @@ class Flusher {
  private:
   struct Pending {
     SpanBatch batch;
-    SpanSink::RawRequest raw;
-    std::string encoded;  // what raw.body points to when there was no request
     SpanSink::Done done;
-    uint64_t bytes = 0;
+  };
+  struct Group {
+    explicit Group(uint64_t body_bytes) : log(body_bytes) {}
+    LogGroup log;
+    std::vector<Pending> pending;  // parallel to its records
+    uint64_t bytes = 0;            // of the bodies
+    uint64_t oldest_ns = 0;        // steady time of the first
+    size_t copying = 0;            // records that senders are still filling
   };
 
+  // The queue's last group, or a fresh one, with room for the body. Call with mutex_ held.
+  Group& group_for(uint64_t body_bytes);
   void run();
-  // Waits for a group's worth; empty when it is time to stop or to look at the block's age.
-  std::vector<Pending> take_group();
-  void write(std::vector<Pending> group);
+  // Waits for a group's worth; nullptr when it is time to stop or to look at the block's age.
+  std::unique_ptr<Group> take_group();
+  void write(Group& group);
+  // Keeps the memory for another group.
+  void reuse(std::unique_ptr<Group> group);
   void freeze_if_due();
   // True when there is room for another block's worth of spans; false when the group has to be
   // refused with `error`.
@@ -69,9 +82,11 @@ class Flusher {
   std::condition_variable work_;    // for the thread
   std::condition_variable room_;    // blocks were sealed
   std::condition_variable frozen_;  // freeze_now's answer
-  std::vector<Pending> queue_;
+  std::condition_variable copied_;  // the group that was taken has all its records
+  std::deque<std::unique_ptr<Group>> queue_;
   uint64_t queue_bytes_ = 0;
-  uint64_t oldest_ns_ = 0;  // steady time of the oldest in the queue
+  size_t queue_requests_ = 0;
+  std::vector<std::unique_ptr<Group>> spare_groups_;
   uint64_t freeze_asked_ = 0;
   uint64_t freeze_done_ = 0;
   Status seal_status_;

@@ -82,7 +82,9 @@ TEST(FormatDocs, TheLogExampleIsRead) {
   request.format = SpanSink::RawRequest::Format::kOtlpJson;
   request.body = kExampleBody;
   request.received_ns = 1'700'000'000'000'000'000;
-  ASSERT_TRUE(writer.write_group(std::span(&request, 1)));
+  LogGroup group(request.body.size());
+  group.add(request);
+  ASSERT_TRUE(writer.write_group(group));
   print_hex("wal.md", read_file(fs, "d/" + log_file_name({1, 0}))->substr(0, 84));
 
   const std::string bytes = documented_bytes("wal.md");

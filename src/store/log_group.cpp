@@ -1,51 +1,57 @@
 #include "store/log_group.h"
 
+#include <algorithm>
+#include <cassert>
 #include <cstring>
 
 #include "base/hash.h"
 
 namespace weft::store {
 
-Expected<uint64_t> log_group_bytes(std::span<const SpanSink::RawRequest> records) {
-  uint64_t payload_bytes = 0;
-  for (const auto& record : records) {
-    if (record.body.size() > kLogMaxPayloadBytes - sizeof(LogRecordHeader)) {
-      return fail(ErrorCode::kInvalidArgument, "the request is too large for the log");
-    }
-    payload_bytes += sizeof(LogRecordHeader) + record.body.size();
-  }
-  if (payload_bytes > kLogMaxPayloadBytes) {
-    return fail(ErrorCode::kInvalidArgument, "the requests are too large for one group of the log");
-  }
-  return align_log(sizeof(LogGroupHeader) + payload_bytes);
+LogGroup::LogGroup(uint64_t body_bytes)
+    : capacity_(align_log(sizeof(LogGroupHeader) + sizeof(LogRecordHeader) +
+                          std::min(body_bytes, kMaxBodyBytes))) {
+  bytes_ = buffer_.room(capacity_);
 }
 
-void put_log_group(LogGroupHeader header, std::span<const SpanSink::RawRequest> records, char* to) {
-  char* const payload = to + sizeof header;
-  char* at = payload;
-  const auto put = [&at](const void* data, size_t size) {
-    if (size > 0) std::memcpy(at, data, size);
-    at += size;
-  };
-  for (const auto& record : records) {
-    LogRecordHeader of_record;
-    of_record.body_bytes = static_cast<uint32_t>(record.body.size());
-    of_record.format = static_cast<uint8_t>(record.format);
-    of_record.compression = static_cast<uint8_t>(record.compression);
-    of_record.flags = record.untrusted_clock ? kLogFlagUntrustedClock : 0;
-    of_record.received_ns = record.received_ns;
-    put(&of_record, sizeof of_record);
-    put(record.body.data(), record.body.size());
+char* LogGroup::reserve(uint64_t body_bytes) {
+  assert(has_room(body_bytes));
+  char* const to = bytes_ + used_;
+  used_ += sizeof(LogRecordHeader) + body_bytes;
+  ++records_;
+  return to;
+}
+
+void LogGroup::put_record(char* to, const SpanSink::RawRequest& record) {
+  LogRecordHeader header;
+  header.body_bytes = static_cast<uint32_t>(record.body.size());
+  header.format = static_cast<uint8_t>(record.format);
+  header.compression = static_cast<uint8_t>(record.compression);
+  header.flags = record.untrusted_clock ? kLogFlagUntrustedClock : 0;
+  header.received_ns = record.received_ns;
+  std::memcpy(to, &header, sizeof header);
+  if (!record.body.empty()) {
+    std::memcpy(to + sizeof header, record.body.data(), record.body.size());
   }
-  const auto payload_bytes = static_cast<size_t>(at - payload);
+}
+
+std::string_view LogGroup::finish(LogGroupHeader header) {
+  const char* const payload = bytes_ + sizeof header;
+  const uint64_t payload_bytes = used_ - sizeof header;
   // Zeros up to the next sector, so that nothing old follows within it.
-  const uint64_t used = sizeof header + payload_bytes;
-  std::memset(at, 0, align_log(used) - used);
-  header.record_count = static_cast<uint32_t>(records.size());
+  const uint64_t total = align_log(used_);
+  std::memset(bytes_ + used_, 0, total - used_);
+  header.record_count = records_;
   header.payload_bytes = static_cast<uint32_t>(payload_bytes);
   header.payload_hash = hash_bytes({payload, payload_bytes});
   header.header_hash = header.compute_hash();
-  std::memcpy(to, &header, sizeof header);
+  std::memcpy(bytes_, &header, sizeof header);
+  return {bytes_, total};
+}
+
+void LogGroup::clear() {
+  used_ = sizeof(LogGroupHeader);
+  records_ = 0;
 }
 
 }  // namespace weft::store

@@ -4,19 +4,50 @@
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 
-#include "base/error.h"
+#include "base/file.h"
 #include "scan/scan.h"
 #include "store/log_format.h"
 
 namespace weft::store {
 
-// The bytes of the group of these records, a multiple of kLogAlignment. kInvalidArgument when they
-// are more than a group may hold.
-Expected<uint64_t> log_group_bytes(std::span<const SpanSink::RawRequest> records);
+// A group while it is put together. Records are reserved one after the other by one thread at a
+// time (the owner sees to that); each is then filled by whoever reserved it, at the same time as
+// the others. In one piece and aligned, so that it can be written past the page cache: the log is
+// read after a crash alone, and what the kernel does for a cached page costs more than copying.
+class LogGroup {
+ public:
+  // The largest body that a record can have.
+  static constexpr uint64_t kMaxBodyBytes = kLogMaxPayloadBytes - sizeof(LogRecordHeader);
 
-// Writes the group to `to`, which has room for log_group_bytes(records). Of `header` the caller
-// fills in where the group will lie.
-void put_log_group(LogGroupHeader header, std::span<const SpanSink::RawRequest> records, char* to);
+  // Room for bodies of `body_bytes` in all, or for one of that size; a little less for many.
+  explicit LogGroup(uint64_t body_bytes);
+
+  bool has_room(uint64_t body_bytes) const {
+    return used_ + sizeof(LogRecordHeader) + body_bytes <= capacity_;
+  }
+  // Where a record with such a body goes; put_record() has to follow. has_room() must be true.
+  char* reserve(uint64_t body_bytes);
+  static void put_record(char* to, const SpanSink::RawRequest& record);
+  // Both at once.
+  void add(const SpanSink::RawRequest& record) { put_record(reserve(record.body.size()), record); }
+
+  bool empty() const { return records_ == 0; }
+  // Of memory.
+  uint64_t capacity() const { return capacity_; }
+  // The bytes of the group, a multiple of kLogAlignment, once all records are filled. Of `header`
+  // the caller fills in where the group will lie. Valid until the next call of anything else.
+  std::string_view finish(LogGroupHeader header);
+  // No records; the memory stays.
+  void clear();
+
+ private:
+  DirectBuffer buffer_;
+  char* bytes_;
+  uint64_t capacity_;
+  uint64_t used_ = sizeof(LogGroupHeader);
+  uint32_t records_ = 0;
+};
 
 }  // namespace weft::store

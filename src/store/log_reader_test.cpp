@@ -35,7 +35,9 @@ Status write_bodies(LogWriter& writer, const std::vector<std::string>& bodies, u
     SpanSink::RawRequest request;
     request.format = static_cast<SpanSink::RawRequest::Format>(format);
     request.body = body;
-    WEFT_TRY(writer.write_group(std::span(&request, 1)));
+    LogGroup group(request.body.size());
+    group.add(request);
+    WEFT_TRY(writer.write_group(group));
   }
   return {};
 }

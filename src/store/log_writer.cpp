@@ -4,14 +4,10 @@
 #include <charconv>
 #include <cstdio>
 
-#include "store/log_group.h"
-
 namespace weft::store {
 namespace {
 
 constexpr uint64_t kPrewriteBytes = 1u << 20;
-// Of the buffer of a group between groups.
-constexpr size_t kMaxKeptBytes = 8u << 20;
 static_assert(kLogAlignment % kDirectAlignment == 0);
 
 }  // namespace
@@ -76,36 +72,29 @@ Status LogWriter::open_next() {
   return {};
 }
 
-Status LogWriter::write_group(std::span<const SpanSink::RawRequest> records) {
+Status LogWriter::write_group(LogGroup& group) {
   if (file_ == nullptr || offset_ >= limits_.file_bytes) {
     file_.reset();
     WEFT_TRY(open_next());
   }
-  WEFT_ASSIGN(const uint64_t total, log_group_bytes(records));
-  // In one piece and aligned, so that it can be written past the page cache: the log is read after
-  // a crash alone, and what the kernel does for a cached page costs more than copying it here.
-  char* const bytes = group_.room(total);
-  put_log_group({.generation = id_.generation,
-                 .file_index = id_.index,
-                 .group_index = group_index_,
-                 .flags = offset_ < attempt_end_ ? kLogGroupOverwrites : 0},
-                records, bytes);
-
-  const Status written = file_->pwrite({bytes, total}, offset_);
-  // One huge request does not fix the memory for ever.
-  if (group_.capacity() > kMaxKeptBytes) group_.free();
+  const std::string_view bytes =
+      group.finish({.generation = id_.generation,
+                    .file_index = id_.index,
+                    .group_index = group_index_,
+                    .flags = offset_ < attempt_end_ ? kLogGroupOverwrites : 0});
+  const Status written = file_->pwrite(bytes, offset_);
   if (!written) {
     // A full disk leaves the file as good as before: the next group overwrites the attempt. After
     // anything else the file is in doubt.
     if (written.error().code != ErrorCode::kNoSpace) file_.reset();
-    attempt_end_ = std::max(attempt_end_, offset_ + total);
+    attempt_end_ = std::max(attempt_end_, offset_ + bytes.size());
     return written;
   }
   if (Status status = file_->sync(); !status) {
     file_.reset();
     return status;
   }
-  offset_ += total;
+  offset_ += bytes.size();
   ++group_index_;
   return {};
 }

@@ -11,7 +11,7 @@
 
 #include "base/file.h"
 #include "scan/scan.h"
-#include "store/log_format.h"
+#include "store/log_group.h"
 
 namespace weft::store {
 
@@ -33,10 +33,9 @@ class LogWriter {
   // Files of the same generation that were written before a restart.
   void adopt(std::vector<LogId> files) { files_ = std::move(files); }
 
-  // All records in one group; success means that they are on disk. After an error none of them is
-  // kept (kNoSpace, kIo), the file is given up where it is in doubt, and the next call uses a new
-  // one.
-  Status write_group(std::span<const SpanSink::RawRequest> records);
+  // Success means that the group's records are on disk. After an error none of them is kept
+  // (kNoSpace, kIo), the file is given up where it is in doubt, and the next call uses a new one.
+  Status write_group(LogGroup& group);
 
   // Removes a log file that is not needed any more, or keeps it as a spare.
   Status recycle(const LogId& id);
@@ -60,7 +59,6 @@ class LogWriter {
   LogId id_;
   uint64_t offset_ = 0;
   uint64_t attempt_end_ = 0;  // how far groups that failed may have been written
-  DirectBuffer group_;        // the group that is being written
   uint32_t group_index_ = 0;
   uint32_t next_index_ = 0;
   uint64_t generation_ = 0;

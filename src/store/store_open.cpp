@@ -106,7 +106,9 @@ Status Store::Impl::take_in_undecoded(const LogId& of, std::vector<LogId>& logs,
   }
   Status status;
   for (const SpanSink::RawRequest& request : taken) {
-    if (status) status = writer.write_group(std::span(&request, 1));
+    LogGroup group(request.body.size());
+    group.add(request);
+    if (status) status = writer.write_group(group);
   }
   logs.insert(logs.end(), writer.files().begin(), writer.files().end());
   if (status) status = write_undecoded(fs, options.dir, of, left);

@@ -53,9 +53,8 @@ class TableEncoder {
   // A column whose value is the same for all rows of a class: the code of each class, or kAbsent.
   // `dictionary` encodes the entries when it is told how often each occurs.
   static constexpr uint32_t kAbsent = UINT32_MAX;
-  void add_by_class(
-      ColumnMeta meta, std::span<const uint32_t> codes, uint32_t entries,
-      const std::function<std::string(std::span<const uint64_t> counts)>& dictionary);
+  void add_by_class(ColumnMeta meta, std::span<const uint32_t> codes, uint32_t entries,
+                    const std::function<std::string(std::span<const uint64_t> counts)>& dictionary);
   // A field with bytes of its own; `chunk` appends those of page p.
   void add_special(Field field, const std::function<void(size_t page, std::string& out)>& chunk);
 

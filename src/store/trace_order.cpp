@@ -153,8 +153,7 @@ TraceOrder order_by_trace(std::span<const SpanBatchPtr> batches) {
     const SpanBatch& batch = *batches[b];
     for (uint32_t row = 0; row < batch.size(); ++row) {
       const uint32_t to = next[trace_of[at++]]++;
-      grouped[to] = {
-          batch.start_ns[row], std::byteswap(batch.span_id[row].word()), {b, row}, to};
+      grouped[to] = {batch.start_ns[row], std::byteswap(batch.span_id[row].word()), {b, row}, to};
     }
   }
 

@@ -47,10 +47,9 @@ Status write_undecoded(FileSystem& fs, const std::string& dir, const LogId& log,
   LogGroupHeader header{.generation = log.generation, .file_index = log.index};
   for (const KeptRequest& kept : requests) {
     const SpanSink::RawRequest request = kept.request();
-    const std::span<const SpanSink::RawRequest> records(&request, 1);
-    WEFT_ASSIGN(const uint64_t size, log_group_bytes(records));
-    bytes.resize(bytes.size() + size);
-    put_log_group(header, records, bytes.data() + bytes.size() - size);
+    LogGroup group(request.body.size());
+    group.add(request);
+    bytes += group.finish(header);
     ++header.group_index;
   }
   Status status = write_file_atomically(fs, dir, name, bytes);
