@@ -36,23 +36,84 @@ void fill_strings(const SpanBatch& batch, const AttributeTable& table, std::stri
   }
 }
 
-struct GroupKey {
+// The first bound that is not below the duration: bounds belong to their bucket.
+size_t bucket_of(uint64_t duration_ns) {
+  const uint64_t steps = (duration_ns - (duration_ns != 0)) / LatencyCounts::kFirstBoundNs;
+  // bit_width(steps), without a case for 0
+  return std::min<size_t>(std::bit_width(steps << 1 | 1) - 1, LatencyCounts::kBounds);
+}
+
+// The spans of one service, name, kind and status in a batch.
+struct Group {
   StringPool::Id service = 0;
   StringPool::Id name = 0;
   uint8_t kind = 0;
   uint8_t status = 0;
-
-  size_t hash() const {
-    uint64_t h = (static_cast<uint64_t>(service) << 32 | name) * 0x9E3779B97F4A7C15u;
-    h ^= static_cast<uint64_t>(kind << 8 | status) * 0xD6E8FEB86659FD93u;
-    return h ^ h >> 32;
-  }
-  friend bool operator==(const GroupKey&, const GroupKey&) = default;
+  LatencyCounts latency;
 };
 
-struct Group {
-  GroupKey key;
-  LatencyCounts latency;
+// The groups of a batch, found by numbers. What is compared stands in the table itself.
+class Groups {
+ public:
+  void clear() {
+    // As small as the last batch allows: what is written anew stays near.
+    resize(std::bit_ceil(std::clamp<size_t>(groups_.size() * 4, 128, 8192)));
+    groups_.clear();
+  }
+  Group& find(StringPool::Id service, StringPool::Id name, uint8_t kind, uint8_t status) {
+    const uint64_t names = static_cast<uint64_t>(service) << 32 | name;
+    const auto rest = static_cast<uint32_t>(kind << 8 | status);
+    for (size_t at = place(names, rest);; at = (at + 1) & (slots_.size() - 1)) {
+      const Slot& slot = slots_[at];
+      if (slot.names == names && slot.kind_and_status == rest) [[likely]] {
+        return groups_[slot.group];
+      }
+      if (slot.kind_and_status == kFree) return add(at, {service, name, kind, status, {}});
+    }
+  }
+  const std::vector<Group>& all() const { return groups_; }
+
+ private:
+  static constexpr uint32_t kFree = UINT32_MAX;
+  struct Slot {
+    uint64_t names = 0;
+    uint32_t kind_and_status = kFree;
+    uint32_t group = 0;
+  };
+
+  size_t place(uint64_t names, uint32_t rest) const {
+    return ((names ^ rest * 0xD6E8FEB86659FD93u) * 0x9E3779B97F4A7C15u) >> shift_;
+  }
+  void resize(size_t slots) {
+    slots_.assign(slots, Slot{});
+    shift_ = 64 - std::countr_zero(slots);
+  }
+  Group& add(size_t at, Group&& group) {
+    groups_.push_back(std::move(group));
+    if (groups_.size() * 2 <= slots_.size()) {
+      put(at, groups_.size() - 1);
+    } else {
+      resize(slots_.size() * 2);
+      for (size_t i = 0; i < groups_.size(); i++) {
+        const Group& old = groups_[i];
+        at = place(static_cast<uint64_t>(old.service) << 32 | old.name,
+                   static_cast<uint32_t>(old.kind << 8 | old.status));
+        while (slots_[at].kind_and_status != kFree)
+          at = (at + 1) & (slots_.size() - 1);
+        put(at, i);
+      }
+    }
+    return groups_.back();
+  }
+  void put(size_t at, size_t i) {
+    const Group& group = groups_[i];
+    slots_[at] = {static_cast<uint64_t>(group.service) << 32 | group.name,
+                  static_cast<uint32_t>(group.kind << 8 | group.status), static_cast<uint32_t>(i)};
+  }
+
+  std::vector<Group> groups_;
+  std::vector<Slot> slots_;  // open addressing, at most half full
+  int shift_ = 0;            // of a hash to an index in slots_
 };
 
 // A side of a call as the batch has it: `resource` instead of a service, and a database's name.
@@ -64,41 +125,13 @@ struct BatchSide {
 
 // What observe() works in, kept from batch to batch so that nothing is allocated.
 struct Scratch {
-  std::vector<Group> groups;
-  std::vector<uint32_t> slots;            // open addressing: group number + 1
+  Groups groups;
   std::vector<StringPool::Id> services;   // by resource
   std::vector<StringPool::Id> databases;  // by span; empty when the batch has none
-  std::vector<BatchSide> sides;
+  std::vector<BatchSide> sides;           // the first side_count of them
+  size_t side_count = 0;
   std::vector<uint32_t> service_ids;  // by resource, in the State's names
   std::string key;
-
-  void clear_groups(size_t rows) {
-    groups.clear();
-    slots.assign(std::bit_ceil(std::min<size_t>(rows, 4096) * 2 + 2), 0);
-  }
-
-  Group& group_of(const GroupKey& group_key) {
-    if (groups.size() * 2 >= slots.size()) grow();
-    for (size_t at = group_key.hash() & (slots.size() - 1);; at = (at + 1) & (slots.size() - 1)) {
-      if (slots[at] == 0) {
-        groups.push_back({group_key, {}});
-        slots[at] = static_cast<uint32_t>(groups.size());
-        return groups.back();
-      }
-      if (groups[slots[at] - 1].key == group_key) return groups[slots[at] - 1];
-    }
-  }
-
- private:
-  void grow() {
-    slots.assign(slots.size() * 2, 0);
-    for (uint32_t i = 0; i < groups.size(); i++) {
-      size_t at = groups[i].key.hash() & (slots.size() - 1);
-      while (slots[at] != 0)
-        at = (at + 1) & (slots.size() - 1);
-      slots[at] = i + 1;
-    }
-  }
 };
 
 void find_services(const SpanBatch& batch, Scratch& scratch) {
@@ -127,27 +160,36 @@ void find_databases(const SpanBatch& batch, Scratch& scratch) {
 }
 
 void group_spans(const SpanBatch& batch, Scratch& scratch) {
-  scratch.clear_groups(batch.size());
-  scratch.sides.clear();
+  scratch.groups.clear();
+  if (scratch.sides.size() < batch.size()) scratch.sides.resize(batch.size());
+  BatchSide* out = scratch.sides.data();
+  const StringPool::Id* const databases =
+      scratch.databases.empty() ? nullptr : scratch.databases.data();
   for (size_t row = 0; row < batch.size(); row++) {
     const uint8_t kind = batch.kind[row];
     const uint64_t duration_ns = batch.duration_ns(row);
     const uint8_t status = batch.status_code[row];
-    const GroupKey key{scratch.services[batch.resource[row]], batch.name[row], kind, status};
-    scratch.group_of(key).latency.add(duration_ns);
+    const uint32_t resource = batch.resource[row];
+    LatencyCounts& latency =
+        scratch.groups.find(scratch.services[resource], batch.name[row], kind, status).latency;
+    latency.count++;
+    latency.sum_ns += duration_ns;
+    latency.buckets[bucket_of(duration_ns)]++;
     const bool caller = is_caller(kind);
     if (!caller && (!is_callee(kind) || batch.parent_span_id[row].is_zero())) continue;
-    BatchSide& out = scratch.sides.emplace_back();
-    out.resource = batch.resource[row];
-    out.side.key =
+    CallSide& side = out->side;
+    side.key =
         call_key(batch.trace_id[row], caller ? batch.span_id[row] : batch.parent_span_id[row]);
-    out.side.duration_ns = duration_ns;
-    out.side.is_caller = caller;
-    out.side.failed = status == static_cast<uint8_t>(StatusCode::kError);
-    out.side.messaging = kind == static_cast<uint8_t>(SpanKind::kProducer) ||
-                         kind == static_cast<uint8_t>(SpanKind::kConsumer);
-    if (caller && !scratch.databases.empty()) out.database = scratch.databases[row];
+    side.duration_ns = duration_ns;
+    side.is_caller = caller;
+    side.failed = status == static_cast<uint8_t>(StatusCode::kError);
+    side.messaging = kind == static_cast<uint8_t>(SpanKind::kProducer) ||
+                     kind == static_cast<uint8_t>(SpanKind::kConsumer);
+    out->resource = resource;
+    out->database = caller && databases != nullptr ? databases[row] : StringPool::kEmpty;
+    out++;
   }
+  scratch.side_count = static_cast<size_t>(out - scratch.sides.data());
 }
 
 using Series = SpanMetricsSnapshot::Series;
@@ -158,9 +200,7 @@ using Edge = SpanMetricsSnapshot::Edge;
 void LatencyCounts::add(uint64_t duration_ns) {
   count++;
   sum_ns += duration_ns;
-  // The first bound that is not below the duration: bounds belong to their bucket.
-  const uint64_t steps = duration_ns == 0 ? 0 : (duration_ns - 1) / kFirstBoundNs;
-  buckets[std::min<size_t>(std::bit_width(steps), kBounds)]++;
+  buckets[bucket_of(duration_ns)]++;
 }
 
 void LatencyCounts::merge(const LatencyCounts& other) {
@@ -184,11 +224,11 @@ struct SpanMetrics::State {
   }
 
   void merge_groups(const SpanBatch& batch, Scratch& scratch) {
-    for (const Group& group : scratch.groups)
-      series_of(batch, group.key, scratch.key).latency.merge(group.latency);
+    for (const Group& group : scratch.groups.all())
+      series_of(batch, group, scratch.key).latency.merge(group.latency);
   }
 
-  Series& series_of(const SpanBatch& batch, const GroupKey& group, std::string& key) {
+  Series& series_of(const SpanBatch& batch, const Group& group, std::string& key) {
     const std::string_view service = batch.strings.at(group.service);
     const std::string_view name = batch.strings.at(group.name);
     key.assign(service);
@@ -205,15 +245,24 @@ struct SpanMetrics::State {
   }
 
   Edge& edge_of(uint32_t client, uint32_t server, ConnectionType type) {
-    const auto key = std::make_tuple(client, server, type);
-    if (const auto it = edge_by_key.find(key); it != edge_by_key.end()) return edges[it->second];
-    if (edges.size() >= options.max_edges) return edge_overflow;
+    const uint64_t key = static_cast<uint64_t>(client) << 34 | static_cast<uint64_t>(server) << 2 |
+                         static_cast<uint64_t>(type);
+    RecentEdge& recent = recent_edges[key * 0x9E3779B97F4A7C15u >> 58];
+    if (recent.edge == kNoEdge || recent.key != key) {
+      const auto it = edge_by_key.find(key);
+      if (it == edge_by_key.end() && edges.size() >= options.max_edges) return edge_overflow;
+      recent = {key, it == edge_by_key.end() ? add_edge(key, client, server, type) : it->second};
+    }
+    return edges[recent.edge];
+  }
+
+  size_t add_edge(uint64_t key, uint32_t client, uint32_t server, ConnectionType type) {
     edge_by_key.emplace(key, edges.size());
     Edge& edge = edges.emplace_back();
     edge.client = names.name(client);
     edge.server = names.name(server);
     edge.connection_type = kConnectionTypes[type];
-    return edge;
+    return edges.size() - 1;
   }
 
   // Services that come after the names are full share one.
@@ -241,8 +290,8 @@ struct SpanMetrics::State {
   void join_calls(const SpanBatch& batch, Scratch& scratch) {
     find_service_ids(batch, scratch);
     constexpr size_t kAhead = 8;
-    for (size_t i = 0; i < scratch.sides.size(); i++) {
-      if (i + kAhead < scratch.sides.size()) pending.prefetch(scratch.sides[i + kAhead].side.key);
+    for (size_t i = 0; i < scratch.side_count; i++) {
+      if (i + kAhead < scratch.side_count) pending.prefetch(scratch.sides[i + kAhead].side.key);
       BatchSide& here = scratch.sides[i];
       here.side.service = scratch.service_ids[here.resource];
       if (here.database != StringPool::kEmpty) {
@@ -272,12 +321,14 @@ struct SpanMetrics::State {
     edge.server_latency.add(server.duration_ns);
   }
 
+  static constexpr size_t kNoEdge = SIZE_MAX;
+  struct RecentEdge {
+    uint64_t key = 0;
+    size_t edge = kNoEdge;
+  };
   struct EdgeKeyHash {
-    size_t operator()(const std::tuple<uint32_t, uint32_t, ConnectionType>& key) const {
-      const auto& [client, server, type] = key;
-      const uint64_t h =
-          (static_cast<uint64_t>(client) << 34 | static_cast<uint64_t>(server) << 2 | type) *
-          0x9E3779B97F4A7C15u;
+    size_t operator()(uint64_t key) const {
+      const uint64_t h = key * 0x9E3779B97F4A7C15u;
       return h ^ h >> 32;
     }
   };
@@ -288,8 +339,8 @@ struct SpanMetrics::State {
   std::vector<Series> series;
   Series series_overflow;
   NameTable names;
-  std::unordered_map<std::tuple<uint32_t, uint32_t, ConnectionType>, size_t, EdgeKeyHash>
-      edge_by_key;
+  std::unordered_map<uint64_t, size_t, EdgeKeyHash> edge_by_key;  // client, server and type
+  std::array<RecentEdge, 64> recent_edges;                        // most calls go along few edges
   std::vector<Edge> edges;
   Edge edge_overflow;
   PendingCalls pending;
