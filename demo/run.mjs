@@ -113,17 +113,20 @@ ${bold('Weft is running, and the login story plays in it.')}
     const journeys = options.journeys ? Number(options.journeys) : Math.max(20, Math.round(rate * seconds));
     console.log(`${bold(`Act ${act}: ${ACTS[act].name}`)} ${dim(`(${Math.round(journeys / rate)} s)`)}`);
     await story.play(act, { journeys, rate });
+    if (stopping) break;
     console.log(`  ${describe(act, story.truth())}`);
     const sample = await story.sampleTrace(act);
     if (sample) console.log(`  evidence: http://${http}/trace/${sample}   ${dim(`${options.weft} trace ${sample} --url http://${http}`)}`);
     console.log('');
   }
-  const sample = await story.sampleTrace(acts.at(-1));
-  if (sample) console.log(await story.waterfall(sample, { colour, width: process.stdout.columns ?? 120 }));
-  if (options.exit) await stop(0);
-  else {
-    console.log(`Act ${acts.at(-1)} goes on as a steady load. ${bold('Ctrl-C ends everything.')}`);
-    await story.play(acts.at(-1), { journeys: 0, rate });
+  if (!stopping) {
+    const sample = await story.sampleTrace(acts.at(-1));
+    if (sample) console.log(await story.waterfall(sample, { colour, width: process.stdout.columns ?? 120 }));
+    if (options.exit) await stop(0);
+    else {
+      console.log(`Act ${acts.at(-1)} goes on as a steady load. ${bold('Ctrl-C ends everything.')}`);
+      await story.play(acts.at(-1), { journeys: 0, rate });
+    }
   }
 } catch (error) {
   if (!stopping) {
