@@ -50,6 +50,10 @@ struct Group {
   uint8_t kind = 0;
   uint8_t status = 0;
   LatencyCounts latency;
+
+  // The four as two numbers, by which a group is found.
+  uint64_t names() const { return static_cast<uint64_t>(service) << 32 | name; }
+  uint32_t kind_and_status() const { return static_cast<uint32_t>(kind << 8 | status); }
 };
 
 // The groups of a batch, found by numbers. What is compared stands in the table itself.
@@ -61,14 +65,15 @@ class Groups {
     groups_.clear();
   }
   Group& find(StringPool::Id service, StringPool::Id name, uint8_t kind, uint8_t status) {
-    const uint64_t names = static_cast<uint64_t>(service) << 32 | name;
-    const auto rest = static_cast<uint32_t>(kind << 8 | status);
+    Group wanted{service, name, kind, status, {}};
+    const uint64_t names = wanted.names();
+    const uint32_t rest = wanted.kind_and_status();
     for (size_t at = place(names, rest);; at = (at + 1) & (slots_.size() - 1)) {
       const Slot& slot = slots_[at];
       if (slot.names == names && slot.kind_and_status == rest) [[likely]] {
         return groups_[slot.group];
       }
-      if (slot.kind_and_status == kFree) return add(at, {service, name, kind, status, {}});
+      if (slot.kind_and_status == kFree) return add(at, std::move(wanted));
     }
   }
   const std::vector<Group>& all() const { return groups_; }
@@ -95,9 +100,7 @@ class Groups {
     } else {
       resize(slots_.size() * 2);
       for (size_t i = 0; i < groups_.size(); i++) {
-        const Group& old = groups_[i];
-        at = place(static_cast<uint64_t>(old.service) << 32 | old.name,
-                   static_cast<uint32_t>(old.kind << 8 | old.status));
+        at = place(groups_[i].names(), groups_[i].kind_and_status());
         while (slots_[at].kind_and_status != kFree)
           at = (at + 1) & (slots_.size() - 1);
         put(at, i);
@@ -106,9 +109,7 @@ class Groups {
     return groups_.back();
   }
   void put(size_t at, size_t i) {
-    const Group& group = groups_[i];
-    slots_[at] = {static_cast<uint64_t>(group.service) << 32 | group.name,
-                  static_cast<uint32_t>(group.kind << 8 | group.status), static_cast<uint32_t>(i)};
+    slots_[at] = {groups_[i].names(), groups_[i].kind_and_status(), static_cast<uint32_t>(i)};
   }
 
   std::vector<Group> groups_;
@@ -170,11 +171,8 @@ void group_spans(const SpanBatch& batch, Scratch& scratch) {
     const uint64_t duration_ns = batch.duration_ns(row);
     const uint8_t status = batch.status_code[row];
     const uint32_t resource = batch.resource[row];
-    LatencyCounts& latency =
-        scratch.groups.find(scratch.services[resource], batch.name[row], kind, status).latency;
-    latency.count++;
-    latency.sum_ns += duration_ns;
-    latency.buckets[bucket_of(duration_ns)]++;
+    scratch.groups.find(scratch.services[resource], batch.name[row], kind, status)
+        .latency.add(duration_ns);
     const bool caller = is_caller(kind);
     if (!caller && (!is_callee(kind) || batch.parent_span_id[row].is_zero())) continue;
     CallSide& side = out->side;

@@ -172,12 +172,13 @@ void FaultFileSystem::restart(bool torn) {
   names_ = durable_names_;
 }
 
-void FaultFileSystem::fail_reads(const std::string& path, uint64_t begin, uint64_t end) {
+bool FaultFileSystem::fail_reads(const std::string& path, uint64_t begin, uint64_t end) {
   const std::lock_guard lock(mutex_);
   const auto found = names_.find(path);
-  if (found == names_.end()) return;
+  if (found == names_.end()) return false;
   found->second->bad_begin = begin;
   found->second->bad_end = end;
+  return true;
 }
 
 bool FaultFileSystem::flip_bit(const std::string& path, uint64_t bit) {

@@ -39,8 +39,8 @@ class FaultFileSystem final : public FileSystem {
   // Flips one bit of a stored file, behind the cache. False when it is shorter.
   bool flip_bit(const std::string& path, uint64_t bit);
   // From now on reads that touch these bytes of a file that exists fail with kIo: a bad sector,
-  // wherever the file is renamed to. Until restart().
-  void fail_reads(const std::string& path, uint64_t begin, uint64_t end);
+  // wherever the file is renamed to. Until restart(). False when there is no such file.
+  [[nodiscard]] bool fail_reads(const std::string& path, uint64_t begin, uint64_t end);
   // Number of files that exist now and the bytes in them.
   uint64_t used_bytes();
 

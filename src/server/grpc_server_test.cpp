@@ -161,12 +161,7 @@ TEST_F(GrpcServerTest, RequestsAboveTheFourMiBOfGrpcAreTaken) {
 // Clients take no answer above 4 MiB: whatever is wrong with a request, and however often.
 TEST_F(GrpcServerTest, AnswersStayBelowTheFourMiBThatClientsTake) {
   start();
-  SpanBatch batch = testing::make_batch(20'000);
-  for (SpanId& id : batch.span_id)
-    id = SpanId();
-  std::string request;
-  encode_otlp_traces(batch, request);
-  const Answer rejected = call(kTraces, request);
+  const Answer rejected = call(kTraces, testing::rejected_request(20'000));
   EXPECT_TRUE(rejected.status.ok()) << rejected.status.error_message();
   EXPECT_EQ(rejected.body.substr(0, 1), "\x0a");  // partial_success
   EXPECT_LT(rejected.body.size(), 4u << 10);

@@ -98,12 +98,7 @@ TEST_F(OtlpHttpTest, RejectedSpansAreSaidInAPartialSuccess) {
 
 TEST_F(OtlpHttpTest, AnswersStayBelowTheFourMiBThatClientsTake) {
   start();
-  SpanBatch batch = testing::make_batch(20'000);
-  for (SpanId& id : batch.span_id)
-    id = SpanId();
-  std::string request;
-  encode_otlp_traces(batch, request);
-  const RawResponse rejected = post(kProtobuf, request);
+  const RawResponse rejected = post(kProtobuf, testing::rejected_request(20'000));
   EXPECT_EQ(rejected.status, 200);
   EXPECT_EQ(rejected.body.substr(0, 1), "\x0a");  // partial_success
   EXPECT_LT(rejected.body.size(), 4u << 10);

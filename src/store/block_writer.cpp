@@ -97,7 +97,6 @@ class BlockWriter {
   void write_span_fields(TableEncoder& encoder, ColumnGather& gather, const SpanClasses& classes);
   void write_names(TableEncoder& encoder, ColumnGather& gather, const SpanClasses& classes);
   void write_small_fields(TableEncoder& encoder, ColumnGather& gather, const SpanClasses& classes);
-  void write_counts(ColumnGather& gather, Field field, const std::vector<uint32_t>& child_begin);
   void write_events();
   void write_links();
   EncodedBlock finish(const std::vector<SplitEntry>& splits);
@@ -117,6 +116,16 @@ class BlockWriter {
     meta.field = field;
     meta.type = type;
     return meta;
+  }
+  // A span's own field, by row of the block: read where it lies, in its batch.
+  StringValue string_at(uint32_t row, const std::vector<StringPool::Id> SpanBatch::* member) const {
+    const RowRef ref = order_.rows[row];
+    return {ref.batch, (batch_of(ref).*member)[ref.row]};
+  }
+  template <typename T>
+  uint64_t number_at(uint32_t row, const std::vector<T> SpanBatch::* member) const {
+    const RowRef ref = order_.rows[row];
+    return (batch_of(ref).*member)[ref.row];
   }
   // A column of one string a row; empty ones are absent.
   template <typename Text>
@@ -138,9 +147,8 @@ class BlockWriter {
 
   // By row of the block.
   std::unique_ptr<SpanCore[]> spans_;
-  std::vector<uint32_t> resource_codes_;
   std::vector<uint32_t> scope_codes_;
-  // What classes are made of: codes by row, empty where there are too many.
+  // What classes are made of: codes by row; but for resources empty where there are too many.
   std::array<std::vector<uint32_t>, kClassParts> parts_;
   std::vector<std::string> resources_;  // by code
   std::vector<std::string> scopes_;
@@ -250,8 +258,8 @@ void BlockWriter::gather_spans() {
   resources_ = std::move(resources.entries);
   scopes_ = std::move(scopes.entries);
   spans_ = std::make_unique_for_overwrite<SpanCore[]>(rows_);
-  resource_codes_.resize(rows_);
   scope_codes_.resize(rows_);
+  parts_[kResourcePart].resize(rows_);
   parts_[kNamePart].resize(rows_);
   parts_[kSmallPart].resize(rows_);
   StringCodes names(strings_);
@@ -263,7 +271,7 @@ void BlockWriter::gather_spans() {
       if (row == kNoRow) continue;
       spans_[row] = {batch.span_id[i].word(), batch.parent_span_id[i].word(), batch.start_ns[i],
                      batch.end_ns[i]};
-      resource_codes_[row] = resources.codes[b][batch.resource[i]];
+      parts_[kResourcePart][row] = resources.codes[b][batch.resource[i]];
       const uint32_t scope = scopes.codes[b][batch.scope[i]];
       scope_codes_[row] = scope;
       if (names.size() <= kMaxClassEntries) {
@@ -275,7 +283,6 @@ void BlockWriter::gather_spans() {
       if (small.size() <= kMaxClassEntries) parts_[kSmallPart][row] = small.code(key);
     }
   }
-  parts_[kResourcePart] = resource_codes_;
   if (names.size() > kMaxClassEntries) parts_[kNamePart].clear();
   if (small.size() > kMaxClassEntries || scopes_.size() > 0xFFFF) parts_[kSmallPart].clear();
 }
@@ -380,7 +387,7 @@ void BlockWriter::write_spans() {
                            static_cast<uint32_t>(entries.size()),
                            encode_string_dictionary(views, counts));
   };
-  add_entities(Field::kResource, classes.has[kResourcePart], resource_codes_, resources_);
+  add_entities(Field::kResource, classes.has[kResourcePart], parts_[kResourcePart], resources_);
   add_entities(Field::kScope, classes.has[kSmallPart], scope_codes_, scopes_);
 
   ColumnGather gather(batches_, strings_, encoder, span_rows_);
@@ -398,10 +405,7 @@ void BlockWriter::write_spans() {
 // The name is mostly part of the class: then it is written once a class, not once a row.
 void BlockWriter::write_names(TableEncoder& encoder, ColumnGather& gather,
                               const SpanClasses& classes) {
-  const auto name = [&](uint32_t row) {
-    const RowRef ref = order_.rows[row];
-    return StringValue{ref.batch, batch_of(ref).name[ref.row]};
-  };
+  const auto name = [&](uint32_t row) { return string_at(row, &SpanBatch::name); };
   if (classes.has[kNamePart]) {
     StringCodes codes(strings_);
     std::vector<uint32_t> class_codes;
@@ -421,10 +425,7 @@ void BlockWriter::write_names(TableEncoder& encoder, ColumnGather& gather,
 void BlockWriter::write_small_fields(TableEncoder& encoder, ColumnGather& gather,
                                      const SpanClasses& classes) {
   const auto add = [&](Field field, bool keep_zero, auto member) {
-    const auto number = [this, member](uint32_t row) {
-      const RowRef ref = order_.rows[row];
-      return uint64_t{(batch_of(ref).*member)[ref.row]};
-    };
+    const auto number = [this, member](uint32_t row) { return number_at(row, member); };
     if (!classes.has[kSmallPart]) return write_numbers(gather, field, rows_, keep_zero, number);
     Codes codes;
     std::vector<uint64_t> entries;
@@ -455,17 +456,12 @@ void BlockWriter::write_span_fields(TableEncoder& encoder, ColumnGather& gather,
   // Many of these are nothing but zeros: seen quickly, batch by batch.
   const auto strings = [&](Field field, const std::vector<StringPool::Id> SpanBatch::* ids) {
     if (!any_set(ids)) return;
-    write_strings(gather, field, rows_, false, [&](uint32_t row) {
-      const RowRef ref = order_.rows[row];
-      return StringValue{ref.batch, (batch_of(ref).*ids)[ref.row]};
-    });
+    write_strings(gather, field, rows_, false, [&](uint32_t row) { return string_at(row, ids); });
   };
   const auto numbers = [&](Field field, const std::vector<uint32_t> SpanBatch::* member) {
     if (!any_set(member)) return;
-    write_numbers(gather, field, rows_, false, [&](uint32_t row) {
-      const RowRef ref = order_.rows[row];
-      return uint64_t{(batch_of(ref).*member)[ref.row]};
-    });
+    write_numbers(gather, field, rows_, false,
+                  [&](uint32_t row) { return number_at(row, member); });
   };
   strings(Field::kStatusMessage, &SpanBatch::status_message);
   strings(Field::kTraceState, &SpanBatch::trace_state);

@@ -126,13 +126,22 @@ bool ColumnGather::scatter(const Wanted& wanted, Put&& put) {
   return true;
 }
 
-template <typename Each>
-void ColumnGather::for_present(Each&& each) const {
+// The rows that scatter marked, ascending, and what `payload` has for them.
+template <typename T>
+ColumnGather::Taken<T> ColumnGather::take(const std::vector<T>& payload, size_t most) const {
+  Taken<T> out{std::vector<uint32_t>(most), std::vector<T>(most)};
+  size_t count = 0;
   for (size_t word = 0; word < present_.size(); ++word) {
     const auto first = static_cast<uint32_t>(word * 64);
-    for (uint64_t bits = present_[word]; bits != 0; bits &= bits - 1)
-      each(first + static_cast<uint32_t>(std::countr_zero(bits)));
+    for (uint64_t bits = present_[word]; bits != 0; bits &= bits - 1) {
+      const uint32_t row = first + static_cast<uint32_t>(std::countr_zero(bits));
+      out.rows[count] = row;
+      out.values[count++] = payload[row];
+    }
   }
+  out.rows.resize(count);
+  out.values.resize(count);
+  return out;
 }
 
 // Whether the dictionary that is being made is small enough for a column of so many values.
@@ -149,15 +158,7 @@ void ColumnGather::add_column(const Wanted& wanted) {
   } else {
     (void)scatter(wanted, [this](const Part&, size_t, uint32_t row) { payload_[row] = 0; });
   }
-  std::vector<uint32_t> rows(wanted.values);
-  std::vector<uint64_t> values(wanted.values);
-  size_t count = 0;
-  for_present([&](uint32_t row) {
-    rows[count] = row;
-    values[count++] = payload_[row];
-  });
-  rows.resize(count);
-  values.resize(count);
+  const auto [rows, values] = take(payload_, wanted.values);
   add_numbers(wanted.meta, rows, values);
 }
 
@@ -167,15 +168,7 @@ void ColumnGather::add_string_column(const Wanted& wanted) {
   (void)scatter(wanted, [this](const Part& part, size_t i, uint32_t row) {
     payload_texts_[row] = strings_.local_text(part.batch, part.strings[i]);
   });
-  std::vector<uint32_t> rows(wanted.values);
-  std::vector<std::string_view> texts(wanted.values);
-  size_t count = 0;
-  for_present([&](uint32_t row) {
-    rows[count] = row;
-    texts[count++] = payload_texts_[row];
-  });
-  rows.resize(count);
-  texts.resize(count);
+  const auto [rows, texts] = take(payload_texts_, wanted.values);
   add_text(wanted.meta, rows, texts);
 }
 
@@ -206,23 +199,21 @@ bool ColumnGather::add_attribute_as_dictionary(const Wanted& wanted) {
     payload_codes_[row] = last_code;
   });
   if (pays) {
-    std::vector<uint32_t> rows(wanted.values);
-    std::vector<uint32_t> codes(wanted.values);
-    std::vector<uint64_t> counts(codes_.size());
-    size_t count = 0;
-    for_present([&](uint32_t row) {
-      const uint32_t code = payload_codes_[row];
-      ++counts[code];
-      rows[count] = row;
-      codes[count++] = code;
-    });
-    rows.resize(count);
-    codes.resize(count);
-    encoder_.add_dictionary(wanted.meta, rows, codes, static_cast<uint32_t>(codes_.size()),
-                            codes_.encode(counts));
+    const auto [rows, codes] = take(payload_codes_, wanted.values);
+    add_codes(wanted.meta, rows, codes);
   }
   codes_.clear();
   return pays;
+}
+
+// The column of codes that codes_ gave.
+void ColumnGather::add_codes(const ColumnMeta& meta, std::span<const uint32_t> rows,
+                             std::span<const uint32_t> codes) {
+  std::vector<uint64_t> counts(codes_.size());
+  for (const uint32_t code : codes)
+    ++counts[code];
+  encoder_.add_dictionary(meta, rows, codes, static_cast<uint32_t>(codes_.size()),
+                          codes_.encode(counts));
 }
 
 void ColumnGather::add_overflow(std::span<const Wanted> wanted,
@@ -289,21 +280,15 @@ bool ColumnGather::add_as_dictionary(const ColumnMeta& meta, std::span<const uin
                                      std::span<const StringValue> values) {
   std::vector<uint32_t> codes;
   codes.reserve(values.size());
-  std::vector<uint64_t> counts;
   bool pays = true;
   for (const StringValue& value : values) {
     codes.push_back(codes_.code(strings_.id(value.batch, value.id)));
-    if (codes.back() == counts.size()) counts.push_back(0);
-    ++counts[codes.back()];
     if (!dictionary_pays(values.size())) {
       pays = false;
       break;
     }
   }
-  if (pays) {
-    encoder_.add_dictionary(meta, rows, codes, static_cast<uint32_t>(codes_.size()),
-                            codes_.encode(counts));
-  }
+  if (pays) add_codes(meta, rows, codes);
   codes_.clear();
   return pays;
 }
@@ -321,7 +306,6 @@ void ColumnGather::add_text(ColumnMeta meta, std::span<const uint32_t> rows,
   std::vector<uint32_t> expected(encoder_.classes(), kNoRow);  // code by class
   std::vector<std::string_view> entries;
   std::string skeleton;
-  TemplateVariables scratch;
   const auto code_for = [&](std::string_view text) {
     const StringPool::Id id = templates.intern(text);
     if (id >= code_of.size()) code_of.resize(templates.size(), kNoRow);

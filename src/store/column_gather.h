@@ -112,9 +112,16 @@ class ColumnGather {
   // present_.
   template <typename Put>
   bool scatter(const Wanted& wanted, Put&& put);
-  // Calls each(row) for the rows that scatter marked, ascending.
-  template <typename Each>
-  void for_present(Each&& each) const;
+  template <typename T>
+  struct Taken {
+    std::vector<uint32_t> rows;
+    std::vector<T> values;
+  };
+  // `most`: the number of values that were scattered; of equal rows one is left.
+  template <typename T>
+  Taken<T> take(const std::vector<T>& payload, size_t most) const;
+  void add_codes(const ColumnMeta& meta, std::span<const uint32_t> rows,
+                 std::span<const uint32_t> codes);
   bool add_attribute_as_dictionary(const Wanted& wanted);
   bool looks_unique(std::span<const StringValue> values) const;
   bool dictionary_pays(size_t values) const;

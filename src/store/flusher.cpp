@@ -76,10 +76,10 @@ Status Flusher::append(SpanBatch batch, const SpanSink::RawRequest* raw, SpanSin
                   "the queue before the write-ahead log is full, try again");
     }
     group = &group_for(bytes);
+    group->pending.push_back({std::move(batch), std::move(done)});
     to = group->log.reserve(bytes);
     ++group->copying;
     group->bytes += bytes;
-    group->pending.push_back({std::move(batch), std::move(done)});
     const uint64_t before = queue_bytes_;
     queue_bytes_ += bytes;
     ++queue_requests_;

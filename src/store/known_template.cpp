@@ -4,14 +4,11 @@
 #include <bit>
 #include <cstring>
 
-#include "base/equal_bytes.h"
-
 namespace weft::store {
 namespace {
 
 // Longer strings are rare, and what they hold is not parsed into memory of fixed size.
 constexpr size_t kMaxChars = 256;
-constexpr size_t kUuidChars = 36;
 constexpr uint8_t kNoNibble = 0x80;
 
 constexpr std::array<uint8_t, 256> make_nibbles() {
@@ -39,6 +36,38 @@ bool is_mark(char c) {
   return c > 0 && c <= kMaxTemplateMark;
 }
 
+// memcmp() == 0 without a call, for texts that are mostly a few bytes.
+[[gnu::always_inline]] inline bool equal_bytes(const char* a, const char* b, size_t size) {
+  const auto differ64 = [](const char* x, const char* y) {
+    uint64_t left;
+    uint64_t right;
+    std::memcpy(&left, x, 8);
+    std::memcpy(&right, y, 8);
+    return left ^ right;
+  };
+  if (size >= 8) {
+    // The last word overlaps the one before it.
+    if (differ64(a + size - 8, b + size - 8) != 0) return false;
+    for (size_t at = 0; at + 8 < size; at += 8) {
+      if (differ64(a + at, b + at) != 0) return false;
+    }
+    return true;
+  }
+  if (size >= 4) {
+    uint32_t head[2];
+    uint32_t tail[2];
+    std::memcpy(&head[0], a, 4);
+    std::memcpy(&head[1], b, 4);
+    std::memcpy(&tail[0], a + size - 4, 4);
+    std::memcpy(&tail[1], b + size - 4, 4);
+    return ((head[0] ^ head[1]) | (tail[0] ^ tail[1])) == 0;
+  }
+  for (size_t at = 0; at < size; ++at) {
+    if (a[at] != b[at]) return false;
+  }
+  return true;
+}
+
 // Variables of one string until it is known that its template is the right one.
 struct Parsed {
   std::array<uint64_t, kMaxTemplateInts> ints;
@@ -48,7 +77,7 @@ struct Parsed {
 };
 
 // The number at `at`, which goes to what is behind its digits. Without meaning when there are none
-// or more than 18.
+// or more than kMaxTemplateIntDigits.
 uint64_t parse_number(const char*& at, const char* end) {
   uint64_t value = 0;
   if (std::endian::native == std::endian::little && end - at >= 8) {
@@ -189,7 +218,8 @@ bool KnownTemplate::split(std::string_view text, TemplateVariables& variables) c
         const uint64_t value = parse_number(at, end);
         const auto digits = static_cast<size_t>(at - begin);
         const bool is_padded = digits > 1 && *begin == '0';
-        if (digits == 0 || digits > 18 || parsed.int_count == kMaxTemplateInts) return false;
+        if (digits == 0 || digits > kMaxTemplateIntDigits || parsed.int_count == kMaxTemplateInts)
+          return false;
         if (is_padded != (step.mark == TemplateMark::kPadded)) return false;
         if (is_padded && digits != step.digits) return false;
         if (digits == 8 && at < end && *at == '-') return false;  // the begin of a UUID?
@@ -202,7 +232,7 @@ bool KnownTemplate::split(std::string_view text, TemplateVariables& variables) c
         at += step.digits;
         // Words without a digit stay text, words of up to 18 digits are a number.
         if (kind == HexKind::kNone || kind == HexKind::kLetters) return false;
-        if (kind == HexKind::kDigits && step.digits <= 18) return false;
+        if (kind == HexKind::kDigits && step.digits <= kMaxTemplateIntDigits) return false;
         if (at < end && is_word(*at)) return false;
         if (step.digits == 8 && at < end && *at == '-') return false;
         break;

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <string_view>
 
 #include "base/file.h"
@@ -25,7 +24,9 @@ class LogGroup {
   explicit LogGroup(uint64_t body_bytes);
 
   bool has_room(uint64_t body_bytes) const {
-    return used_ + sizeof(LogRecordHeader) + body_bytes <= capacity_;
+    // Memory is rounded up; a payload above the limit would be damage to a reader.
+    const uint64_t end = used_ + sizeof(LogRecordHeader) + body_bytes;
+    return end <= capacity_ && end <= sizeof(LogGroupHeader) + kLogMaxPayloadBytes;
   }
   // Where a record with such a body goes; put_record() has to follow. has_room() must be true.
   char* reserve(uint64_t body_bytes);
@@ -33,7 +34,6 @@ class LogGroup {
   // Both at once.
   void add(const SpanSink::RawRequest& record) { put_record(reserve(record.body.size()), record); }
 
-  bool empty() const { return records_ == 0; }
   // Of memory.
   uint64_t capacity() const { return capacity_; }
   // The bytes of the group, a multiple of kLogAlignment, once all records are filled. Of `header`

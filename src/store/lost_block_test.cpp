@@ -74,7 +74,7 @@ struct Directory {
         EXPECT_TRUE(fs.flip_bit(block, (size - 1 - random() % sizeof(BlockTail)) * 8));
         break;
       case 1:
-        fs.fail_reads(block, size - 512, size);
+        EXPECT_TRUE(fs.fail_reads(block, size - 512, size));
         break;
       default:  // a column or anything else
         EXPECT_TRUE(fs.flip_bit(block, kBlockHead.size() * 8 + random() % (size * 4)));

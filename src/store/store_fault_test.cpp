@@ -236,7 +236,7 @@ TEST(StoreFault, ABadSectorIsNamedAndTheRestIsServed) {
     const std::string path = files[random() % files.size()];
     const uint64_t sectors = (file_size(fs, path) + 511) / 512;
     const uint64_t sector = random() % sectors;
-    fs.fail_reads(path, sector * 512, sector * 512 + 512);
+    ASSERT_TRUE(fs.fail_reads(path, sector * 512, sector * 512 + 512));
 
     auto store = Store::open(store_options(fs));
     ASSERT_TRUE(store) << store.error().message;

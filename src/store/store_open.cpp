@@ -105,10 +105,10 @@ Status Store::Impl::take_in_undecoded(const LogId& of, std::vector<LogId>& logs,
     writer.start_generation(logs.back().generation, logs.back().index + 1);
   }
   Status status;
-  for (const SpanSink::RawRequest& request : taken) {
-    LogGroup group(request.body.size());
-    group.add(request);
-    if (status) status = writer.write_group(group);
+  for (auto request = taken.begin(); status && request != taken.end(); ++request) {
+    LogGroup group(request->body.size());
+    group.add(*request);
+    status = writer.write_group(group);
   }
   logs.insert(logs.end(), writer.files().begin(), writer.files().end());
   if (status) status = write_undecoded(fs, options.dir, of, left);

@@ -95,7 +95,6 @@ std::vector<ClassValue> TableEncoder::class_values(std::span<const uint32_t> row
 void TableEncoder::add_column(ColumnMeta meta, std::span<const uint32_t> rows,
                               const std::vector<ClassValue>& classes, const Body& body) {
   meta.table = table_;
-  meta.values = rows.size();
   meta.classes = file_.append(encode_class_values(classes));
   meta.data_offset = file_.size();
   // Presence is asked for of the rows of some classes only, and a table of many columns has few
@@ -159,6 +158,7 @@ void TableEncoder::add_dictionary(ColumnMeta meta, std::span<const uint32_t> row
                                   std::string_view dictionary) {
   if (rows.empty()) return;
   meta.encoding = ColumnEncoding::kDictionary;
+  meta.values = rows.size();
   meta.dictionary_size = entries;
   meta.dictionary = file_.append(dictionary);
   const auto classes = class_values(rows, codes);
@@ -180,18 +180,15 @@ void TableEncoder::add_by_class(
   meta.encoding = ColumnEncoding::kDictionary;
   meta.dictionary_size = entries;
   meta.dictionary = file_.append(dictionary(counts));
-  meta.table = table_;
-  meta.classes = file_.append(encode_class_values(classes));
-  meta.data_offset = file_.size();
-  // The classes say everything.
-  meta.index = file_.append(encode_index(std::vector<ChunkInfo>(pages())));
-  out_.columns.push_back(std::move(meta));
+  // The classes say everything: pages have nothing to add.
+  add_column(std::move(meta), {}, classes, [](size_t, size_t, size_t, std::string&) {});
 }
 
 void TableEncoder::add_numbers(ColumnMeta meta, std::span<const uint32_t> rows,
                                std::span<const uint64_t> numbers) {
   if (rows.empty()) return;
   meta.encoding = ColumnEncoding::kNumber;
+  meta.values = rows.size();
   add_column(std::move(meta), rows, class_values(rows, {}),
              [&](size_t, size_t begin, size_t end, std::string& out) {
                put_ints(out, numbers.subspan(begin, end - begin));
@@ -204,6 +201,7 @@ void TableEncoder::add_text(ColumnMeta meta, std::span<const uint32_t> rows,
                             const std::vector<TemplateVariables>& variables) {
   if (rows.empty()) return;
   meta.encoding = ColumnEncoding::kText;
+  meta.values = rows.size();
   meta.dictionary_size = templates;
   meta.dictionary = file_.append(dictionary);
   const auto classes = class_values(rows, codes);

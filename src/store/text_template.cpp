@@ -45,9 +45,7 @@ bool is_word(char c) {
 
 constexpr size_t kMinHexDigits = 6;
 constexpr size_t kMaxHexDigits = 255;
-constexpr size_t kMaxIntDigits = 18;
 constexpr std::array<size_t, 5> kUuidGroups = {8, 4, 4, 4, 12};
-constexpr size_t kUuidLength = 36;
 
 uint8_t nibble(char c) {
   // Letters have bit 6 set, digits have not.
@@ -73,15 +71,15 @@ void append_digits(std::string& out, std::string_view binary, size_t digits) {
 }
 
 bool is_uuid(std::string_view text) {
-  if (text.size() < kUuidLength) return false;
+  if (text.size() < kUuidChars) return false;
   size_t at = 0;
   for (size_t group : kUuidGroups) {
     for (size_t i = 0; i < group; ++i) {
       if (!is_hex(text[at++])) return false;
     }
-    if (at < kUuidLength && text[at++] != '-') return false;
+    if (at < kUuidChars && text[at++] != '-') return false;
   }
-  return text.size() == kUuidLength || !is_word(text[kUuidLength]);
+  return text.size() == kUuidChars || !is_word(text[kUuidChars]);
 }
 
 void append_uuid_binary(std::string& out, std::string_view uuid) {
@@ -166,11 +164,11 @@ class Splitter {
     if ((seen & kAlpha) == 0) {
       if (word.size() == kUuidGroups[0] && is_uuid(text_.substr(begin))) {
         *out_++ = static_cast<char>(TemplateMark::kUuid);
-        append_uuid_binary(variables_.binary, text_.substr(begin, kUuidLength));
-        return begin + kUuidLength;
+        append_uuid_binary(variables_.binary, text_.substr(begin, kUuidChars));
+        return begin + kUuidChars;
       }
       if (word.size() >= kMinHexDigits && word.size() <= kMaxHexDigits &&
-          ((seen & kHexLetter) != 0 || word.size() > kMaxIntDigits)) {
+          ((seen & kHexLetter) != 0 || word.size() > kMaxTemplateIntDigits)) {
         *out_++ = static_cast<char>(TemplateMark::kHex);
         *out_++ = static_cast<char>(word.size());
         append_binary(variables_.binary, word);
@@ -192,7 +190,7 @@ class Splitter {
   }
 
   void take_digits(std::string_view digits) {
-    if (digits.size() > kMaxIntDigits || ints_ == kMaxTemplateInts) {
+    if (digits.size() > kMaxTemplateIntDigits || ints_ == kMaxTemplateInts) {
       out_ = std::ranges::copy(digits, out_).out;
       return;
     }
@@ -372,12 +370,12 @@ class MaskSplitter {
   bool take_hex(size_t begin, size_t length, bool has_letters) {
     if (length == kUuidGroups[0] && is_uuid_at(begin)) {
       put(TemplateMark::kUuid);
-      append_uuid_binary(variables_.binary, text_.substr(begin, kUuidLength));
-      taken_ = begin + kUuidLength;
+      append_uuid_binary(variables_.binary, text_.substr(begin, kUuidChars));
+      taken_ = begin + kUuidChars;
       return true;
     }
     if (length < kMinHexDigits || length > kMaxHexDigits ||
-        (!has_letters && length <= kMaxIntDigits)) {
+        (!has_letters && length <= kMaxTemplateIntDigits)) {
       return false;
     }
     put(TemplateMark::kHex);
@@ -389,18 +387,18 @@ class MaskSplitter {
 
   bool is_uuid_at(size_t begin) const {
     constexpr uint64_t kDashes = 1u << 8 | 1u << 13 | 1u << 18 | 1u << 23;
-    constexpr uint64_t kAll = (uint64_t{1} << kUuidLength) - 1;
-    if (text_.size() - begin < kUuidLength) return false;
+    constexpr uint64_t kAll = (uint64_t{1} << kUuidChars) - 1;
+    if (text_.size() - begin < kUuidChars) return false;
     const uint64_t hex = masks_.digits_from(begin) | masks_.hex_letters_from(begin);
     if ((hex & kAll) != (kAll ^ kDashes)) return false;
-    if ((masks_.word_from(begin) >> kUuidLength & 1) != 0) return false;
+    if ((masks_.word_from(begin) >> kUuidChars & 1) != 0) return false;
     const char* const uuid = text_.data() + begin;
     return uuid[8] == '-' && uuid[13] == '-' && uuid[18] == '-' && uuid[23] == '-';
   }
 
   void take_digits(size_t begin, size_t end) {
     const size_t length = end - begin;
-    if (length > kMaxIntDigits || ints_ == kMaxTemplateInts) return copy(begin, end);
+    if (length > kMaxTemplateIntDigits || ints_ == kMaxTemplateInts) return copy(begin, end);
     if (length > 1 && text_[begin] == '0') {
       put(TemplateMark::kPadded);
       put(static_cast<char>(length));

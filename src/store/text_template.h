@@ -24,6 +24,9 @@ enum class TemplateMark : char {
 inline constexpr char kMaxTemplateMark = 5;
 // Variables of one string beyond this are left as text.
 inline constexpr size_t kMaxTemplateInts = 8;
+// Longer numbers are text; words of more hexadecimal digits than this need no letter.
+inline constexpr size_t kMaxTemplateIntDigits = 18;
+inline constexpr size_t kUuidChars = 36;
 
 // The variables of one page of strings, in row order.
 struct TemplateVariables {

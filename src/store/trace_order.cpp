@@ -139,8 +139,9 @@ TraceOrder order_by_trace(std::span<const SpanBatchPtr> batches) {
     return index.ids()[a] < index.ids()[b];
   });
 
-  // Counting sort of the rows by trace, stable in arrival. What the traces are sorted by is taken
-  // along: here each batch is read from its begin to its end, there each row lies in another one.
+  // Counting sort of the rows by trace, stable in arrival. What rows are sorted by within
+  // a trace is taken along: here a batch is read from its begin to its end; below, each row would
+  // lie in another batch.
   std::vector<uint32_t> next(traces);
   uint32_t begin = 0;
   for (uint32_t trace : order) {

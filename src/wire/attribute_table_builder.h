@@ -207,7 +207,7 @@ class AttributeTableBuilder {
 #if defined(__SSE4_2__)
   return _mm_crc32_u64(_mm_crc32_u64(0, tail), middle) % kRecent;
 #else
-  return (tail * 0x9E3779B97F4A7C15u ^ middle) * 0xD6E8FEB86659FD93u >> 61;
+  return ((tail * 0x9E3779B97F4A7C15u ^ middle) * 0xD6E8FEB86659FD93u >> 32) % kRecent;
 #endif
 }
 

@@ -102,6 +102,16 @@ inline std::string protobuf_request(size_t spans, std::string_view service = "sh
   return out;
 }
 
+// One of whose spans none can be kept: their ids are zeros.
+inline std::string rejected_request(size_t spans) {
+  SpanBatch batch = make_batch(spans);
+  for (SpanId& id : batch.span_id)
+    id = SpanId();
+  std::string out;
+  encode_otlp_traces(batch, out);
+  return out;
+}
+
 inline std::string json_request(size_t spans, std::string_view service = "shop") {
   std::string out;
   encode_otlp_traces_json(make_batch(spans, service), out);
