@@ -32,7 +32,7 @@ export function TraceList({ traces, chosen, onChoose }: TraceListProps) {
             <div class="trace-line">
               <input type="checkbox" checked={chosen.includes(t.traceId)} onChange={() => onChoose(t.traceId)} aria-label={`Choose for comparison: ${shownLine(t.rootTraceName, 60)} at ${formatClock(at)}`} />
               <a class="trace-link" href={linkTo("trace", { id: t.traceId })}>
-                <time class="trace-time mono">{formatClock(at)}</time>
+                <time class="trace-time mono" dateTime={new Date(at).toISOString()}>{formatClock(at)}</time>
                 <span class="trace-root clip">
                   {t.rootServiceName === kRootless ? <span class="tag warn">root span not received</span> : <ServiceName service={t.rootServiceName} />}{" "}
                   <span class="value trace-name">{shownLine(t.rootTraceName, 160)}</span>
