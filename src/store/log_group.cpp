@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/hash.h"
+#include "base/stream_copy.h"
 
 namespace weft::store {
 
@@ -31,7 +32,7 @@ void LogGroup::put_record(char* to, const SpanSink::RawRequest& record) {
   header.received_ns = record.received_ns;
   std::memcpy(to, &header, sizeof header);
   if (!record.body.empty()) {
-    std::memcpy(to + sizeof header, record.body.data(), record.body.size());
+    stream_copy(to + sizeof header, record.body.data(), record.body.size());
   }
 }
 
