@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -31,6 +32,11 @@ class NameTable {
     const auto inserted = ids_.emplace(std::string(name), next).first;
     names_.push_back(&inserted->first);
     return next;
+  }
+  // The number of a name that has one.
+  std::optional<uint32_t> find(std::string_view name) const {
+    const auto it = ids_.find(name);
+    return it == ids_.end() ? std::nullopt : std::optional(it->second);
   }
   const std::string& name(uint32_t id) const { return *names_[id]; }
   size_t size() const { return names_.size(); }

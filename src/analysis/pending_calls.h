@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/huge_page_allocator.h"
 #include "model/ids.h"
 
 namespace weft::analysis {
@@ -68,7 +69,7 @@ class PendingCalls {
   size_t first_of(uint64_t key) const { return (key >> 20 & (sets_ - 1)) * kWays; }
 
   size_t sets_;
-  std::vector<CallSide> slots_;
+  std::vector<CallSide, HugePageAllocator<CallSide>> slots_;
   uint32_t clock_ = 0;
   uint64_t evicted_ = 0;
 };

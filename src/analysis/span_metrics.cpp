@@ -43,78 +43,84 @@ size_t bucket_of(uint64_t duration_ns) {
   return std::min<size_t>(std::bit_width(steps << 1 | 1) - 1, LatencyCounts::kBounds);
 }
 
-// The spans of one service, name, kind and status in a batch.
-struct Group {
-  StringPool::Id service = 0;
-  StringPool::Id name = 0;
-  uint8_t kind = 0;
-  uint8_t status = 0;
-  LatencyCounts latency;
+// What series are told apart by, as two numbers; strings by their numbers.
+struct SeriesKey {
+  uint64_t names = 0;
+  uint32_t kind_and_status = 0;
 
-  // The four as two numbers, by which a group is found.
-  uint64_t names() const { return static_cast<uint64_t>(service) << 32 | name; }
-  uint32_t kind_and_status() const { return static_cast<uint32_t>(kind << 8 | status); }
+  SeriesKey(uint32_t service, uint32_t name, uint8_t kind, uint8_t status)
+      : names(static_cast<uint64_t>(service) << 32 | name),
+        kind_and_status(static_cast<uint32_t>(kind << 8 | status)) {}
+  uint32_t service() const { return static_cast<uint32_t>(names >> 32); }
+  uint32_t name() const { return static_cast<uint32_t>(names); }
+  uint8_t kind() const { return static_cast<uint8_t>(kind_and_status >> 8); }
+  uint8_t status() const { return static_cast<uint8_t>(kind_and_status); }
 };
 
-// The groups of a batch, found by numbers. What is compared stands in the table itself.
-class Groups {
+// Numbers keys in the order of their first appearance. What is compared stands in the table itself.
+class SeriesKeys {
  public:
+  SeriesKeys() { resize(kMinSlots); }
   void clear() {
-    // As small as the last batch allows: what is written anew stays near.
-    resize(std::bit_ceil(std::clamp<size_t>(groups_.size() * 4, 128, 8192)));
-    groups_.clear();
+    // As small as the last use allows: what is written anew stays near.
+    resize(std::bit_ceil(std::clamp<size_t>(size_ * 4, kMinSlots, 8192)));
+    size_ = 0;
   }
-  Group& find(StringPool::Id service, StringPool::Id name, uint8_t kind, uint8_t status) {
-    Group wanted{service, name, kind, status, {}};
-    const uint64_t names = wanted.names();
-    const uint32_t rest = wanted.kind_and_status();
-    for (size_t at = place(names, rest);; at = (at + 1) & (slots_.size() - 1)) {
-      const Slot& slot = slots_[at];
-      if (slot.names == names && slot.kind_and_status == rest) [[likely]] {
-        return groups_[slot.group];
+  size_t size() const { return size_; }
+  // The key's number, which is size() as it was when the key is new and `may_add`; kNone: it is new
+  // and may not be added.
+  static constexpr uint32_t kNone = UINT32_MAX;
+  uint32_t find(const SeriesKey& key, bool may_add = true) {
+    for (size_t at = place(key.names, key.kind_and_status);; at = (at + 1) & (slots_.size() - 1)) {
+      Slot& slot = slots_[at];
+      if (slot.names == key.names && slot.kind_and_status == key.kind_and_status) [[likely]] {
+        return slot.number;
       }
-      if (slot.kind_and_status == kFree) return add(at, std::move(wanted));
+      if (slot.kind_and_status != kFree) continue;
+      if (!may_add) return kNone;
+      slot = {key.names, key.kind_and_status, size_};
+      if (++size_ * 2 > slots_.size()) grow();
+      return size_ - 1;
     }
   }
-  const std::vector<Group>& all() const { return groups_; }
 
  private:
+  static constexpr size_t kMinSlots = 128;
   static constexpr uint32_t kFree = UINT32_MAX;
   struct Slot {
     uint64_t names = 0;
     uint32_t kind_and_status = kFree;
-    uint32_t group = 0;
+    uint32_t number = 0;
   };
 
-  size_t place(uint64_t names, uint32_t rest) const {
-    return ((names ^ rest * 0xD6E8FEB86659FD93u) * 0x9E3779B97F4A7C15u) >> shift_;
+  size_t place(uint64_t names, uint32_t kind_and_status) const {
+    return ((names ^ kind_and_status * 0xD6E8FEB86659FD93u) * 0x9E3779B97F4A7C15u) >> shift_;
   }
   void resize(size_t slots) {
     slots_.assign(slots, Slot{});
     shift_ = 64 - std::countr_zero(slots);
   }
-  Group& add(size_t at, Group&& group) {
-    groups_.push_back(std::move(group));
-    if (groups_.size() * 2 <= slots_.size()) {
-      put(at, groups_.size() - 1);
-    } else {
-      resize(slots_.size() * 2);
-      for (size_t i = 0; i < groups_.size(); i++) {
-        at = place(groups_[i].names(), groups_[i].kind_and_status());
-        while (slots_[at].kind_and_status != kFree)
-          at = (at + 1) & (slots_.size() - 1);
-        put(at, i);
-      }
+  void grow() {
+    const std::vector<Slot> old = slots_;
+    resize(old.size() * 2);
+    for (const Slot& slot : old) {
+      if (slot.kind_and_status == kFree) continue;
+      size_t at = place(slot.names, slot.kind_and_status);
+      while (slots_[at].kind_and_status != kFree)
+        at = (at + 1) & (slots_.size() - 1);
+      slots_[at] = slot;
     }
-    return groups_.back();
-  }
-  void put(size_t at, size_t i) {
-    slots_[at] = {groups_[i].names(), groups_[i].kind_and_status(), static_cast<uint32_t>(i)};
   }
 
-  std::vector<Group> groups_;
   std::vector<Slot> slots_;  // open addressing, at most half full
-  int shift_ = 0;            // of a hash to an index in slots_
+  uint32_t size_ = 0;
+  int shift_ = 0;  // of a hash to an index in slots_
+};
+
+// The spans of one service, name, kind and status in a batch.
+struct Group {
+  SeriesKey key;  // by the batch's own string ids
+  LatencyCounts latency;
 };
 
 // A side of a call as the batch has it: `resource` instead of a service, and a database's name.
@@ -126,13 +132,14 @@ struct BatchSide {
 
 // What observe() works in, kept from batch to batch so that nothing is allocated.
 struct Scratch {
-  Groups groups;
+  SeriesKeys group_keys;
+  std::vector<Group> groups;              // by number in group_keys
   std::vector<StringPool::Id> services;   // by resource
   std::vector<StringPool::Id> databases;  // by span; empty when the batch has none
   std::vector<BatchSide> sides;           // the first side_count of them
   size_t side_count = 0;
-  std::vector<uint32_t> service_ids;  // by resource, in the State's names
-  std::string key;
+  std::vector<uint32_t> service_ids;   // by resource, in the State's names
+  std::vector<uint32_t> series_names;  // by string id of the batch, in the State's series_names
 };
 
 void find_services(const SpanBatch& batch, Scratch& scratch) {
@@ -161,6 +168,7 @@ void find_databases(const SpanBatch& batch, Scratch& scratch) {
 }
 
 void group_spans(const SpanBatch& batch, Scratch& scratch) {
+  scratch.group_keys.clear();
   scratch.groups.clear();
   if (scratch.sides.size() < batch.size()) scratch.sides.resize(batch.size());
   BatchSide* out = scratch.sides.data();
@@ -171,8 +179,10 @@ void group_spans(const SpanBatch& batch, Scratch& scratch) {
     const uint64_t duration_ns = batch.duration_ns(row);
     const uint8_t status = batch.status_code[row];
     const uint32_t resource = batch.resource[row];
-    scratch.groups.find(scratch.services[resource], batch.name[row], kind, status)
-        .latency.add(duration_ns);
+    const SeriesKey key(scratch.services[resource], batch.name[row], kind, status);
+    const uint32_t group = scratch.group_keys.find(key);
+    if (group == scratch.groups.size()) scratch.groups.push_back({key, {}});
+    scratch.groups[group].latency.add(duration_ns);
     const bool caller = is_caller(kind);
     if (!caller && (!is_callee(kind) || batch.parent_span_id[row].is_zero())) continue;
     CallSide& side = out->side;
@@ -222,24 +232,36 @@ struct SpanMetrics::State {
   }
 
   void merge_groups(const SpanBatch& batch, Scratch& scratch) {
-    for (const Group& group : scratch.groups.all())
-      series_of(batch, group, scratch.key).latency.merge(group.latency);
+    scratch.series_names.assign(batch.strings.size(), kNotLookedUp);
+    for (const Group& group : scratch.groups)
+      series_of(batch, group.key, scratch).latency.merge(group.latency);
   }
 
-  Series& series_of(const SpanBatch& batch, const Group& group, std::string& key) {
-    const std::string_view service = batch.strings.at(group.service);
-    const std::string_view name = batch.strings.at(group.name);
-    key.assign(service);
-    key += '\0';
-    key += name;
-    key += static_cast<char>(group.kind);
-    key += static_cast<char>(group.status);
-    if (const auto it = series_by_key.find(std::string_view(key)); it != series_by_key.end())
-      return series[it->second];
-    if (series.size() >= options.max_series) return series_overflow;
-    series_by_key.emplace(key, series.size());
-    return series.emplace_back(
-        Series{std::string(service), std::string(name), group.kind, group.status, false, {}});
+  Series& series_of(const SpanBatch& batch, const SeriesKey& key, Scratch& scratch) {
+    const bool may_add = series.size() < options.max_series;
+    const auto name_of = [&](StringPool::Id id) {
+      uint32_t& known = scratch.series_names[id];
+      if (known == kNotLookedUp) {
+        const std::string_view text = batch.strings.at(id);
+        known = may_add ? series_names.id(text) : series_names.find(text).value_or(kNotLookedUp);
+      }
+      return known;
+    };
+    // A name that is of no series yet is not kept once there are as many as there may be.
+    const uint32_t service = name_of(key.service());
+    const uint32_t name = name_of(key.name());
+    if (service == kNotLookedUp || name == kNotLookedUp) return series_overflow;
+    const uint32_t number = series_keys.find({service, name, key.kind(), key.status()}, may_add);
+    if (number == SeriesKeys::kNone) return series_overflow;
+    if (number == series.size()) {
+      series.push_back({series_names.name(service),
+                        series_names.name(name),
+                        key.kind(),
+                        key.status(),
+                        false,
+                        {}});
+    }
+    return series[number];
   }
 
   Edge& edge_of(uint32_t client, uint32_t server, ConnectionType type) {
@@ -319,6 +341,7 @@ struct SpanMetrics::State {
     edge.server_latency.add(server.duration_ns);
   }
 
+  static constexpr uint32_t kNotLookedUp = UINT32_MAX;
   static constexpr size_t kNoEdge = SIZE_MAX;
   struct RecentEdge {
     uint64_t key = 0;
@@ -333,8 +356,9 @@ struct SpanMetrics::State {
 
   const SpanMetricsOptions options;
   mutable std::mutex mutex;
-  std::unordered_map<std::string, size_t, StringHash, std::equal_to<>> series_by_key;
-  std::vector<Series> series;
+  NameTable series_names;
+  SeriesKeys series_keys;      // by series_names
+  std::vector<Series> series;  // by number in series_keys
   Series series_overflow;
   NameTable names;
   std::unordered_map<uint64_t, size_t, EdgeKeyHash> edge_by_key;  // client, server and type
