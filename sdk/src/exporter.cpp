@@ -18,6 +18,19 @@ std::string_view signal_name(Signal signal) noexcept {
   return "";
 }
 
+std::string_view ExportRequest::otlp() const {
+  if (pieces.size() == 1) return pieces.front();
+  if (joined_.empty()) {
+    std::size_t size = 0;
+    for (const std::string_view piece : pieces)
+      size += piece.size();
+    joined_.reserve(size);
+    for (const std::string_view piece : pieces)
+      joined_.append(piece);
+  }
+  return joined_;
+}
+
 namespace {
 
 class BoundedStorage final : public MemoryExporter::Storage {
@@ -84,7 +97,7 @@ void MemoryExporter::after_fork_in_child() noexcept {
 
 ExportResult MemoryExporter::send(const ExportRequest& request) noexcept {
   try {
-    storage_->add(request.signal, request.otlp);
+    storage_->add(request.signal, request.otlp());
   } catch (const std::exception& e) {
     return {ExportOutcome::kGaveUp, 0, e.what()};
   }

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <new>
 
@@ -57,9 +58,12 @@ struct Pipeline::Lane {
   // The worker's own, kept to reuse their memory. Replaced, not reused, after a fork: the parent's
   // worker may have been in the midst of growing one.
   struct Scratch {
-    std::string body;
+    using Head = std::array<char, 11>;  // a tag and a length
     std::vector<const ScopeBytes*> scopes;
     std::vector<std::uint64_t> scope_bytes;
+    std::vector<std::uint32_t> used;  // scopes of this batch, in the order of their first items
+    std::vector<Head> heads;
+    std::vector<std::string_view> pieces;
   };
   std::unique_ptr<Scratch> scratch = std::make_unique<Scratch>();
   RateLimit drop_messages;
@@ -332,10 +336,13 @@ bool Pipeline::take_batch(Lane& lane) noexcept {
   return !lane.taken.empty();
 }
 
-// The whole request: a header of the resource, then for each scope its items, copied.
-void Pipeline::build_request(Lane& lane, std::vector<std::uint32_t>& used, std::string& out) const {
-  auto& bytes = lane.scratch->scope_bytes;
-  const auto& scopes = lane.scratch->scopes;
+// The request in pieces: a header of the resource, then for each scope its items where they lie.
+void Pipeline::build_request(Lane& lane) const {
+  Lane::Scratch& scratch = *lane.scratch;
+  auto& bytes = scratch.scope_bytes;
+  auto& used = scratch.used;
+  auto& pieces = scratch.pieces;
+  const auto& scopes = scratch.scopes;
   bytes.assign(scopes.size(), 0);
   used.clear();
   for (const Range& range : lane.taken) {
@@ -352,30 +359,41 @@ void Pipeline::build_request(Lane& lane, std::vector<std::uint32_t>& used, std::
     bytes[scope] += scopes[scope]->scope_field.size() + scopes[scope]->schema_field.size();
     resource_size += len_size(bytes[scope]);
   }
-  out.clear();
-  out.reserve(len_size(resource_size));
-  append_varint(out, len_tag(1));
-  append_varint(out, resource_size);
-  out += resource_field_;
+  pieces.clear();
+  scratch.heads.clear();
+  scratch.heads.reserve(1 + used.size());  // pieces point to them
+  auto add = [&pieces](std::string_view piece) {
+    if (!piece.empty()) pieces.push_back(piece);
+  };
+  auto add_head = [&](unsigned tag, std::uint64_t size) {
+    auto& head = scratch.heads.emplace_back();
+    head[0] = static_cast<char>(tag);
+    const char* end = put_varint(head.data() + 1, size);
+    add({head.data(), static_cast<std::size_t>(end - head.data())});
+  };
+  add_head(len_tag(1), resource_size);
+  add(resource_field_);
   for (const std::uint32_t scope : used) {
-    append_varint(out, len_tag(2));
-    append_varint(out, bytes[scope]);
-    out += scopes[scope]->scope_field;
+    add_head(len_tag(2), bytes[scope]);
+    add(scopes[scope]->scope_field);
     for (const Range& range : lane.taken) {
+      // Neighbours of one scope are one piece.
+      const char* const data = range.chunk->data();
       std::uint32_t begin = range.chunk->begin_of(range.begin);
-      if (used.size() == 1) {
-        out.append(range.chunk->data() + begin, range.chunk->begin_of(range.end) - begin);
-        continue;
-      }
+      std::uint32_t end = begin;
       for (std::uint32_t i = range.begin; i < range.end; ++i) {
         const Chunk::Item& item = range.chunk->items[i];
-        if (item.scope == scope) out.append(range.chunk->data() + begin, item.end - begin);
-        begin = item.end;
+        if (item.scope != scope) {
+          add({data + begin, end - begin});
+          begin = item.end;
+        }
+        end = item.end;
       }
+      add({data + begin, end - begin});
     }
-    out += scopes[scope]->schema_field;
+    add(scopes[scope]->schema_field);
   }
-  out += schema_field_;
+  add(schema_field_);
 }
 
 void Pipeline::export_batch(Lane& lane, std::unique_lock<std::mutex>& lock) noexcept {
@@ -390,10 +408,10 @@ void Pipeline::export_batch(Lane& lane, std::unique_lock<std::mutex>& lock) noex
     result.outcome = ExportOutcome::kCancelled;
   } else {
     try {
-      thread_local std::vector<std::uint32_t> used;
-      build_request(lane, used, lane.scratch->body);
+      build_request(lane);
       const std::int64_t deadline = monotonic_ns() + lane.options.export_timeout_ms * kNsPerMs;
-      result = lane.exporter->send({signal_, lane.scratch->body, items, deadline, lane.cancelled});
+      result =
+          lane.exporter->send({signal_, lane.scratch->pieces, items, deadline, lane.cancelled});
     } catch (const std::exception& e) {  // out of memory
       result = {ExportOutcome::kGaveUp, 0, e.what()};
     }

@@ -142,7 +142,7 @@ class Pipeline final : public ForkParticipant {
 
   void work(std::shared_ptr<Lane> lane) noexcept;
   bool take_batch(Lane& lane) noexcept;
-  void build_request(Lane& lane, std::vector<std::uint32_t>& scopes, std::string& out) const;
+  void build_request(Lane& lane) const;
   void export_batch(Lane& lane, std::unique_lock<std::mutex>& lock) noexcept;
   void report(Lane& lane, const ExportResult& result, std::uint64_t items) noexcept;
 

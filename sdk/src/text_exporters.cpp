@@ -37,7 +37,7 @@ class FileExporter final : public Exporter {
     try {
       std::string& line = *line_;
       line.clear();
-      if (!otlp_to_json(request.signal, request.otlp, line)) {
+      if (!otlp_to_json(request.signal, request.otlp(), line)) {
         return {ExportOutcome::kRejected, 0, "the request could not be written as JSON"};
       }
       line += '\n';
@@ -70,13 +70,14 @@ class ConsoleExporter final : public Exporter {
       std::string out;
       bool good = true;
       if (request.signal == Signal::kTraces) {
-        good = sdk_detail::for_each_span(
-            request.otlp, [&](const auto& scope, const auto& span) { put_span(out, scope, span); });
+        good = sdk_detail::for_each_span(request.otlp(), [&](const auto& scope, const auto& span) {
+          put_span(out, scope, span);
+        });
       } else if (request.signal == Signal::kLogs) {
-        good = sdk_detail::for_each_log(request.otlp,
+        good = sdk_detail::for_each_log(request.otlp(),
                                         [&](const auto&, const auto& log) { put_log(out, log); });
       } else {
-        good = otlp_to_json(request.signal, request.otlp, out);
+        good = otlp_to_json(request.signal, request.otlp(), out);
         out += '\n';
       }
       if (!good) return {ExportOutcome::kRejected, 0, "malformed request"};

@@ -52,11 +52,15 @@ std::string one_request(const std::string& name = "hello") {
   return storage->take(Signal::kTraces);
 }
 
-// Sends one request and gives up after `timeout_ms`.
+// Sends one request, in pieces of which one is empty, and gives up after `timeout_ms`.
 ExportResult send(weft::Exporter& exporter, const std::string& body, int timeout_ms = 10'000,
                   const std::atomic<bool>* cancelled = nullptr) {
   static const std::atomic<bool> never{false};
-  return exporter.send({Signal::kTraces, body, 1, now_ns() + std::int64_t{timeout_ms} * 1'000'000,
+  const std::string_view whole = body;
+  const std::size_t third = whole.size() / 3;
+  const std::string_view pieces[] = {
+      whole.substr(0, third), {}, whole.substr(third, 1), whole.substr(third + 1)};
+  return exporter.send({Signal::kTraces, pieces, 1, now_ns() + std::int64_t{timeout_ms} * 1'000'000,
                         cancelled == nullptr ? never : *cancelled});
 }
 
@@ -84,6 +88,21 @@ TEST(OtlpHttp, DeliversProtobuf) {
   EXPECT_EQ(received[0].headers.at("content-type"), "application/x-protobuf");
   EXPECT_EQ(received[0].headers.at("api-key"), "secret");
   EXPECT_EQ(received[0].body, body);
+}
+
+TEST(OtlpHttp, SendsAllOfALargeRequestAgainOverANewConnection) {
+  // The second request meets a connection that the collector closes once it has read it all.
+  Collector collector({{}, {.kind = Reply::Kind::kClose}, {}});
+  auto exporter = make(collector);
+  std::string body;
+  while (body.size() < 700'000)
+    body += one_request(std::to_string(body.size()));
+  EXPECT_EQ(send(*exporter, body).outcome, ExportOutcome::kDelivered);
+  EXPECT_EQ(send(*exporter, body).outcome, ExportOutcome::kDelivered);
+  const auto received = collector.received();
+  ASSERT_EQ(received.size(), 3U);
+  for (const sdk_test::Received& request : received)
+    EXPECT_TRUE(request.body == body);
 }
 
 TEST(OtlpHttp, Compresses) {

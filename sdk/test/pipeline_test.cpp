@@ -104,6 +104,42 @@ TEST(Pipeline, BatchesNoLargerThanAsked) {
   EXPECT_EQ(provider.stats().at(0).exported, 1234U);
 }
 
+TEST(Pipeline, SpansOfSeveralScopesAreSentWhereTheyLie) {
+  // In turns, so that a scope's spans are not neighbours, and two in a row.
+  auto storage = weft::MemoryExporter::make_storage();
+  struct Pieces final : weft::Exporter {
+    explicit Pieces(std::shared_ptr<weft::MemoryExporter::Storage> to) : memory(std::move(to)) {}
+    weft::ExportResult send(const weft::ExportRequest& request) noexcept override {
+      std::string all;
+      for (const std::string_view piece : request.pieces) {
+        EXPECT_FALSE(piece.empty());
+        all += piece;
+      }
+      EXPECT_EQ(request.otlp(), all);
+      EXPECT_EQ(request.otlp().data(), request.otlp().data());
+      return memory.send(request);
+    }
+    std::string description() const override { return "pieces"; }
+    weft::MemoryExporter memory;
+  };
+  weft::TracerProviderConfig config;
+  config.sampler = weft::Sampler::always_on();
+  config.exporters.push_back({std::make_unique<Pieces>(storage)});
+  weft::TracerProvider provider(std::move(config));
+  const weft::Tracer a = provider.tracer("a");
+  const weft::Tracer b = provider.tracer("b", "1");
+  std::multiset<std::string> wanted;
+  for (int i = 0; i < 300; ++i) {
+    (i % 3 == 0 ? b : a).start_span(std::to_string(i)).end();
+    wanted.insert((i % 3 == 0 ? "b " : "a ") + std::to_string(i));
+  }
+  EXPECT_TRUE(provider.force_flush());
+  std::multiset<std::string> found;
+  for (const auto& span : sdk_test::decode_spans(storage->take(weft::Signal::kTraces)))
+    found.insert(span.scope + " " + span.name);
+  EXPECT_EQ(found, wanted);
+}
+
 TEST(Pipeline, ExportsByItselfAfterTheDelay) {
   auto counts = std::make_shared<CountingExporter::Counts>();
   weft::TracerProviderConfig config;

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -34,18 +35,35 @@ struct ExportResult {
   std::string message;
 };
 
-// One request. The views are valid during send().
-struct ExportRequest {
-  Signal signal;
-  // An ExportTraceServiceRequest, ExportMetricsServiceRequest or ExportLogsServiceRequest in
-  // protobuf.
-  std::string_view otlp;
+// One request: an ExportTraceServiceRequest, ExportMetricsServiceRequest or
+// ExportLogsServiceRequest in protobuf. It and all its views are valid during send(), on the thread
+// that has called it.
+class ExportRequest {
+ public:
+  // For providers. All but the numbers is borrowed.
+  ExportRequest(Signal of, std::span<const std::string_view> message, std::uint64_t item_count,
+                std::int64_t until_ns, const std::atomic<bool>& cancel) noexcept
+      : signal(of), pieces(message), items(item_count), deadline_ns(until_ns), cancelled(cancel) {}
+  ExportRequest(const ExportRequest&) = delete;
+  ExportRequest& operator=(const ExportRequest&) = delete;
+
+  const Signal signal;
+  // The message, cut into pieces, each where it was written: an exporter that can send one after
+  // the other spares their being copied.
+  const std::span<const std::string_view> pieces;
   // Spans, data points or log records in it.
-  std::uint64_t items;
+  const std::uint64_t items;
   // When send() must have returned, on CLOCK_MONOTONIC in nanoseconds.
-  std::int64_t deadline_ns;
+  const std::int64_t deadline_ns;
   // Becomes true when the provider shuts down and can wait no longer; look at it while waiting.
   const std::atomic<bool>& cancelled;
+
+  // The message as a whole. The first call puts the pieces together: std::bad_alloc when there is
+  // no memory for that.
+  std::string_view otlp() const;
+
+ private:
+  mutable std::string joined_;
 };
 
 // Takes requests, one at a time, always on the same worker thread. Must not throw.

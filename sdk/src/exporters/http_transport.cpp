@@ -21,13 +21,46 @@ namespace {
 constexpr std::size_t kMaxBody = 64 * 1024;
 // What libcurl takes of a request at a time. A batch of spans is a few hundred kilobytes: with
 // libcurl's own 64 KiB each part costs three system calls, and a wait where the receiver is slow.
-// The pages of it that are not used are never there.
-constexpr long kUploadBytes = 512 * 1024;
+// More than this goes through the processor's cache before it is sent.
+constexpr long kUploadBytes = 128 * 1024;
 
 // Once a process; never undone, because other libraries may use libcurl too.
 bool start_curl() noexcept {
   static const bool started = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
   return started;
+}
+
+// Where libcurl is in a body.
+struct BodyReader {
+  Body body;
+  std::size_t piece = 0;
+  std::size_t at = 0;  // in that piece
+};
+
+std::size_t give_body(char* to, std::size_t size, std::size_t count, void* user) {
+  auto* reader = static_cast<BodyReader*>(user);
+  const std::size_t room = size * count;
+  std::size_t given = 0;
+  while (given != room && reader->piece != reader->body.size()) {
+    const std::string_view rest = reader->body[reader->piece].substr(reader->at);
+    const std::size_t bytes = std::min(rest.size(), room - given);
+    if (bytes != 0) std::memcpy(to + given, rest.data(), bytes);
+    given += bytes;
+    reader->at += bytes;
+    if (bytes == rest.size()) {
+      ++reader->piece;
+      reader->at = 0;
+    }
+  }
+  return given;
+}
+
+// Once more from the start: the connection that was to be used again has gone.
+int rewind_body(void* user, curl_off_t offset, int origin) {
+  if (offset != 0 || origin != SEEK_SET) return CURL_SEEKFUNC_CANTSEEK;
+  auto* reader = static_cast<BodyReader*>(user);
+  reader->piece = reader->at = 0;
+  return CURL_SEEKFUNC_OK;
 }
 
 std::size_t take_body(char* data, std::size_t size, std::size_t count, void* user) {
@@ -131,6 +164,8 @@ bool HttpTransport::open() noexcept {
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, kUploadBytes);
+  curl_easy_setopt(easy, CURLOPT_READFUNCTION, give_body);
+  curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, rewind_body);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
@@ -163,7 +198,7 @@ void HttpTransport::forget_connections() noexcept {
 // prior knowledge is used again under that setting; under "HTTP/2" it can be used again, but a new
 // one would begin with an upgrade that gRPC servers refuse. So the setting follows the connection,
 // and when that turns out to be gone, a fresh one is made at once.
-HttpResponse HttpTransport::post(std::string_view body, std::int64_t timeout_ms,
+HttpResponse HttpTransport::post(Body body, std::int64_t timeout_ms,
                                  const std::atomic<bool>& cancelled) noexcept {
   const bool clear_http2 = http2_ && url_.starts_with("http:");
   if (!clear_http2) return post_once(body, timeout_ms, false, cancelled);
@@ -182,7 +217,7 @@ HttpResponse HttpTransport::post(std::string_view body, std::int64_t timeout_ms,
   return response;
 }
 
-HttpResponse HttpTransport::post_once(std::string_view body, std::int64_t timeout_ms, bool fresh,
+HttpResponse HttpTransport::post_once(Body body, std::int64_t timeout_ms, bool fresh,
                                       const std::atomic<bool>& cancelled) noexcept {
   const NoSigpipe no_sigpipe;
   HttpResponse response;
@@ -197,8 +232,13 @@ HttpResponse HttpTransport::post_once(std::string_view body, std::int64_t timeou
         static_cast<long>(fresh ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE : CURL_HTTP_VERSION_2_0));
     curl_easy_setopt(easy_, CURLOPT_FRESH_CONNECT, fresh ? 1L : 0L);
   }
-  curl_easy_setopt(easy_, CURLOPT_POSTFIELDS, body.data());
-  curl_easy_setopt(easy_, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
+  BodyReader reader{body};
+  std::size_t bytes = 0;
+  for (const std::string_view piece : body)
+    bytes += piece.size();
+  curl_easy_setopt(easy_, CURLOPT_READDATA, &reader);
+  curl_easy_setopt(easy_, CURLOPT_SEEKDATA, &reader);
+  curl_easy_setopt(easy_, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(bytes));
   curl_easy_setopt(easy_, CURLOPT_TIMEOUT_MS, static_cast<long>(timeout_ms));
   curl_easy_setopt(easy_, CURLOPT_ERRORBUFFER, detail);
   curl_easy_setopt(easy_, CURLOPT_WRITEDATA, &response);
@@ -249,18 +289,25 @@ bool wait_ms(std::int64_t ms, const std::atomic<bool>& cancelled) noexcept {
   return false;
 }
 
-bool gzip(std::string_view in, std::string& out) noexcept {
+bool gzip(Body in, std::string& out) noexcept {
   z_stream stream{};
   constexpr int kGzip = 16 + MAX_WBITS;
   // Level 1: spans repeat themselves, and the worker's time is the program's.
   if (deflateInit2(&stream, 1, Z_DEFLATED, kGzip, 8, Z_DEFAULT_STRATEGY) != Z_OK) return false;
   bool good = false;
   try {
-    out.resize(deflateBound(&stream, in.size()));
-    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(in.data()));
-    stream.avail_in = static_cast<uInt>(in.size());
+    std::size_t bytes = 0;
+    for (const std::string_view piece : in)
+      bytes += piece.size();
+    out.resize(deflateBound(&stream, bytes));
     stream.next_out = reinterpret_cast<Bytef*>(out.data());
     stream.avail_out = static_cast<uInt>(out.size());
+    // There is room for all, so each piece is taken whole.
+    for (const std::string_view piece : in) {
+      stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(piece.data()));
+      stream.avail_in = static_cast<uInt>(piece.size());
+      if (deflate(&stream, Z_NO_FLUSH) == Z_STREAM_ERROR) break;
+    }
     good = deflate(&stream, Z_FINISH) == Z_STREAM_END;
     out.resize(stream.total_out);
   } catch (const std::exception&) {

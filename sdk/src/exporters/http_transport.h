@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,6 +35,9 @@ struct TlsFiles {
   std::string client_certificate_file;
 };
 
+// A body in pieces that are sent one after the other.
+using Body = std::span<const std::string_view>;
+
 class HttpTransport {
  public:
   // `http2`: HTTP/2 without asking first, as gRPC wants it.
@@ -43,7 +47,7 @@ class HttpTransport {
   ~HttpTransport();
 
   // `timeout_ms` is at least 1.
-  HttpResponse post(std::string_view body, std::int64_t timeout_ms,
+  HttpResponse post(Body body, std::int64_t timeout_ms,
                     const std::atomic<bool>& cancelled) noexcept;
 
   // Leaves the connections, which the parent goes on using, alone and makes new ones.
@@ -51,7 +55,7 @@ class HttpTransport {
 
  private:
   bool open() noexcept;
-  HttpResponse post_once(std::string_view body, std::int64_t timeout_ms, bool fresh,
+  HttpResponse post_once(Body body, std::int64_t timeout_ms, bool fresh,
                          const std::atomic<bool>& cancelled) noexcept;
   void close() noexcept;
 
@@ -69,6 +73,6 @@ class HttpTransport {
 bool wait_ms(std::int64_t ms, const std::atomic<bool>& cancelled) noexcept;
 
 // gzip (RFC 1952). False when zlib cannot.
-bool gzip(std::string_view in, std::string& out) noexcept;
+bool gzip(Body in, std::string& out) noexcept;
 
 }  // namespace weft::sdk_detail

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <exception>
+#include <vector>
 
 #include <weft/propagation.h>
 
@@ -175,27 +176,33 @@ class OtlpExporter final : public Exporter {
 
   ExportResult send(const ExportRequest& request) noexcept override {
     try {
-      std::string_view body = request.otlp;
+      sdk_detail::Body body = request.pieces;
+      std::string_view whole;  // what `body` is when it is in one piece
       if (config_.protocol == OtlpProtocol::kHttpJson) {
         buffers_->json.clear();
-        if (!otlp_to_json(request.signal, request.otlp, buffers_->json)) {
+        if (!otlp_to_json(request.signal, request.otlp(), buffers_->json)) {
           return {ExportOutcome::kRejected, 0, "the request could not be written as JSON"};
         }
-        body = buffers_->json;
+        whole = buffers_->json;
+        body = {&whole, 1};
       }
       if (config_.gzip) {
         if (!sdk_detail::gzip(body, buffers_->packed)) {
           return {ExportOutcome::kGaveUp, 0, "the request could not be compressed"};
         }
-        body = buffers_->packed;
+        whole = buffers_->packed;
+        body = {&whole, 1};
       }
+      char prefix[5];
       if (config_.protocol == OtlpProtocol::kGrpc) {
-        const auto size = static_cast<std::uint32_t>(body.size());
-        const char prefix[5] = {static_cast<char>(config_.gzip ? 1 : 0),
-                                static_cast<char>(size >> 24), static_cast<char>(size >> 16),
-                                static_cast<char>(size >> 8), static_cast<char>(size)};
-        buffers_->framed.assign(prefix, sizeof(prefix));
-        buffers_->framed.append(body);
+        std::uint32_t size = 0;
+        for (const std::string_view piece : body)
+          size += static_cast<std::uint32_t>(piece.size());
+        prefix[0] = static_cast<char>(config_.gzip ? 1 : 0);
+        for (int i = 0; i < 4; ++i)
+          prefix[i + 1] = static_cast<char>(size >> (24 - 8 * i));
+        buffers_->framed.assign(1, {prefix, sizeof(prefix)});
+        buffers_->framed.insert(buffers_->framed.end(), body.begin(), body.end());
         body = buffers_->framed;
       }
       return sdk_detail::post_with_retry(
@@ -259,7 +266,8 @@ class OtlpExporter final : public Exporter {
   sdk_detail::HttpTransport transport_;
   // Kept to reuse their memory.
   struct Buffers {
-    std::string json, packed, framed;
+    std::string json, packed;
+    std::vector<std::string_view> framed;  // pieces of a message with its prefix
   };
   std::unique_ptr<Buffers> buffers_ = std::make_unique<Buffers>();
 };

@@ -25,8 +25,8 @@ Attempt judge_http_failure(const HttpResponse& response) {
   return out;
 }
 
-ExportResult post_with_retry(HttpTransport& transport, std::string_view body,
-                             const ExportRequest& request, const RetryOptions& options,
+ExportResult post_with_retry(HttpTransport& transport, Body body, const ExportRequest& request,
+                             const RetryOptions& options,
                              const std::function<Attempt(const HttpResponse&)>& judge) {
   std::int64_t back_off_ms = std::max<std::int64_t>(options.initial_ms, 1);
   std::string last;

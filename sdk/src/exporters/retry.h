@@ -28,8 +28,8 @@ struct RetryOptions {
 };
 
 // Posts until `judge` is content or the time is up.
-ExportResult post_with_retry(HttpTransport& transport, std::string_view body,
-                             const ExportRequest& request, const RetryOptions& options,
+ExportResult post_with_retry(HttpTransport& transport, Body body, const ExportRequest& request,
+                             const RetryOptions& options,
                              const std::function<Attempt(const HttpResponse&)>& judge);
 
 // 429, 502, 503 and 504 may be repeated, other answers than 2xx may not.

@@ -112,10 +112,11 @@ class ZipkinExporter final : public Exporter {
         return {ExportOutcome::kRejected, 0, "Zipkin takes traces only"};
       }
       body_->clear();
-      if (!otlp_to_zipkin_json(request.otlp, *body_)) {
+      if (!otlp_to_zipkin_json(request.otlp(), *body_)) {
         return {ExportOutcome::kRejected, 0, "the request could not be written as JSON"};
       }
-      return sdk_detail::post_with_retry(transport_, *body_, request,
+      const std::string_view body = *body_;
+      return sdk_detail::post_with_retry(transport_, {&body, 1}, request,
                                          {config_.timeout_ms, 1000, 30000},
                                          [](const sdk_detail::HttpResponse& response) {
                                            if (response.status < 200 || response.status > 299) {

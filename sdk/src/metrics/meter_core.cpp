@@ -309,7 +309,9 @@ void MeterCore::export_once(ReaderLane& lane, std::unique_lock<std::mutex>& lock
     const std::string request = collect(&points);
     if (points != 0) {
       const std::int64_t deadline = monotonic_ns() + lane.timeout_ms * kNsPerMs;
-      result = lane.exporter->send({Signal::kMetrics, request, points, deadline, lane.cancelled});
+      const std::string_view whole = request;
+      result =
+          lane.exporter->send({Signal::kMetrics, {&whole, 1}, points, deadline, lane.cancelled});
     }
   } catch (const std::exception& e) {
     result = {ExportOutcome::kGaveUp, 0, e.what()};

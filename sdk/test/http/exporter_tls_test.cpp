@@ -21,6 +21,8 @@ sdk_test::PeerReply taken(const PeerRequest&) {
   return sdk_test::reply(200, "");
 }
 
+constexpr std::string_view kRequest = "\x0A\x00";
+
 weft::ExportResult send(const weft::OtlpConfig& config) {
   std::string error;
   const auto exporter = weft::make_otlp_exporter(config, &error);
@@ -28,7 +30,7 @@ weft::ExportResult send(const weft::OtlpConfig& config) {
   static const std::atomic<bool> never{false};
   const std::int64_t now = std::chrono::steady_clock::now().time_since_epoch().count();
   return exporter->send(
-      {weft::Signal::kTraces, "\x0A\x00", 1, now + std::int64_t{20'000'000'000}, never});
+      {weft::Signal::kTraces, {&kRequest, 1}, 1, now + std::int64_t{20'000'000'000}, never});
 }
 
 weft::OtlpConfig config_for(const HttpPeer& peer) {
@@ -97,7 +99,7 @@ TEST(ExporterTls, WithoutACertificateOfItsOwnItIsTurnedAway) {
   static const std::atomic<bool> never{false};
   const std::int64_t now = std::chrono::steady_clock::now().time_since_epoch().count();
   const weft::ExportResult result = exporter->send(
-      {weft::Signal::kTraces, "\x0A\x00", 1, now + std::int64_t{500'000'000}, never});
+      {weft::Signal::kTraces, {&kRequest, 1}, 1, now + std::int64_t{500'000'000}, never});
   EXPECT_NE(result.outcome, ExportOutcome::kDelivered);
   EXPECT_FALSE(result.message.empty());
   EXPECT_TRUE(peer.requests().empty());
