@@ -5,6 +5,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/dispatch.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -15,6 +16,7 @@
 #include <atomic>
 #include <coroutine>
 #include <thread>
+#include <vector>
 
 #include <weft/asio.h>
 #include <weft/baggage.h>
@@ -189,9 +191,10 @@ TEST(Asio, CoroutinesKeepTheirContextOnAPool) {
     EXPECT_EQ(s.attribute("step"), "4");
 }
 
-TEST(Asio, PiecesRunInTheirOrderOneAtATime) {
-  asio::thread_pool pool(3);
-  const auto executor = weft::with_context(pool.get_executor(), numbered(7));
+// Gives pieces to one chain from two threads; `run` returns when all of them have run.
+template <class Executor, class Run>
+void give_pieces(const Executor& inner, Run&& run) {
+  const auto executor = weft::with_context(inner, numbered(7));
   constexpr int kPieces = 5000;
   int inside = 0;  // no atomics: the order is what protects them
   int wrong = 0;
@@ -208,10 +211,28 @@ TEST(Asio, PiecesRunInTheirOrderOneAtATime) {
   std::thread other([&] { give(1); });
   give(0);
   other.join();
-  pool.join();
+  run();
   EXPECT_EQ(wrong, 0);
   EXPECT_EQ(last[0], kPieces - 1);
   EXPECT_EQ(last[1], kPieces - 1);
+}
+
+TEST(Asio, PiecesRunInTheirOrderOneAtATime) {
+  asio::thread_pool pool(3);
+  give_pieces(pool.get_executor(), [&] { pool.join(); });
+}
+
+TEST(Asio, PiecesRunInTheirOrderOnAnIoContextWhoseTypeIsErased) {
+  asio::io_context context;
+  auto work = asio::make_work_guard(context);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 3; ++i)
+    threads.emplace_back([&context] { context.run(); });
+  give_pieces(asio::any_io_executor(context.get_executor()), [&] {
+    work.reset();
+    for (std::thread& thread : threads)
+      thread.join();
+  });
 }
 
 TEST(Asio, DispatchFromWithinRunsAtOnceAndPostDoesNot) {

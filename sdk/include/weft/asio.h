@@ -28,6 +28,7 @@
 #include <boost/asio/execution/blocking.hpp>
 #include <boost/asio/execution/context.hpp>
 #include <boost/asio/execution/outstanding_work.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/prefer.hpp>
 #include <boost/asio/query.hpp>
 #include <boost/asio/require.hpp>
@@ -39,18 +40,19 @@ namespace weft {
 namespace sdk_detail {
 
 // Work whose pieces run one after the other, with the context that is ambient in all of them. What
-// copies of one ContextExecutor share. Not an asio::strand: one around a type-erased executor costs
-// several times as much for each piece, most of it for copies of that executor.
+// copies of one ContextExecutor share; the piece whose turn it is owns a part of it too. Not an
+// asio::strand: one around a type-erased executor costs several times as much for each piece, most
+// of it for copies of that executor.
 template <class Inner>
 class AsioChain {
  public:
   AsioChain(const Inner& inner, Context context)
       : inner_(inner),
         never_(boost::asio::require(inner, boost::asio::execution::blocking.never)),
+        io_(find_io(inner_)),
         current_(std::move(context)) {}
   AsioChain(const AsioChain&) = delete;
   AsioChain& operator=(const AsioChain&) = delete;
-  ~AsioChain() { forget_waiting(); }
 
   const Inner& inner() const noexcept { return inner_; }
 
@@ -62,21 +64,13 @@ class AsioChain {
       std::forward<F>(function)();
       return;
     }
-    {
-      std::unique_lock lock(chain->mutex_);
-      if (chain->busy_) {
-        // Made without the lock: moving a function may run code of others.
-        lock.unlock();
-        auto piece = std::make_unique<PieceOf<std::decay_t<F>>>(std::forward<F>(function));
-        lock.lock();
-        if (chain->busy_) return chain->append(piece.release());
-        chain->busy_ = true;
-        lock.unlock();
-        return start(chain, may_block, [piece = std::move(piece)] { piece->run(); });
-      }
-      chain->busy_ = true;
+    if (chain->take_turn()) return start(chain, may_block, std::forward<F>(function));
+    auto piece = std::make_unique<PieceOf<std::decay_t<F>>>(std::forward<F>(function));
+    if (chain->wait_for_turn(piece.get())) {
+      (void)piece.release();
+      return;
     }
-    start(chain, may_block, std::forward<F>(function));
+    start(chain, may_block, [piece = std::move(piece)] { piece->run(); });
   }
 
   // Copies of the executor that say that there is outstanding work. The first makes the executor
@@ -169,62 +163,104 @@ class AsioChain {
     const void* const before_;
   };
 
-  // Gives the piece whose turn it is to the executor inside.
+  using IoExecutor = boost::asio::io_context::executor_type;
+  // What most type-erased executors hold; null for others.
+  static const IoExecutor* find_io([[maybe_unused]] const Inner& inner) noexcept {
+    if constexpr (requires { inner.template target<IoExecutor>(); }) {
+      return inner.template target<IoExecutor>();
+    } else {
+      return nullptr;
+    }
+  }
+
+  // Gives the piece whose turn it is to the executor inside; to an io_context's directly, which
+  // spares the piece an allocation and two moves.
   template <class F>
   static void start(const std::shared_ptr<AsioChain>& chain, bool may_block, F&& function) {
     auto run = [turn = Turn(chain), function = std::forward<F>(function)]() mutable {
       turn.run(std::move(function));
     };
-    if (may_block) {
+    if (chain->io_ != nullptr) {
+      if (may_block) {
+        chain->io_->execute(std::move(run));
+      } else {
+        boost::asio::require(*chain->io_, boost::asio::execution::blocking.never)
+            .execute(std::move(run));
+      }
+    } else if (may_block) {
       chain->inner_.execute(std::move(run));
     } else {
       chain->never_.execute(std::move(run));
     }
   }
 
-  void append(Piece* piece) noexcept {
-    (last_ == nullptr ? first_ : last_->next) = piece;
-    last_ = piece;
+  // In waiting_, instead of pieces: it is somebody's turn and nobody waits.
+  Piece* busy() noexcept { return reinterpret_cast<Piece*>(this); }
+
+  // True: it was nobody's turn, and now it is the caller's.
+  bool take_turn() noexcept {
+    Piece* nobody = nullptr;
+    return waiting_.compare_exchange_strong(nobody, busy(), std::memory_order_acquire,
+                                            std::memory_order_relaxed);
+  }
+  // True: the piece waits, and belongs to the chain. False: it is its turn.
+  bool wait_for_turn(Piece* piece) noexcept {
+    Piece* newest = waiting_.load(std::memory_order_relaxed);
+    while (true) {
+      if (newest == nullptr) {
+        if (take_turn()) return false;
+        newest = waiting_.load(std::memory_order_relaxed);
+        continue;
+      }
+      piece->next = newest == busy() ? nullptr : newest;
+      if (waiting_.compare_exchange_weak(newest, piece, std::memory_order_release,
+                                         std::memory_order_relaxed)) {
+        return true;
+      }
+    }
+  }
+  // Takes the oldest that waits; null, and the turn is given back, when there is none. For the one
+  // whose turn it is.
+  Piece* next_in_line() noexcept {
+    if (first_ == nullptr) {
+      Piece* newest = busy();
+      if (waiting_.compare_exchange_strong(newest, nullptr, std::memory_order_release,
+                                           std::memory_order_acquire)) {
+        return nullptr;
+      }
+      newest = waiting_.exchange(busy(), std::memory_order_acquire);
+      while (newest != nullptr) {  // the oldest first
+        Piece* const older = newest->next;
+        newest->next = std::exchange(first_, newest);
+        newest = older;
+      }
+    }
+    return std::exchange(first_, first_->next);
   }
 
   // After a piece. The next one takes its place in the queue of the executor inside, so that a
   // chain that never comes to an end does not keep others waiting. Out of memory, it ends the
   // program, as a strand does.
   static void next(const std::shared_ptr<AsioChain>& chain) noexcept {
-    std::unique_ptr<Piece> piece;
-    {
-      const std::lock_guard lock(chain->mutex_);
-      piece.reset(chain->first_);
-      if (piece == nullptr) {
-        chain->busy_ = false;
-        return;
-      }
-      chain->first_ = piece->next;
-      if (chain->first_ == nullptr) chain->last_ = nullptr;
-    }
+    std::unique_ptr<Piece> piece(chain->next_in_line());
+    if (piece == nullptr) return;
     start(chain, false, [piece = std::move(piece)] { piece->run(); });
   }
 
   // Nothing of this chain is going to run any more, or what was to run could not be given away.
   void forget_waiting() noexcept {
-    Piece* piece = nullptr;
-    {
-      const std::lock_guard lock(mutex_);
-      piece = std::exchange(first_, nullptr);
-      last_ = nullptr;
-      busy_ = false;
-    }
-    while (piece != nullptr)
-      delete std::exchange(piece, piece->next);
+    while (Piece* piece = next_in_line())
+      delete piece;
   }
 
   const Inner inner_;
   const Never never_;
-  Context current_;  // while no piece runs; touched by the one whose turn it is
-  std::mutex mutex_;
-  bool busy_ = false;       // a piece runs or is on its way
-  Piece* first_ = nullptr;  // those that wait
-  Piece* last_ = nullptr;
+  const IoExecutor* const io_;  // in inner_
+  Context current_;             // while no piece runs; touched by the one whose turn it is
+  // Null: a piece that comes may run. Else busy(), or the pieces that wait, the newest first.
+  std::atomic<Piece*> waiting_{nullptr};
+  Piece* first_ = nullptr;  // those that have waited for longest, in order; as current_
+  std::mutex mutex_;        // of work_
   std::optional<Work> work_;
   std::atomic<std::uint32_t> tracked_count_{0};
 };
