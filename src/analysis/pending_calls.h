@@ -8,7 +8,7 @@
 #include <optional>
 #include <vector>
 
-#include "base/huge_page_allocator.h"
+#include "base/huge_pages.h"
 #include "model/ids.h"
 
 namespace weft::analysis {
