@@ -13,8 +13,8 @@
 namespace weft::store {
 namespace {
 
-// Groups whose memory is kept: the one that is written, the one that is filled, and one more.
-constexpr size_t kMaxSpareGroups = 3;
+// Groups whose memory is kept: as many as wait for the disk while it is busy.
+constexpr size_t kMaxSpareGroups = 8;
 constexpr uint64_t kMaxSpareSlackBytes = 64u << 10;
 
 // The flusher sleeps while the disk works; when it wakes, everybody waits for it.
