@@ -18,8 +18,9 @@ constexpr size_t kMaxColumns = 1000;
 constexpr size_t kMaxTemplates = 4096;
 // Distinct numbers of a dictionary.
 constexpr size_t kMaxNumberEntries = 4096;
-// A dictionary of strings beyond this has to pay: at least three values an entry.
+// A dictionary of strings beyond this has to pay: at least so many values an entry.
 constexpr size_t kMinTextEntries = 16'384;
+constexpr size_t kMinRepeats = 3;
 // Values that are looked at to tell whether a column's strings repeat.
 constexpr size_t kSample = 512;
 
@@ -101,6 +102,9 @@ void ColumnGather::add_attributes(ColumnDomain domain,
 template <typename Put>
 bool ColumnGather::scatter(const Wanted& wanted, Put&& put) {
   std::ranges::fill(present_, 0);
+  size_t seen = 0;
+  size_t entries_before = 0;
+  bool looked_ahead = false;
   // A part is a few values in two places of a memory that no cache holds.
   constexpr size_t kAhead = 8;
   constexpr size_t kMaxLines = 4;
@@ -122,6 +126,13 @@ bool ColumnGather::scatter(const Wanted& wanted, Put&& put) {
       put(part, i, row);
     }
     if (!dictionary_pays(wanted.values)) return false;
+    seen += part.count;
+    if (entries_before == 0 && seen * 16 >= wanted.values) {
+      entries_before = codes_.size();
+    } else if (!looked_ahead && seen * 8 >= wanted.values) {
+      looked_ahead = true;
+      if (!dictionary_will_pay(entries_before, wanted.values)) return false;
+    }
   }
   return true;
 }
@@ -146,7 +157,21 @@ ColumnGather::Taken<T> ColumnGather::take(const std::vector<T>& payload, size_t 
 
 // Whether the dictionary that is being made is small enough for a column of so many values.
 bool ColumnGather::dictionary_pays(size_t values) const {
-  return codes_.size() <= kMinTextEntries || codes_.size() * 3 <= values;
+  return codes_.size() <= kMinTextEntries || codes_.size() * kMinRepeats <= values;
+}
+
+// The same at the end, as far as an eighth of the column tells, when a sixteenth of it had
+// `entries_before` entries. If all strings are equally frequent and n values have d entries,
+// twice as many have d * (1 + q), four times as many d * (1 + q) * (1 + q^2), and so on.
+bool ColumnGather::dictionary_will_pay(size_t entries_before, size_t values) const {
+  const auto entries = static_cast<double>(codes_.size());
+  double q = std::min(1.0, entries / static_cast<double>(entries_before) - 1);
+  double expected = entries;
+  for (int doubling = 0; doubling < 3; ++doubling) {
+    q *= q;
+    expected *= 1 + q;
+  }
+  return expected <= static_cast<double>(std::max(kMinTextEntries, values / kMinRepeats));
 }
 
 void ColumnGather::add_column(const Wanted& wanted) {

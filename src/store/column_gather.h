@@ -125,6 +125,7 @@ class ColumnGather {
   bool add_attribute_as_dictionary(const Wanted& wanted);
   bool looks_unique(std::span<const StringValue> values) const;
   bool dictionary_pays(size_t values) const;
+  bool dictionary_will_pay(size_t entries_before, size_t values) const;
 
   std::span<const SpanBatchPtr> batches_;
   GlobalStrings& strings_;
