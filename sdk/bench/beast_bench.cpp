@@ -3,7 +3,7 @@
 //   weft_sdk_beast_bench [--seconds N] [--rounds N]
 //   weft_sdk_beast_bench --only handle|handle-bare --count N
 //                             the handling of N requests without any network, for callgrind
-//   weft_sdk_beast_bench --only serve|serve-bare|serve-coroutines --count N
+//   weft_sdk_beast_bench --only serve|serve-bare|serve-coroutines|serve-bare-coroutines --count N
 //                             the whole server with N requests over one connection, the same
 //
 // Each server is a process with one thread that serves, so that its processor time, and that of the
@@ -80,6 +80,25 @@ struct Bare {
     BeastResponse response = request.target().starts_with("/accounts/")
                                  ? account(request)
                                  : BeastResponse(beast::http::status::not_found, request.version());
+    response.keep_alive(request.keep_alive());
+    response.prepare_payload();
+    co_return response;
+  }
+  asio::any_io_executor executor(const asio::any_io_executor& plain) const { return plain; }
+};
+
+// The same with a coroutine for a handler.
+struct BareCoroutines {
+  static asio::awaitable<BeastResponse> answer(const BeastRequest& request) {
+    co_return account(request);
+  }
+  asio::awaitable<BeastResponse> handle(const BeastRequest& request, const BeastPeer&) const {
+    BeastResponse response;
+    if (request.target().starts_with("/accounts/")) {
+      response = co_await answer(request);
+    } else {
+      response = BeastResponse(beast::http::status::not_found, request.version());
+    }
     response.keep_alive(request.keep_alive());
     response.prepare_payload();
     co_return response;
@@ -451,9 +470,12 @@ struct Candidate {
   const char* name;
   std::unique_ptr<Child> process;
   bool exports = false;
-  // One of each a round; share: of the bare one's in the same round.
-  std::vector<double> requests_per_s, cpu_us, export_us, share;
-  double requests = 0;  // all of them
+  // One of each a round; share: of the bare one's in the same round, and of the one's that is like
+  // it but for the instrumentation.
+  std::vector<double> requests_per_s = {}, cpu_us = {}, export_us = {}, share = {},
+                      share_of_like = {};
+  double requests = 0;   // all of them
+  std::size_t like = 0;  // among the candidates
 };
 
 }  // namespace
@@ -476,6 +498,8 @@ int main(int argc, char** argv) {
     serve_requests<Bare>(count);
   } else if (only == "serve-coroutines") {
     serve_requests<InstrumentedCoroutines>(count);
+  } else if (only == "serve-bare-coroutines") {
+    serve_requests<BareCoroutines>(count);
   } else if (!only.empty()) {
     handle_requests(only == "handle-bare", count);
   }
@@ -488,12 +512,14 @@ int main(int argc, char** argv) {
   const Child receiver(run_receiver);
   std::vector<Candidate> candidates;
   auto add = [&](const char* name, bool exports, auto&& run) {
-    candidates.push_back({name, std::make_unique<Child>(run), exports, {}, {}, {}, {}});
+    candidates.push_back({name, std::make_unique<Child>(run), exports});
   };
   add("bare", false, [](int pipe) { run_server(Bare(), pipe); });
   add("instrumented, spans thrown away", true, instrumented<Instrumented>(0));
   add("the same, exported by OTLP/HTTP", true, instrumented<Instrumented>(receiver.port()));
+  add("bare, coroutine handlers", false, [](int pipe) { run_server(BareCoroutines(), pipe); });
   add("coroutine handlers, exported", true, instrumented<InstrumentedCoroutines>(receiver.port()));
+  candidates.back().like = candidates.size() - 2;
 
   for (int round = -1; round < rounds; ++round) {  // the first to warm up
     for (std::size_t i = 0; i < candidates.size(); ++i) {
@@ -510,14 +536,18 @@ int main(int argc, char** argv) {
       c.export_us.push_back(run.export_us);
     }
     if (round < 0) continue;
-    for (Candidate& c : candidates)
+    for (Candidate& c : candidates) {
       c.share.push_back(c.requests_per_s.back() / candidates[0].requests_per_s.back());
+      c.share_of_like.push_back(c.requests_per_s.back() / candidates[c.like].requests_per_s.back());
+    }
   }
-  std::printf("%-34s %10s %8s %12s %10s %10s %10s %6s\n", "a Beast server under wrk, loopback",
-              "requests/s", "of bare", "CPU/request", "exporting", "requests", "delivered", "lost");
+  std::printf("%-34s %10s %8s %9s %12s %10s %10s %10s %6s\n", "a Beast server under wrk, loopback",
+              "requests/s", "of bare", "of alike", "CPU/request", "exporting", "requests",
+              "delivered", "lost");
   for (const Candidate& c : candidates) {
-    std::printf("%-34s %10.0f %6.1f %% %9.2f us %7.2f us %10.0f", c.name, median(c.requests_per_s),
-                100 * median(c.share), median(c.cpu_us), median(c.export_us), c.requests);
+    std::printf("%-34s %10.0f %6.1f %% %7.1f %% %9.2f us %7.2f us %10.0f", c.name,
+                median(c.requests_per_s), 100 * median(c.share), 100 * median(c.share_of_like),
+                median(c.cpu_us), median(c.export_us), c.requests);
     if (c.exports) {
       // More are delivered than wrk has counted: those under way when it stopped.
       const Exported exported = c.process->end();

@@ -13,16 +13,16 @@ count() { # program case times
 row() { # program case
   few=$(count "$1" "$2" 20000)
   many=$(count "$1" "$2" 40000)
-  printf '%-20s %s\n' "$2" $(((many - few) / 20000))
+  printf '%-24s %s\n' "$2" $(((many - few) / 20000))
 }
-printf '%-20s %s\n' case 'instructions (all threads)'
+printf '%-24s %s\n' case 'instructions (all threads)'
 for case in disabled unsampled recorded propagation propagation-state; do
   row "$bench" "$case"
 done
 # One request through the Beast middleware, and what its handler does without it; then the same with
 # the reading and writing of the server around it, outside the kernel.
 if [ -x "$beast" ]; then
-  for case in handle-bare handle serve-bare serve serve-coroutines; do
+  for case in handle-bare handle serve-bare serve serve-bare-coroutines serve-coroutines; do
     row "$beast" "$case"
   done
 fi
