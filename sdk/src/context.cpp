@@ -78,9 +78,5 @@ Baggage Context::baggage() const noexcept {
   return out;
 }
 
-void swap_ambient(Context& context) noexcept {
-  std::swap(context.words_, sdk_detail::ambient_context);
-}
-
 }  // namespace v1
 }  // namespace weft

@@ -15,8 +15,9 @@ inline void prefetch_for_writing([[maybe_unused]] const char* p,
   // Not __builtin_prefetch: for processors in general that fetches the lines for reading, and
   // taking them from another processor's cache is what costs. Where the instruction is not known
   // it does nothing.
-  for (std::size_t at = 0; at < bytes + kLine && at < kMaxBytes; at += kLine)
-    asm volatile("prefetchw %0" : : "m"(p[at]));
+  const char* const end = p + (bytes + kLine < kMaxBytes ? bytes + kLine : kMaxBytes);
+  for (; p < end; p += kLine)
+    asm volatile("prefetchw %0" : : "m"(*p));
 #endif
 }
 

@@ -168,11 +168,17 @@ bool read_traceparent(std::string_view text, SpanContext& out) noexcept {
   std::uint8_t flags = 0;
   TraceIdentifier trace_id;
   SpanIdentifier span_id;
-  bool good = sdk_detail::read_hex(text.data(), 1, &version);
+  bool good = true;
+  // Version and flags are hardly ever others than these.
+  if (text[0] != '0' || text[1] != '0') good = sdk_detail::read_hex(text.data(), 1, &version);
+  if (text[53] == '0' && text[54] >= '0' && text[54] <= '3') {
+    flags = static_cast<std::uint8_t>(text[54] - '0');
+  } else {
+    good &= sdk_detail::read_hex(text.data() + 53, 1, &flags);
+  }
   good &= sdk_detail::read_hex16(text.data() + 3, trace_id.bytes);
   good &= sdk_detail::read_hex16(text.data() + 19, trace_id.bytes + 8);
   good &= sdk_detail::read_hex16(text.data() + 36, span_id.bytes);
-  good &= sdk_detail::read_hex(text.data() + 53, 1, &flags);
   if (!good || version == 0xFF || !trace_id.is_valid() || !span_id.is_valid()) return false;
   // Version 00 ends here; later ones may go on after a dash.
   if (version == 0 ? text.size() != kTraceparentBytes

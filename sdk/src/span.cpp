@@ -224,9 +224,10 @@ std::size_t span_size(const Record& r) noexcept {
   std::size_t size = 18 + 10 + 2 + 9 + 9 + 6 + r.size;
   if (r.has_parent) size += 10;
   if (r.state != nullptr) size += len_size(trace_state_text(r.state).size());
-  if (r.dropped_attributes != 0) size += 1 + varint_size(r.dropped_attributes);
-  if (r.dropped_events != 0) size += 1 + varint_size(r.dropped_events);
-  if (r.dropped_links != 0) size += 1 + varint_size(r.dropped_links);
+  if ((r.dropped_attributes | r.dropped_events | r.dropped_links) != 0) [[unlikely]] {
+    for (const std::uint32_t count : {r.dropped_attributes, r.dropped_events, r.dropped_links})
+      size += count == 0 ? 0 : 1 + varint_size(count);
+  }
   if (r.status != StatusCode::kUnset) {
     const std::size_t description =
         r.status_description.empty() ? 0 : len_size(r.status_description.size());
@@ -242,7 +243,6 @@ char* put_count(char* p, unsigned tag, std::uint32_t count) noexcept {
 }
 
 char* put_status(char* p, const Record& r) noexcept {
-  if (r.status == StatusCode::kUnset) return p;
   const std::string& text = r.status_description;
   *p++ = static_cast<char>(kStatus);
   p = put_varint(p, (text.empty() ? 0 : len_size(text.size())) + 2);
@@ -274,10 +274,12 @@ char* put_span(char* p, const Record& r, std::uint64_t end_ns) noexcept {
   *p++ = static_cast<char>(kEndTime);
   p = put_fixed64(p, end_ns);
   p = put_raw(p, r.data, r.size);  // name, attributes, events, links
-  p = put_count(p, kDroppedAttributes, r.dropped_attributes);
-  p = put_count(p, kDroppedEvents, r.dropped_events);
-  p = put_count(p, kDroppedLinks, r.dropped_links);
-  p = put_status(p, r);
+  if ((r.dropped_attributes | r.dropped_events | r.dropped_links) != 0) [[unlikely]] {
+    p = put_count(p, kDroppedAttributes, r.dropped_attributes);
+    p = put_count(p, kDroppedEvents, r.dropped_events);
+    p = put_count(p, kDroppedLinks, r.dropped_links);
+  }
+  if (r.status != StatusCode::kUnset) p = put_status(p, r);
   p = put_varint(p, kFlags);
   return put_fixed32(p, flags);
 }

@@ -6,38 +6,37 @@
 
 namespace weft::sdk_detail {
 
-AttributeBlock::AttributeBlock(std::string_view name, Attributes attributes) {
-  bool fits = attributes.size() <= kMost && is_ascii(name);
-  if (!name.empty()) append_len(encoded_, 5, name);
-  for (std::size_t i = 0; fits && i < attributes.size(); ++i) {
+std::string encode_block(std::string_view name, Attributes attributes, BlockSummary& summary) {
+  std::string encoded;
+  if (attributes.size() > BlockSummary::kMost || !is_ascii(name)) return encoded;
+  if (!name.empty()) append_len(encoded, 5, name);
+  for (std::size_t i = 0; i < attributes.size(); ++i) {
     const Attribute& attribute = attributes[i];
-    fits = !attribute.key.empty() && is_fit(attribute, SIZE_MAX);
-    if (!fits) break;
+    if (attribute.key.empty() || !is_fit(attribute, SIZE_MAX)) return {};
     const std::size_t any_size = any_value_size(attribute.value);
-    const std::size_t at = encoded_.size();
-    encoded_.resize(at + key_value_field_size(attribute.key, any_size));
-    put_key_value_field(encoded_.data() + at, kSpanAttributes, attribute.key, attribute.value,
+    const std::size_t at = encoded.size();
+    encoded.resize(at + key_value_field_size(attribute.key, any_size));
+    put_key_value_field(encoded.data() + at, kSpanAttributes, attribute.key, attribute.value,
                         any_size);
-    signatures_[count_] = signature_of(attribute.key);
-    key_filter_ |= filter_bit(signatures_[count_++]);
+    const std::uint32_t signature = signature_of(attribute.key);
+    summary.signatures[summary.count++] = signature;
+    summary.key_filter |= filter_bit(signature);
     if (attribute.value.type() == AttributeValue::Type::kString) {
-      longest_value_ = std::max(longest_value_, attribute.value.size());
+      summary.longest_value = std::max(
+          summary.longest_value,
+          static_cast<std::uint32_t>(std::min<std::size_t>(attribute.value.size(), UINT32_MAX)));
     }
   }
-  if (!fits) encoded_.clear();
+  return encoded;
 }
 
-namespace {
-
-AttributeBlock make_block(const std::string& name,
-                          const std::vector<std::pair<std::string, std::string>>& attributes) {
+SpanTemplate::Block SpanTemplate::make_block(
+    const std::string& name, const std::vector<std::pair<std::string, std::string>>& attributes) {
   std::vector<Attribute> views;
   for (const auto& [key, value] : attributes)
     views.push_back({key, std::string_view(value)});
   return {name, std::span<const Attribute>(views)};
 }
-
-}  // namespace
 
 SpanTemplate::SpanTemplate(std::string name,
                            std::vector<std::pair<std::string, std::string>> attributes)

@@ -20,41 +20,57 @@
 
 namespace weft::sdk_detail {
 
+// What is known of an AttributeBlock beside its bytes.
+struct BlockSummary {
+  static constexpr std::size_t kMost = 8;
+  std::uint32_t count = 0;
+  std::uint32_t longest_value = 0;  // of the strings
+  std::uint64_t key_filter = 0;
+  std::uint32_t signatures[kMost] = {};
+};
+// The fields of a Span message. Empty when there are more than kMost attributes, or something in
+// them is not ASCII.
+std::string encode_block(std::string_view name, Attributes attributes, BlockSummary& summary);
+
 // Attributes that many spans have in common, encoded once, with or without a name. Immutable once
-// made; any thread may use it. At most kMost attributes, no key twice.
+// made; any thread may use it. No key twice. Everything lies in the object itself, in at most kRoom
+// bytes, so that what is not in the processor's cache is there after one wait.
+template <std::size_t kRoom>
 class AttributeBlock {
  public:
-  static constexpr std::size_t kMost = 8;
   // `name` empty: the attributes alone.
-  AttributeBlock(std::string_view name, Attributes attributes);
+  AttributeBlock(std::string_view name, Attributes attributes) {
+    const std::string encoded = encode_block(name, attributes, summary_);
+    if (encoded.size() > kRoom) return;
+    size_ = static_cast<std::uint32_t>(encoded.size());
+    std::memcpy(encoded_, encoded.data(), encoded.size());
+  }
   // False when they have to be set one by one: something in them is long or not ASCII.
-  bool usable() const noexcept { return !encoded_.empty(); }
+  bool usable() const noexcept { return size_ != 0; }
   // Appends them to a record that has none of the keys (and, where there is a name, nothing at all)
   // and that nobody else may reach yet. False, and nothing has happened, when a limit or the room
   // does not allow it.
   bool put(Record* record) const noexcept {
-    if (encoded_.empty() || encoded_.size() > record->capacity - record->size ||
-        record->attribute_count + count_ > record->short_attribute_limit ||
-        longest_value_ > record->short_value_limit) [[unlikely]] {
+    if (size_ == 0 || size_ > record->capacity - record->size ||
+        record->attribute_count + summary_.count > record->short_attribute_limit ||
+        summary_.longest_value > record->short_value_limit) [[unlikely]] {
       return false;
     }
-    std::memcpy(record->data + record->size, encoded_.data(), encoded_.size());
-    record->size += static_cast<std::uint32_t>(encoded_.size());
+    std::memcpy(record->data + record->size, encoded_, size_);
+    record->size += size_;
     // All that there may be, so that the compiler knows how many: the rest is not looked at.
-    static_assert(kMost <= Record::kSpareSignatures);
-    std::memcpy(record->signatures + record->attribute_count, signatures_, sizeof(signatures_));
-    record->attribute_count += count_;
-    record->key_filter |= key_filter_;
+    static_assert(BlockSummary::kMost <= Record::kSpareSignatures);
+    std::memcpy(record->signatures + record->attribute_count, summary_.signatures,
+                sizeof(summary_.signatures));
+    record->attribute_count += summary_.count;
+    record->key_filter |= summary_.key_filter;
     return true;
   }
 
  private:
-  // Fields of a Span message; empty when they are not usable.
-  std::string encoded_;
-  std::uint32_t count_ = 0;
-  std::uint32_t signatures_[kMost] = {};
-  std::uint64_t key_filter_ = 0;
-  std::size_t longest_value_ = 0;
+  BlockSummary summary_;
+  std::uint32_t size_ = 0;  // 0: not usable
+  char encoded_[kRoom];
 };
 
 // The beginning of the spans of one operation. Immutable once made; any thread may start spans from
@@ -75,12 +91,16 @@ class SpanTemplate {
   }
 
  private:
+  // Room for a name and four texts of the longest kind with their keys.
+  using Block = AttributeBlock<640>;
+  static Block make_block(const std::string& name,
+                          const std::vector<std::pair<std::string, std::string>>& attributes);
   void put_slowly(Record* record) const noexcept;
 
   std::string name_;
   std::vector<std::pair<std::string, std::string>> attributes_;
   std::uint32_t name_bytes_ = 0;  // of the name's field
-  AttributeBlock block_;
+  Block block_;
 };
 
 // Starts a span from a template. A sampler may look at one more attribute, which the caller sets.

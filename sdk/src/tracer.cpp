@@ -28,10 +28,10 @@ struct Ids {
 
 // Fills in what a fresh record lacks.
 void prepare(Record* r, const TracerBinding& binding, const Ids& ids, std::uint8_t flags,
-             SpanKind kind, const SpanContext& parent, bool has_parent) noexcept {
+             SpanKind kind, const ContextWords& parent, bool has_parent) noexcept {
   const SpanLimits& limits = binding.provider->limits;
   r->shared = false;
-  r->parent_remote = parent.is_remote();
+  r->parent_remote = parent.remote;
   r->flags = flags;
   r->kind = kind;
   r->status = StatusCode::kUnset;
@@ -41,7 +41,7 @@ void prepare(Record* r, const TracerBinding& binding, const Ids& ids, std::uint8
   std::memcpy(r->trace_id.bytes, &ids.trace[0], 8);
   std::memcpy(r->trace_id.bytes + 8, &ids.trace[1], 8);
   std::memcpy(r->span_id.bytes, &ids.span, 8);
-  r->parent_id = parent.span_id();
+  std::memcpy(r->parent_id.bytes, &parent.span_id, 8);
   r->has_parent = has_parent;
   r->attribute_count = r->dropped_attributes = 0;
   r->event_count = r->dropped_events = 0;
@@ -76,24 +76,20 @@ void put_name(Record* r, std::string_view name) noexcept {
 // Every return names one variable, so that the span is made where the caller wants it.
 template <class Decide, class Fill>
 [[gnu::always_inline]] inline Span SpanFactory::start(const TracerBinding& binding,
-                                                      const ContextWords& parent_words,
-                                                      SpanKind kind, Decide&& decide,
-                                                      Fill&& fill) noexcept {
+                                                      const ContextWords& parent, SpanKind kind,
+                                                      Decide&& decide, Fill&& fill) noexcept {
   Span span;
   ThreadState& state = thread_state;
-  const BorrowedIdentity parent_identity(parent_words);
-  const SpanContext& parent = parent_identity.span();
-  const bool has_parent =
-      parent_words.span_id != 0 && (parent_words.trace_id[0] | parent_words.trace_id[1]) != 0;
+  const bool has_parent = parent.span_id != 0 && (parent.trace_id[0] | parent.trace_id[1]) != 0;
   SpanContext& context = span.context_;
   Ids ids;
   std::uint8_t flags = kFlagRandom;
   ids.span = next_random(state);
   if (has_parent) {
-    ids.trace[0] = parent_words.trace_id[0];
-    ids.trace[1] = parent_words.trace_id[1];
-    flags = parent_words.flags & kFlagRandom;
-    if (parent_words.state != nullptr) context.state_ = TraceState::share(parent_words.state);
+    ids.trace[0] = parent.trace_id[0];
+    ids.trace[1] = parent.trace_id[1];
+    flags = parent.flags & kFlagRandom;
+    if (parent.state != nullptr) context.state_ = TraceState::share(parent.state);
   } else {
     ids.trace[0] = next_random(state);
     ids.trace[1] = next_random(state);
@@ -103,9 +99,10 @@ template <class Decide, class Fill>
   std::memcpy(context.span_id_.bytes, &ids.span, 8);
 
   ProviderCore& provider = *binding.provider;
-  const bool sampled = provider.fixed_decision >= 0
-                           ? provider.fixed_decision != 0
-                           : decide(provider.sampler, parent, context.trace_id_);
+  const bool sampled =
+      provider.fixed_decision >= 0
+          ? provider.fixed_decision != 0
+          : decide(provider.sampler, BorrowedIdentity(parent).span(), context.trace_id_);
   Record* record = nullptr;
   if (sampled) {
     record = acquire_record(state);

@@ -102,6 +102,20 @@ TEST(Metrics, HistogramsHaveBucketsAndExemplars) {
   EXPECT_THAT(provider.prometheus_text(), Not(HasSubstr("trace_id")));
 }
 
+TEST(Metrics, EveryMeasurementIsCountedInItsBucketWhereverTheOneBeforeWas) {
+  MeterProvider provider{MeterProviderConfig{}};
+  constexpr double kBounds[] = {1, 2, 4};
+  const auto histogram = provider.meter("m").histogram("h", {.boundaries = kBounds});
+  const std::vector<double> values = {-1, 1, 1.5, 2, 2.5, 4, 4.5};
+  for (const double first : values) {
+    for (const double second : values) {
+      histogram.record(first);
+      histogram.record(second);
+    }
+  }
+  EXPECT_THAT(json(provider), HasSubstr(R"("bucketCounts":["28","28","28","14"])"));
+}
+
 TEST(Metrics, LimitsTheNumberOfSets) {
   MeterProviderConfig config;
   config.cardinality_limit = 10;

@@ -211,7 +211,11 @@ class [[nodiscard]] Scope {
 
 // Swaps the ambient context of the calling thread with the given one. The building block of
 // executors and awaitables that keep a context over a suspension; everybody else uses Scope.
-void swap_ambient(Context& context) noexcept;
+inline void swap_ambient(Context& context) noexcept {
+  const sdk_detail::ContextWords before = sdk_detail::ambient_context;
+  sdk_detail::ambient_context = context.words_;
+  context.words_ = before;
+}
 
 // A callable that runs `function` with the context that is ambient now (or the given one), on
 // whichever thread it is called. Owns the function and the context.

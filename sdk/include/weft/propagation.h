@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -189,17 +190,17 @@ class W3cHeaders {
   // The lines of one header. Nearly always there is one at most.
   struct Lines {
     std::string_view first;
-    std::string joined;  // all of them, when there are several
+    std::unique_ptr<std::string> joined;  // all of them, when there are several
     unsigned count = 0;
     void add(std::string_view value) {
       if (++count == 1) {
         first = value;
         return;
       }
-      if (count == 2) joined = first;
-      if (joined.size() + value.size() < HeaderText::kMaxBytes) joined.append(",").append(value);
+      if (joined == nullptr) joined = std::make_unique<std::string>(first);
+      if (joined->size() + value.size() < HeaderText::kMaxBytes) joined->append(",").append(value);
     }
-    std::string_view text() const { return count == 1 ? first : joined; }
+    std::string_view text() const { return count == 1 ? first : std::string_view(*joined); }
   };
   // Nearly always spelled like this.
   static bool is(std::string_view name, std::string_view lower_case) {

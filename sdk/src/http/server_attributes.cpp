@@ -8,14 +8,14 @@
 namespace weft::sdk_detail {
 namespace {
 
-AttributeBlock peer_block(std::string_view address, int port) {
+PeerBlock peer_block(std::string_view address, int port) {
   const Attribute attributes[3] = {
       {"network.peer.address", address}, {"client.address", address}, {"network.peer.port", port}};
   const std::size_t count = address.empty() ? 0 : port == 0 ? 2 : 3;
   return {{}, std::span<const Attribute>(attributes, count)};
 }
 
-AttributeBlock host_block(const HostPort& host) {
+HostBlock host_block(const HostPort& host) {
   const Attribute attributes[2] = {{"server.address", host.host}, {"server.port", host.port}};
   return {{}, std::span<const Attribute>(attributes, host.port == 0 ? 1 : 2)};
 }
@@ -23,7 +23,7 @@ AttributeBlock host_block(const HostPort& host) {
 struct KnownHost {
   explicit KnownHost(std::string_view header) : text(header), block(host_block(split_host(text))) {}
   const std::string text;
-  const AttributeBlock block;
+  const HostBlock block;
 };
 
 }  // namespace
@@ -50,7 +50,7 @@ HostPort split_host(std::string_view text) noexcept {
   return out;
 }
 
-const AttributeBlock* find_host(std::string_view text) noexcept {
+const HostBlock* find_host(std::string_view text) noexcept {
   constexpr std::size_t kHosts = 16;
   constexpr std::size_t kMaxBytes = 256;
   static constinit std::array<std::atomic<const KnownHost*>, kHosts> table{};

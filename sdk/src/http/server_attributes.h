@@ -9,12 +9,16 @@
 
 namespace weft::sdk_detail {
 
+// Texts of at most 60 bytes, the longest that are not written one by one.
+using PeerBlock = AttributeBlock<192>;
+using HostBlock = AttributeBlock<128>;
+
 // Of one connection.
 struct ServerPeerState {
   ServerPeerState(std::string_view peer_address, int peer_port);
   const std::string address;
   const int port;
-  const AttributeBlock attributes;  // network.peer.*, and client.address
+  const PeerBlock attributes;  // network.peer.*, and client.address
 };
 
 // A Host header taken apart. The port is 0 when there is none.
@@ -27,6 +31,6 @@ HostPort split_host(std::string_view text) noexcept;
 // server.address and server.port of a Host header, from a table of the process; null when it has to
 // be taken apart. Any thread. Bounded, since the header comes from outside: the first few hosts to
 // come are kept, which for a server is all of them.
-const AttributeBlock* find_host(std::string_view text) noexcept;
+const HostBlock* find_host(std::string_view text) noexcept;
 
 }  // namespace weft::sdk_detail

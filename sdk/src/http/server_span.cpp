@@ -49,7 +49,7 @@ const Histogram<double>& duration_histogram() {
 using sdk_detail::FreshAttributes;
 
 void describe_host(sdk_detail::Record* record, std::string_view text) {
-  const sdk_detail::AttributeBlock* known = sdk_detail::find_host(text);
+  const sdk_detail::HostBlock* known = sdk_detail::find_host(text);
   if (known != nullptr && known->put(record)) return;
   FreshAttributes attributes(record);
   const sdk_detail::HostPort host = sdk_detail::split_host(text);
@@ -92,6 +92,14 @@ ServerPeer::ServerPeer(std::string_view address, int port)
 
 bool ServerPeer::is(std::string_view address, int port) const noexcept {
   return state_ != nullptr && state_->port == port && state_->address == address;
+}
+
+void ServerPeer::prefetch() const noexcept {
+  const char* const state = reinterpret_cast<const char*>(state_.get());
+  constexpr std::size_t kLine = 64;
+  if (state == nullptr) return;
+  for (std::size_t at = 0; at < sizeof(sdk_detail::ServerPeerState); at += kLine)
+    __builtin_prefetch(state + at);
 }
 
 const sdk_detail::ServerOperation* ServerSpan::find_operation(const ServerRequest& request,

@@ -148,9 +148,15 @@ void record_histogram(MetricCell& cell, double value, std::uint64_t time_ns,
                       const ContextWords& ambient) noexcept {
   if (std::isnan(value)) return;
   const auto& bounds = cell.owner->spec.boundaries;
-  const auto bucket = static_cast<std::size_t>(
-      std::lower_bound(bounds.begin(), bounds.end(), value) - bounds.begin());
   const std::lock_guard lock(cell);
+  // Where the measurement before it was, more often than not.
+  std::size_t bucket = cell.last_bucket;
+  if ((bucket != bounds.size() && value > bounds[bucket]) ||
+      (bucket != 0 && value <= bounds[bucket - 1])) {
+    bucket = static_cast<std::size_t>(std::lower_bound(bounds.begin(), bounds.end(), value) -
+                                      bounds.begin());
+    cell.last_bucket = bucket;
+  }
   ++cell.buckets[bucket];
   cell.sum += value;
   cell.min = cell.count == 0 ? value : std::min(cell.min, value);

@@ -44,6 +44,7 @@ struct MetricCell {
   double min = 0;
   double max = 0;
   std::uint64_t count = 0;
+  std::size_t last_bucket = 0;  // of the newest measurement of a histogram
   std::vector<std::uint64_t> buckets;
   std::vector<ExemplarSlot> exemplars;  // one a bucket; one for counters
 

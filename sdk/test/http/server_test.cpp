@@ -258,24 +258,27 @@ TEST(ServerSpan, APreparedRouteMayComeLate) {
 
 // What does not fit the prepared form of a span is cut, mended or dropped as everywhere else.
 TEST(ServerSpan, LimitsHoldForPreparedRoutes) {
-  const std::string long_route = "/" + std::string(200, 'r') + "/{id}";
-  BeastRoutes routes;
-  routes.add("GET", long_route, [](BeastCall& call) {
-    weft::current_span().set("http.route", "overwritten");
-    return call.respond(200, "text/plain", "");
-  });
-  const std::string target = "/" + std::string(200, 'r') + "/7";
-  BeastRequest request = make_request(beast::http::verb::get, target.c_str());
-  request.set(beast::http::field::user_agent, "\xFF" + std::string(300, 'u'));
-  {
-    Recorded recorded;
-    routes.handle(request, {});
-    const auto spans = recorded.take();
-    ASSERT_EQ(spans.size(), 1u);
-    EXPECT_EQ(spans[0].name, "GET " + long_route);
-    EXPECT_EQ(spans[0].attribute("http.route"), "overwritten");
-    EXPECT_EQ(spans[0].attribute("url.path"), target);
-    EXPECT_EQ(spans[0].attribute("user_agent.original"), "\xEF\xBF\xBD" + std::string(300, 'u'));
+  // Longer than what is written the short way, and than the room for what is encoded beforehand.
+  for (const std::size_t length : {200, 700}) {
+    const std::string long_route = "/" + std::string(length, 'r') + "/{id}";
+    BeastRoutes routes;
+    routes.add("GET", long_route, [](BeastCall& call) {
+      weft::current_span().set("http.route", "overwritten");
+      return call.respond(200, "text/plain", "");
+    });
+    const std::string target = "/" + std::string(length, 'r') + "/7";
+    BeastRequest request = make_request(beast::http::verb::get, target.c_str());
+    request.set(beast::http::field::user_agent, "\xFF" + std::string(300, 'u'));
+    {
+      Recorded recorded;
+      routes.handle(request, {});
+      const auto spans = recorded.take();
+      ASSERT_EQ(spans.size(), 1u);
+      EXPECT_EQ(spans[0].name, "GET " + long_route);
+      EXPECT_EQ(spans[0].attribute("http.route"), "overwritten");
+      EXPECT_EQ(spans[0].attribute("url.path"), target);
+      EXPECT_EQ(spans[0].attribute("user_agent.original"), "\xEF\xBF\xBD" + std::string(300, 'u'));
+    }
   }
 }
 
@@ -488,6 +491,22 @@ TEST(Router, SegmentsCountWhetherEmptyOrNot) {
   EXPECT_EQ(router.find("GET", "/static/%41//b%2").parameter("path"), "A//b%2");
   EXPECT_EQ(router.find("GET", "/a/1/b/2/3").parameter("rest"), "2/3");
   EXPECT_EQ(router.find("GET", "/a/1/b/2/3").parameter("x"), "1");
+}
+
+TEST(Router, EveryCharacterOfALiteralAndOfAMethodCounts) {
+  for (std::size_t length = 1; length <= 40; ++length) {
+    const std::string literal(length, 'x');
+    weft::http::Router<int> router;
+    router.add(literal, "/" + literal + "/{id}", 1);
+    EXPECT_TRUE(router.find(literal, "/" + literal + "/7").found());
+    EXPECT_FALSE(router.find(literal, "/" + literal).found());
+    for (std::size_t i = 0; i < length; ++i) {
+      std::string other = literal;
+      other[i] = 'y';
+      EXPECT_FALSE(router.find(literal, "/" + other + "/7").found());
+      EXPECT_FALSE(router.find(other, "/" + literal + "/7").found());
+    }
+  }
 }
 
 TEST(Router, TakesMoreParametersThanLieInTheMatch) {

@@ -181,7 +181,8 @@ template <class Match>
 ServerSpan start_routed(const BeastRequest& request, const BeastPeer& peer, const Target& target,
                         std::string_view method, const Match& match) {
   // HEAD may be answered by GET's handler.
-  const bool prepared = match.found() && match.handler->route.method() == method;
+  const bool prepared = match.found() && (request.method() != boost::beast::http::verb::head ||
+                                          match.handler->route.method() == method);
   ServerSpan span =
       start_span(request, peer, target, method, prepared ? &match.handler->route : nullptr);
   if (match.found() && !prepared) span.set_route(match.route);
@@ -242,6 +243,7 @@ class BeastRoutes {
   // Finds the route and runs its handler with the server span ambient. An exception that leaves
   // the handler is recorded and answered with 500. The response is ready to be written.
   BeastResponse handle(const BeastRequest& request, const BeastPeer& peer) const {
+    peer.prepared.prefetch();
     const auto target = beast_detail::split_target(request);
     const std::string_view method = beast_detail::view(request.method_string());
     const auto match = router_.find(method, target.path);
@@ -288,6 +290,7 @@ class AsyncBeastRoutes {
   // `request` and `peer` must live until the coroutine is done.
   boost::asio::awaitable<BeastResponse> handle(const BeastRequest& request,
                                                const BeastPeer& peer) const {
+    peer.prepared.prefetch();
     const auto target = beast_detail::split_target(request);
     const std::string_view method = beast_detail::view(request.method_string());
     const auto match = router_.find(method, target.path);

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <memory>
 #include <new>
 #include <string>
@@ -134,11 +136,12 @@ class Router {
     path = without_slash(path);
     Match match;
     const Entry* best_entry = nullptr;
-    Values values, best_values;
+    Values values[2];
+    std::size_t free = 0;  // of the two; the best entry's are in the other
     for (const Entry& entry : entries_) {
-      if (!fits(entry, path, values)) continue;
+      if (!fits(entry, path, values[free])) continue;
       const bool method_fits =
-          entry.method == method || (method == "HEAD" && entry.method == "GET");
+          is(entry.method, method) || (entry.method == "GET" && method == "HEAD");
       if (!method_fits) {
         match.allowed.push_back(entry.method);
         if (match.route.empty()) match.route = entry.route;
@@ -146,14 +149,14 @@ class Router {
       }
       if (best_entry == nullptr || is_more_literal(entry, *best_entry)) {
         best_entry = &entry;
-        best_values = values;
+        free = 1 - free;
       }
     }
     if (best_entry == nullptr) return match;
     match.allowed.clear();
     match.handler = &best_entry->handler;
     match.route = best_entry->route;
-    bind(*best_entry, path, best_values, match.parameters);
+    bind(*best_entry, path, values[1 - free], match.parameters);
     return match;
   }
 
@@ -197,6 +200,27 @@ class Router {
     return path;
   }
 
+  // Methods and the starts of routes are short: comparing them here costs less than a call of
+  // memcmp.
+  static bool is(std::string_view a, std::string_view b) {
+    const std::size_t n = a.size();
+    if (b.size() != n) return false;
+    if (n > 2 * sizeof(std::uint64_t)) return a == b;
+    if (n >= sizeof(std::uint64_t)) {
+      return word(a, 0) == word(b, 0) &&
+             word(a, n - sizeof(std::uint64_t)) == word(b, n - sizeof(std::uint64_t));
+    }
+    std::size_t i = 0;
+    while (i != n && a[i] == b[i])
+      ++i;
+    return i == n;
+  }
+  static std::uint64_t word(std::string_view text, std::size_t at) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, text.data() + at, sizeof(word));
+    return word;
+  }
+
   // Takes what is before the first slash of `rest`, and the slash. `last`: there was none.
   // Segments are short: looking at each character costs less than a call of memchr.
   static std::string_view take_segment(std::string_view& rest, bool& last) {
@@ -210,11 +234,16 @@ class Router {
     return {begin, static_cast<std::size_t>(at - begin)};
   }
 
-  // The texts of a route's first parameters, as they stand in the path.
+  // The texts of a route's first parameters, as they stand in the path. Not initialised: there is
+  // one for each request, and fits() fills it.
   struct Values {
     static constexpr std::size_t kMost = 4;
-    std::size_t size = 0;  // of all parameters
-    std::string_view texts[kMost];
+    struct Text {
+      const char* data;
+      std::size_t size;
+    };
+    std::size_t size;  // of all parameters
+    Text texts[kMost];
   };
 
   // Calls visit(segment, text) for each parameter of the route; false when the route does not fit
@@ -242,11 +271,13 @@ class Router {
 
   static bool fits(const Entry& entry, std::string_view path, Values& values) {
     values.size = 0;
-    if (!path.starts_with(entry.start)) return false;
+    if (path.size() < entry.start.size() || !is(entry.start, path.substr(0, entry.start.size()))) {
+      return false;
+    }
     path.remove_prefix(entry.start.size());
     if (entry.literals == entry.segments.size()) return path.empty();
     return walk(entry, path, [&values](const Segment&, std::string_view text) {
-      if (values.size < Values::kMost) values.texts[values.size] = text;
+      if (values.size < Values::kMost) values.texts[values.size] = {text.data(), text.size()};
       ++values.size;
     });
   }
@@ -269,7 +300,7 @@ class Router {
     for (std::size_t i = 0; i < values.size; ++i, ++segment) {
       while (segment->kind == Kind::kLiteral)
         ++segment;
-      add(*segment, values.texts[i], parameters);
+      add(*segment, {values.texts[i].data, values.texts[i].size}, parameters);
     }
   }
 
