@@ -148,7 +148,9 @@ Expected<element> Document::parse(std::string_view body, const DecodeLimits& lim
     auto& parser = thread_parser();
     element root;
     auto error = parser.allocate(std::max<size_t>(body.size(), 32), kMaxJsonDepth);
-    if (error == simdjson::SUCCESS) error = parser.parse(body.data(), body.size()).get(root);
+    // simdjson copies with memcpy, which takes no address of nothing.
+    const char* const bytes = body.empty() ? "" : body.data();
+    if (error == simdjson::SUCCESS) error = parser.parse(bytes, body.size()).get(root);
     if (error == simdjson::STRING_ERROR || error == simdjson::NUMBER_ERROR) {
       // What JavaScript writes and simdjson does not take is mended in a copy.
       std::string mended(body);

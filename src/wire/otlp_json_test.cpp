@@ -226,6 +226,7 @@ TEST(OtlpJson, WhatIsNotJsonIsRefused) {
                            "{\"a\":\"\xff\"}", "\x0A\x7F", "{\"a\":\"\n\"}"}) {
     EXPECT_THAT(refusal(body), HasSubstr("not JSON")) << body;
   }
+  EXPECT_THAT(refusal(std::string_view()), HasSubstr("not JSON")) << "no address";
 }
 
 TEST(OtlpJson, TruncationAnywhereIsRefused) {
