@@ -125,6 +125,18 @@ TEST(StringPool, AssignReplacesTheContent) {
   EXPECT_EQ(pool.at(0), "");
 }
 
+TEST(StringPool, SaysWhatIsCommonWhereThatIsKnown) {
+  StringPool pool;
+  EXPECT_FALSE(pool.is_common(pool.intern("a")));
+  pool.assign("onetwo", std::vector<uint32_t>{3, 6}, std::vector<uint64_t>{0b100});
+  EXPECT_FALSE(pool.is_common(1));
+  EXPECT_TRUE(pool.is_common(2));
+  for (int i = 0; i < 100; ++i)
+    EXPECT_FALSE(pool.is_common(pool.intern("later-" + std::to_string(i))));
+  pool.assign("x", std::vector<uint32_t>{1});
+  EXPECT_FALSE(pool.is_common(1));
+}
+
 TEST(StringPool, DroppingTheIndexGivesItsMemoryBack) {
   StringPool pool;
   for (int i = 0; i < 1000; ++i)

@@ -69,7 +69,7 @@ void StringPool::insert_slot(Id id, uint32_t tag) {
 
 size_t StringPool::memory_bytes() const {
   return arena_.capacity() + ends_.capacity() * sizeof(uint32_t) +
-         slots_.capacity() * sizeof(uint64_t);
+         (slots_.capacity() + common_.capacity()) * sizeof(uint64_t);
 }
 
 void StringPool::reserve(size_t strings, size_t bytes) {
@@ -77,7 +77,8 @@ void StringPool::reserve(size_t strings, size_t bytes) {
   arena_.reserve(bytes);
 }
 
-void StringPool::assign(std::string_view arena, std::span<const uint32_t> ends) {
+void StringPool::assign(std::string_view arena, std::span<const uint32_t> ends,
+                        std::span<const uint64_t> common) {
   assert(ends.empty() ? arena.empty() : ends.back() == arena.size());
   drop_index();
   arena_ = std::vector<char>(arena.begin(), arena.end());
@@ -85,6 +86,7 @@ void StringPool::assign(std::string_view arena, std::span<const uint32_t> ends) 
   ends_.reserve(ends.size() + 1);
   ends_.push_back(0);
   ends_.insert(ends_.end(), ends.begin(), ends.end());
+  common_ = std::vector<uint64_t>(common.begin(), common.end());
 }
 
 void StringPool::drop_index() {

@@ -36,8 +36,15 @@ class StringPool {
   size_t memory_bytes() const;
   void reserve(size_t strings, size_t bytes);
   // Replaces the content: the texts of the ids from 1 on stand one after the other in `arena`, and
-  // ends[i] is where that of id i + 1 ends. Holds no more memory than that takes.
-  void assign(std::string_view arena, std::span<const uint32_t> ends);
+  // ends[i] is where that of id i + 1 ends. Bit i of `common` says whether is_common(i). Holds no
+  // more memory than that takes.
+  void assign(std::string_view arena, std::span<const uint32_t> ends,
+              std::span<const uint64_t> common = {});
+  // Whether the string is of a kind that repeats, so that other batches may have it too. A hint:
+  // false where nobody said so.
+  bool is_common(Id id) const {
+    return id / 64 < common_.size() && (common_[id / 64] >> id % 64 & 1) != 0;
+  }
   // Drops the look-up index to save memory; the next intern rebuilds it.
   void drop_index();
 
@@ -50,6 +57,7 @@ class StringPool {
   // Open addressing, a power of two; each slot is (hash tag << 32 | id), 0 is free.
   std::vector<uint64_t> slots_;
   size_t indexed_ = 0;
+  std::vector<uint64_t> common_;  // a bit by id; may end before the last
 };
 
 }  // namespace weft

@@ -21,15 +21,43 @@ constexpr size_t kMaxNumberEntries = 4096;
 // A dictionary of strings beyond this has to pay: at least so many values an entry.
 constexpr size_t kMinTextEntries = 16'384;
 constexpr size_t kMinRepeats = 3;
+// Of those that repeat from batch to batch; a power of two.
+constexpr size_t kRecentStrings = 8'192;
 // Values that are looked at to tell whether a column's strings repeat.
 constexpr size_t kSample = 512;
 
 }  // namespace
 
+// A string that came not long ago, by its hash; kNoRow: only once so far.
+struct GlobalStrings::Recent {
+  uint64_t hash = 0;
+  uint32_t id = kNoRow;
+};
+
 GlobalStrings::GlobalStrings(std::span<const SpanBatchPtr> batches)
     : batches_(batches), ids_(batches.size()) {
-  for (size_t b = 0; b < batches.size(); ++b)
+  std::vector<Recent> recent(kRecentStrings);
+  for (uint32_t b = 0; b < batches.size(); ++b) {
     ids_[b].assign(batches[b]->strings.size(), kNoRow);
+    find_common(b, recent);
+  }
+}
+
+// Strings that do not come again are not kept: only the second of equal ones gets an id.
+void GlobalStrings::find_common(uint32_t batch, std::span<Recent> recent) {
+  const StringPool& strings = batches_[batch]->strings;
+  for (StringPool::Id local = 1; local < strings.size(); ++local) {
+    if (!strings.is_common(local)) continue;
+    const std::string_view text = strings.at(local);
+    const uint64_t hash = hash_bytes(text);
+    Recent& known = recent[hash % recent.size()];
+    if (known.hash == hash) {
+      if (known.id == kNoRow) known.id = pool_.intern(text);
+      if (pool_.at(known.id) == text) ids_[batch][local] = known.id;
+    } else if (known.id == kNoRow) {
+      known.hash = hash;
+    }
+  }
 }
 
 std::string StringCodes::encode(std::span<const uint64_t> counts) const {

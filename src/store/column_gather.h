@@ -15,7 +15,9 @@ namespace weft::store {
 
 inline constexpr uint32_t kNoRow = UINT32_MAX;
 
-// The strings of all batches under ids of their own, each looked up once a batch.
+// The strings of all batches under ids of their own, each looked up once a batch: those that
+// repeat from batch to batch when this is made, while a batch's strings are read from the first to
+// the last; the others when they are asked for.
 class GlobalStrings {
  public:
   explicit GlobalStrings(std::span<const SpanBatchPtr> batches);
@@ -32,9 +34,12 @@ class GlobalStrings {
   }
 
  private:
+  struct Recent;
+  void find_common(uint32_t batch, std::span<Recent> recent);
+
   std::span<const SpanBatchPtr> batches_;
   StringPool pool_;
-  std::vector<std::vector<uint32_t>> ids_;
+  std::vector<std::vector<uint32_t>> ids_;  // by batch and the batch's id; kNoRow: not looked up
 };
 
 // Dictionary codes for global string ids, one column at a time.

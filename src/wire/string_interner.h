@@ -26,7 +26,7 @@ class StringInterner {
   // Forgets everything; only id 0, the empty string, is there.
   void begin();
   // Makes `pool` hold the strings, which stay until the next begin().
-  void finish(StringPool& pool) const;
+  void finish(StringPool& pool);
 
   // The id of equal bytes that were interned before, else a new one.
   StringPool::Id intern(std::string_view text);
@@ -69,7 +69,8 @@ class StringInterner {
   uint32_t ids_ = 0;
   uint32_t max_ids_ = 0;
   uint32_t used_ = 0;
-  std::vector<uint64_t> slots_;  // hash tag << 32 | id; 0 is free; at most half full
+  std::vector<uint64_t> slots_;   // hash tag << 32 | id; 0 is free; at most half full
+  std::vector<uint64_t> common_;  // a bit by id: it is in slots_
 };
 
 }  // namespace weft
