@@ -9,12 +9,14 @@
 
 namespace weft::store {
 
-// One bit a row, the first in the lowest bit of the first word.
+// One bit a row, the first in the lowest bit of the first word. Bits behind the last row are of no
+// meaning.
 class RowBits {
  public:
   explicit RowBits(uint32_t rows) : words_((size_t{rows} + 63) / 64) {}
-  void clear() { words_.assign(words_.size(), 0); }
+  void fill(bool value) { words_.assign(words_.size(), value ? ~uint64_t{0} : 0); }
   void set(uint32_t row) { words_[row / 64] |= uint64_t{1} << (row % 64); }
+  void unset(uint32_t row) { words_[row / 64] &= ~(uint64_t{1} << (row % 64)); }
   std::span<const uint64_t> words() const { return words_; }
 
  private:

@@ -92,23 +92,34 @@ std::vector<ClassValue> TableEncoder::class_values(std::span<const uint32_t> row
   return values;
 }
 
+// Presence is asked for of the rows of some classes only, and a table of many columns has few rows
+// in each: they are marked class by class, not found by looking at all rows. A key that may stand
+// with any span leaves next to none of them out; then it is the others that are marked.
+bool TableEncoder::mark_maybe(const std::vector<ClassValue>& classes) {
+  size_t maybe_rows = 0;
+  for (size_t c = 0; c < classes.size(); ++c) {
+    if (classes[c].presence == ClassValue::Presence::kMaybe) maybe_rows += class_size_[c];
+  }
+  if (maybe_rows == 0) return false;
+  const bool most = maybe_rows > class_of_.size() / 2;
+  maybe_.fill(most);
+  for (size_t c = 0; c < classes.size(); ++c) {
+    if ((classes[c].presence == ClassValue::Presence::kMaybe) == most) continue;
+    for (uint32_t i = class_begin_[c]; i < class_begin_[c + 1]; ++i) {
+      most ? maybe_.unset(rows_by_class_[i]) : maybe_.set(rows_by_class_[i]);
+    }
+  }
+  return true;
+}
+
 void TableEncoder::add_column(ColumnMeta meta, std::span<const uint32_t> rows,
                               const std::vector<ClassValue>& classes, const Body& body) {
   meta.table = table_;
   meta.classes = file_.append(encode_class_values(classes));
   meta.data_offset = file_.size();
-  // Presence is asked for of the rows of some classes only, and a table of many columns has few
-  // rows in each: they are marked class by class, not found by looking at all rows.
-  bool any_maybe = false;
-  for (size_t c = 0; c < classes.size(); ++c) {
-    if (classes[c].presence != ClassValue::Presence::kMaybe) continue;
-    if (!any_maybe) maybe_.clear();
-    any_maybe = true;
-    for (uint32_t i = class_begin_[c]; i < class_begin_[c + 1]; ++i)
-      maybe_.set(rows_by_class_[i]);
-  }
+  const bool any_maybe = mark_maybe(classes);
   if (any_maybe) {
-    present_.clear();
+    present_.fill(false);
     for (uint32_t row : rows)
       present_.set(row);
   }
