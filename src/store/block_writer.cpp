@@ -21,6 +21,8 @@ namespace {
 // More classes than this do not repeat; something that varies too much is taken out of the class.
 constexpr uint32_t kMaxClasses = 32'768;
 constexpr uint32_t kMaxClassEntries = 8'192;  // of one of its parts
+// Of a span in a block; most have fewer.
+constexpr size_t kExpectedSpanBytes = 40;
 
 // Codes of things in order of first sight.
 class Codes {
@@ -71,7 +73,8 @@ class BlockWriter {
         order_(order),
         meta_(meta),
         rows_(static_cast<uint32_t>(order.rows.size())),
-        strings_(batches) {}
+        strings_(batches),
+        file_(rows_ * kExpectedSpanBytes) {}
 
   EncodedBlock write(const std::vector<SplitEntry>& splits) {
     map_rows();

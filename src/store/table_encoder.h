@@ -20,7 +20,10 @@ namespace weft::store {
 // The file while it is put together.
 class FileBuilder {
  public:
-  FileBuilder() : bytes_(kBlockHead) {}
+  // `expected_bytes`: about how many there will be; growing a large file means copying it.
+  explicit FileBuilder(size_t expected_bytes) : bytes_(kBlockHead) {
+    bytes_.reserve(expected_bytes);
+  }
   Extent append(std::string_view data);
   // A chunk of a page.
   ChunkInfo append_chunk(std::string_view data);
