@@ -11,13 +11,14 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/hash.h"
 #include "scan/scan.h"
 
 namespace weft::analysis {
 
 struct StringHash {
   using is_transparent = void;
-  size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+  size_t operator()(std::string_view text) const { return hash_bytes(text); }
 };
 
 // One thread. Number 0 is the empty string, which stands for "absent".
