@@ -40,12 +40,13 @@ namespace weft {
 namespace sdk_detail {
 
 // Work whose pieces run one after the other, with the context that is ambient in all of them. What
-// copies of one ContextExecutor share; the piece whose turn it is owns a part of it too. Not an
-// asio::strand: one around a type-erased executor costs several times as much for each piece, most
-// of it for copies of that executor.
+// copies of one ContextExecutor share; the piece whose turn it is has a share too, and the last of
+// them deletes it. Not an asio::strand: one around a type-erased executor costs several times as
+// much for each piece, most of it for copies of that executor.
 template <class Inner>
 class AsioChain {
  public:
+  // The first share is the caller's, who gives it back with release().
   AsioChain(const Inner& inner, Context context)
       : inner_(inner),
         never_(boost::asio::require(inner, boost::asio::execution::blocking.never)),
@@ -59,8 +60,8 @@ class AsioChain {
   // Runs the function now when this thread is in the chain already and `may_block`, else when
   // everything before it has run.
   template <class F>
-  static void execute(const std::shared_ptr<AsioChain>& chain, bool may_block, F&& function) {
-    if (may_block && ambient_chain == chain.get()) {
+  static void execute(AsioChain* chain, bool may_block, F&& function) {
+    if (may_block && ambient_chain == chain) {
       std::forward<F>(function)();
       return;
     }
@@ -73,27 +74,43 @@ class AsioChain {
     start(chain, may_block, [piece = std::move(piece)] { piece->run(); });
   }
 
-  // Copies of the executor that say that there is outstanding work. The first makes the executor
-  // inside say so, the last takes that back.
-  void track() noexcept {
-    std::uint32_t count = tracked_count_.load(std::memory_order_relaxed);
-    while (count != 0) {
-      if (tracked_count_.compare_exchange_weak(count, count + 1, std::memory_order_relaxed)) return;
+  // One more share, for a copy of an executor that has the same kind.
+  void retain(bool tracked) noexcept {
+    state_.fetch_add(tracked ? kTracked + kShare : kShare, std::memory_order_relaxed);
+  }
+  // One more, tracked: of an executor that says that there is outstanding work. The first makes the
+  // executor inside say so, and the last takes that back.
+  void retain_tracked() noexcept {
+    std::uint64_t state = state_.load(std::memory_order_relaxed);
+    while ((state & kAllTracked) != 0) {
+      if (state_.compare_exchange_weak(state, state + kTracked + kShare,
+                                       std::memory_order_relaxed)) {
+        return;
+      }
     }
     const std::lock_guard lock(mutex_);
-    if (tracked_count_.load(std::memory_order_relaxed) == 0) {
+    if ((state_.load(std::memory_order_relaxed) & kAllTracked) == 0) {
       work_.emplace(boost::asio::prefer(inner_, boost::asio::execution::outstanding_work.tracked));
     }
-    tracked_count_.fetch_add(1, std::memory_order_relaxed);
+    retain(true);
   }
-  void untrack() noexcept {
-    std::uint32_t count = tracked_count_.load(std::memory_order_relaxed);
-    while (count > 1) {
-      if (tracked_count_.compare_exchange_weak(count, count - 1, std::memory_order_release)) return;
+  // Gives a share back.
+  void release(bool tracked) noexcept {
+    if (tracked) {
+      std::uint64_t state = state_.load(std::memory_order_relaxed);
+      while ((state & kAllTracked) > kTracked) {
+        if (state_.compare_exchange_weak(state, state - kTracked - kShare,
+                                         std::memory_order_release)) {
+          return;
+        }
+      }
+      std::optional<Work> last;
+      const std::lock_guard lock(mutex_);
+      const std::uint64_t before = state_.fetch_sub(kTracked, std::memory_order_acq_rel);
+      if ((before & kAllTracked) == kTracked) work_.swap(last);
     }
-    std::optional<Work> last;
-    const std::lock_guard lock(mutex_);
-    if (tracked_count_.fetch_sub(1, std::memory_order_acq_rel) == 1) work_.swap(last);
+    const std::uint64_t before = state_.fetch_sub(kShare, std::memory_order_acq_rel);
+    if ((before & kAllShares) == kShare) delete this;
   }
 
  private:
@@ -121,27 +138,26 @@ class AsioChain {
   // has left when it ends.
   class Turn {
    public:
-    explicit Turn(std::shared_ptr<AsioChain> chain) noexcept : chain_(std::move(chain)) {}
-    Turn(Turn&&) noexcept = default;
+    explicit Turn(AsioChain* chain) noexcept : chain_(chain) {}
+    Turn(Turn&& other) noexcept : chain_(std::exchange(other.chain_, nullptr)) {}
     Turn& operator=(Turn&&) = delete;
     ~Turn() {
-      if (chain_ != nullptr) chain_->forget_waiting();
+      if (chain_ != nullptr) forget_waiting(chain_);
     }
     template <class F>
     void run(F&& function) {
-      const std::shared_ptr<AsioChain> chain = std::move(chain_);
-      const Next next{chain};
-      const On on(*chain);
+      const Next next{std::exchange(chain_, nullptr)};
+      const On on(*next.chain);
       std::decay_t<F> piece(std::forward<F>(function));  // what it owns ends within its turn
       std::move(piece)();
     }
 
    private:
     struct Next {
-      const std::shared_ptr<AsioChain>& chain;
+      AsioChain* const chain;
       ~Next() { next(chain); }
     };
-    std::shared_ptr<AsioChain> chain_;
+    AsioChain* chain_;
   };
 
   // The context is on for as long as this lives.
@@ -176,7 +192,7 @@ class AsioChain {
   // Gives the piece whose turn it is to the executor inside; to an io_context's directly, which
   // spares the piece an allocation and two moves.
   template <class F>
-  static void start(const std::shared_ptr<AsioChain>& chain, bool may_block, F&& function) {
+  static void start(AsioChain* chain, bool may_block, F&& function) {
     auto run = [turn = Turn(chain), function = std::forward<F>(function)]() mutable {
       turn.run(std::move(function));
     };
@@ -194,75 +210,85 @@ class AsioChain {
     }
   }
 
-  // In waiting_, instead of pieces: it is somebody's turn and nobody waits.
-  Piece* busy() noexcept { return reinterpret_cast<Piece*>(this); }
-
   // True: it was nobody's turn, and now it is the caller's.
   bool take_turn() noexcept {
-    Piece* nobody = nullptr;
-    return waiting_.compare_exchange_strong(nobody, busy(), std::memory_order_acquire,
-                                            std::memory_order_relaxed);
+    std::uint64_t state = state_.load(std::memory_order_relaxed);
+    do {
+      if ((state & kTurn) != 0) return false;
+    } while (!state_.compare_exchange_weak(state, state + kTurn + kShare, std::memory_order_acquire,
+                                           std::memory_order_relaxed));
+    return true;
   }
   // True: the piece waits, and belongs to the chain. False: it is its turn.
   bool wait_for_turn(Piece* piece) noexcept {
-    Piece* newest = waiting_.load(std::memory_order_relaxed);
-    while (true) {
-      if (newest == nullptr) {
-        if (take_turn()) return false;
-        newest = waiting_.load(std::memory_order_relaxed);
+    const std::lock_guard lock(mutex_);
+    while (!take_turn()) {
+      std::uint64_t state = state_.load(std::memory_order_relaxed);
+      if ((state & kTurn) == 0 ||
+          !state_.compare_exchange_strong(state, state | kWaiting, std::memory_order_relaxed)) {
         continue;
       }
-      piece->next = newest == busy() ? nullptr : newest;
-      if (waiting_.compare_exchange_weak(newest, piece, std::memory_order_release,
-                                         std::memory_order_relaxed)) {
-        return true;
-      }
+      (last_ == nullptr ? first_ : last_->next) = piece;
+      last_ = piece;
+      return true;
     }
+    return false;
   }
-  // Takes the oldest that waits; null, and the turn is given back, when there is none. For the one
-  // whose turn it is.
-  Piece* next_in_line() noexcept {
-    if (first_ == nullptr) {
-      Piece* newest = busy();
-      if (waiting_.compare_exchange_strong(newest, nullptr, std::memory_order_release,
-                                           std::memory_order_acquire)) {
+  // The piece that has waited for longest; the turn is now its. Null: there is none, the turn and
+  // its share are given back, and the chain may be no more.
+  static Piece* give_turn(AsioChain* chain) noexcept {
+    std::uint64_t state = chain->state_.load(std::memory_order_relaxed);
+    while ((state & kWaiting) == 0) {
+      if (chain->state_.compare_exchange_weak(state, state - kTurn - kShare,
+                                              std::memory_order_acq_rel,
+                                              std::memory_order_relaxed)) {
+        if ((state & kAllShares) == kShare) delete chain;
         return nullptr;
       }
-      newest = waiting_.exchange(busy(), std::memory_order_acquire);
-      while (newest != nullptr) {  // the oldest first
-        Piece* const older = newest->next;
-        newest->next = std::exchange(first_, newest);
-        newest = older;
-      }
     }
-    return std::exchange(first_, first_->next);
+    const std::lock_guard lock(chain->mutex_);
+    Piece* const piece = std::exchange(chain->first_, chain->first_->next);
+    if (chain->first_ == nullptr) {
+      chain->last_ = nullptr;
+      chain->state_.fetch_and(~kWaiting, std::memory_order_relaxed);
+    }
+    return piece;
   }
 
   // After a piece. The next one takes its place in the queue of the executor inside, so that a
   // chain that never comes to an end does not keep others waiting. Out of memory, it ends the
   // program, as a strand does.
-  static void next(const std::shared_ptr<AsioChain>& chain) noexcept {
-    std::unique_ptr<Piece> piece(chain->next_in_line());
+  static void next(AsioChain* chain) noexcept {
+    std::unique_ptr<Piece> piece(give_turn(chain));
     if (piece == nullptr) return;
     start(chain, false, [piece = std::move(piece)] { piece->run(); });
   }
 
   // Nothing of this chain is going to run any more, or what was to run could not be given away.
-  void forget_waiting() noexcept {
-    while (Piece* piece = next_in_line())
+  static void forget_waiting(AsioChain* chain) noexcept {
+    while (Piece* piece = give_turn(chain))
       delete piece;
   }
+
+  // The parts of state_: how many shares there are, how many of them are tracked, whether it is the
+  // turn of a piece (which has a share), and whether others wait for theirs. In one word, so that a
+  // piece comes and goes with one atomic operation each.
+  static constexpr std::uint64_t kShare = 1;
+  static constexpr std::uint64_t kTracked = kShare << 31;
+  static constexpr std::uint64_t kTurn = kTracked << 31;
+  static constexpr std::uint64_t kWaiting = kTurn << 1;
+  static constexpr std::uint64_t kAllShares = kTracked - kShare;
+  static constexpr std::uint64_t kAllTracked = kTurn - kTracked;
 
   const Inner inner_;
   const Never never_;
   const IoExecutor* const io_;  // in inner_
   Context current_;             // while no piece runs; touched by the one whose turn it is
-  // Null: a piece that comes may run. Else busy(), or the pieces that wait, the newest first.
-  std::atomic<Piece*> waiting_{nullptr};
-  Piece* first_ = nullptr;  // those that have waited for longest, in order; as current_
-  std::mutex mutex_;        // of work_
+  std::atomic<std::uint64_t> state_{kShare};
+  std::mutex mutex_;        // of what follows
+  Piece* first_ = nullptr;  // those that wait
+  Piece* last_ = nullptr;
   std::optional<Work> work_;
-  std::atomic<std::uint32_t> tracked_count_{0};
 };
 
 }  // namespace sdk_detail
@@ -274,20 +300,22 @@ inline namespace v1 {
 template <class Inner>
 class ContextExecutor {
  public:
-  // Use with_context(). `chain` is shared by everything that runs on copies of the executor.
-  explicit ContextExecutor(std::shared_ptr<sdk_detail::AsioChain<Inner>> chain) noexcept
-      : chain_(std::move(chain)) {
+  // Use with_context().
+  ContextExecutor(const Inner& inner, Context context)
+      : chain_(new sdk_detail::AsioChain<Inner>(inner, std::move(context))) {
     if constexpr (boost::asio::can_query_v<const Inner&, boost::asio::execution::blocking_t>) {
-      may_block_ = boost::asio::query(inner(), boost::asio::execution::blocking) !=
+      may_block_ = boost::asio::query(inner, boost::asio::execution::blocking) !=
                    boost::asio::execution::blocking.never;
     }
   }
   ContextExecutor(const ContextExecutor& other) noexcept
-      : ContextExecutor(other.chain_, other.may_block_, other.tracked_) {}
+      : chain_(other.chain_), may_block_(other.may_block_), tracked_(other.tracked_) {
+    chain_->retain(tracked_);
+  }
   ContextExecutor(ContextExecutor&& other) noexcept
-      : chain_(std::move(other.chain_)),
+      : chain_(std::exchange(other.chain_, nullptr)),
         may_block_(other.may_block_),
-        tracked_(std::exchange(other.tracked_, false)) {}
+        tracked_(other.tracked_) {}
   ContextExecutor& operator=(ContextExecutor other) noexcept {
     std::swap(chain_, other.chain_);
     std::swap(may_block_, other.may_block_);
@@ -295,7 +323,7 @@ class ContextExecutor {
     return *this;
   }
   ~ContextExecutor() {
-    if (tracked_) chain_->untrack();
+    if (chain_ != nullptr) chain_->release(tracked_);
   }
 
   // Runs the function on the executor inside, with the context on for that long.
@@ -344,13 +372,16 @@ class ContextExecutor {
   const Inner& inner() const noexcept { return chain_->inner(); }
 
  private:
-  ContextExecutor(std::shared_ptr<sdk_detail::AsioChain<Inner>> chain, bool may_block,
-                  bool tracked) noexcept
-      : chain_(std::move(chain)), may_block_(may_block), tracked_(tracked) {
-    if (tracked_) chain_->track();
+  ContextExecutor(sdk_detail::AsioChain<Inner>* chain, bool may_block, bool tracked) noexcept
+      : chain_(chain), may_block_(may_block), tracked_(tracked) {
+    if (tracked) {
+      chain->retain_tracked();
+    } else {
+      chain->retain(false);
+    }
   }
 
-  std::shared_ptr<sdk_detail::AsioChain<Inner>> chain_;
+  sdk_detail::AsioChain<Inner>* chain_;  // null when it was moved away
   bool may_block_ = true;
   bool tracked_ = false;
 };
@@ -360,8 +391,7 @@ class ContextExecutor {
 template <class Executor>
 ContextExecutor<Executor> with_context(const Executor& executor,
                                        Context context = Context::current()) {
-  return ContextExecutor<Executor>(
-      std::make_shared<sdk_detail::AsioChain<Executor>>(executor, std::move(context)));
+  return ContextExecutor<Executor>(executor, std::move(context));
 }
 
 }  // namespace v1
