@@ -16,6 +16,8 @@ namespace weft::sdk_detail {
 
 namespace {
 
+constexpr std::size_t kMaxLanes = 16;
+
 std::chrono::steady_clock::time_point to_time_point(std::int64_t monotonic) {
   return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(monotonic));
 }
@@ -49,6 +51,7 @@ struct Pipeline::Lane {
 
   std::uint64_t flush_wanted = 0;
   std::uint64_t flush_done = 0;
+  bool asleep = false;  // the worker waits, and nobody has undertaken to wake it
   bool stop = false;
   bool finished = false;
   std::atomic<bool> cancelled{false};
@@ -71,6 +74,20 @@ struct Pipeline::Lane {
   RateLimit partial_messages;
 };
 
+// Workers that have a batch to send. They are woken at the end of its life, which is to be after
+// the lock is given back: they would only wait for that.
+struct Pipeline::Wakes {
+  std::array<std::shared_ptr<Lane>, kMaxLanes> lanes;
+  std::size_t count = 0;
+  Wakes() = default;
+  Wakes(const Wakes&) = delete;
+  Wakes& operator=(const Wakes&) = delete;
+  ~Wakes() {
+    for (std::size_t i = 0; i < count; ++i)
+      lanes[i]->wake->notify_one();
+  }
+};
+
 Pipeline* Pipeline::create(Signal signal, const Resource& resource,
                            std::vector<ExporterSlot> exporters) {
   auto* pipeline = new Pipeline(signal, resource, std::move(exporters));
@@ -84,7 +101,7 @@ Pipeline::Pipeline(Signal signal, const Resource& resource, std::vector<Exporter
   append_len(resource_field_, 1, resource.encode());
   if (!resource.schema_url().empty()) append_len(schema_field_, 3, resource.schema_url());
   for (ExporterSlot& slot : exporters) {
-    if (slot.exporter == nullptr || lanes_.size() == 16) continue;
+    if (slot.exporter == nullptr || lanes_.size() == kMaxLanes) continue;
     auto lane = std::make_shared<Lane>();
     lane->options = sane(slot.batch);
     lane->description = slot.exporter->description();
@@ -145,8 +162,10 @@ ThreadBuffer* Pipeline::find_buffer(ThreadState& state) noexcept {
 }
 
 char* Pipeline::reserve_slow(ThreadBuffer& buffer, std::size_t bytes) noexcept {
+  Wakes wakes;
   const std::lock_guard lock(mutex_);
   seal(buffer);
+  collect(wakes);
   if (closed_.load(std::memory_order_relaxed)) return nullptr;
   Chunk* chunk = new_chunk(bytes);
   if (chunk == nullptr) {
@@ -162,8 +181,10 @@ char* Pipeline::reserve_slow(ThreadBuffer& buffer, std::size_t bytes) noexcept {
 }
 
 void Pipeline::detach(ThreadBuffer& buffer) noexcept {
+  Wakes wakes;
   const std::lock_guard lock(mutex_);
   seal(buffer);
+  collect(wakes);
 }
 
 // For a thread whose destructors have run: nobody will clean up after it.
@@ -252,7 +273,14 @@ void Pipeline::offer(Lane& lane, Chunk* chunk, std::uint32_t begin, std::uint32_
   ++chunk->refs;
   lane.queued_items += accepted - begin;
   lane.queued_bytes += chunk->begin_of(accepted) - base;
-  if (lane.queued_items >= lane.options.max_export_batch_size) lane.wake->notify_one();
+}
+
+void Pipeline::collect(Wakes& wakes) noexcept {
+  for (const auto& lane : lanes_) {
+    if (!lane->asleep || lane->queued_items < lane->options.max_export_batch_size) continue;
+    lane->asleep = false;
+    wakes.lanes[wakes.count++] = lane;
+  }
 }
 
 // ---- the workers' side
@@ -285,6 +313,10 @@ void Pipeline::work(std::shared_ptr<Lane> lane) noexcept {
     if (due || lane->stop || lane->flush_wanted != lane->flush_done) {
       const std::uint64_t wanted = lane->flush_wanted;
       drain_live();
+      {
+        Wakes others;
+        collect(others);
+      }
       // What is there now, and not what arrives meanwhile: a flush must come to an end.
       std::uint64_t left = lane->queued_items;
       while (left != 0 && lane->queued_items != 0) {
@@ -301,7 +333,9 @@ void Pipeline::work(std::shared_ptr<Lane> lane) noexcept {
     } else if (lane->queued_items >= lane->options.max_export_batch_size) {
       export_batch(*lane, lock);
     } else {
+      lane->asleep = true;
       lane->wake->wait_until(lock, to_time_point(due_ns));
+      lane->asleep = false;
     }
   }
   lock.unlock();
@@ -587,6 +621,7 @@ void Pipeline::after_fork_in_child() noexcept {
     lane->queued_items = lane->queued_bytes = 0;
     lane->exported = lane->dropped = lane->failed = lane->dropped_reported = 0;
     lane->flush_done = lane->flush_wanted;
+    lane->asleep = false;
     (void)lane->wake.release();
     lane->wake = std::make_unique<std::condition_variable>();
     (void)lane->thread.release();

@@ -124,6 +124,7 @@ class Pipeline final : public ForkParticipant {
     std::uint32_t begin, end;  // items
   };
   struct Lane;
+  struct Wakes;
   Pipeline(Signal signal, const Resource& resource, std::vector<ExporterSlot> exporters);
   ~Pipeline() = default;
 
@@ -136,6 +137,7 @@ class Pipeline final : public ForkParticipant {
   void drain_live() noexcept;
   void seal(ThreadBuffer& buffer) noexcept;
   void offer(Lane& lane, Chunk* chunk, std::uint32_t begin, std::uint32_t end) noexcept;
+  void collect(Wakes& wakes) noexcept;
   void unref(Chunk* chunk) noexcept;
   Chunk* new_chunk(std::size_t bytes) noexcept;
   void start_workers() noexcept;
