@@ -87,7 +87,13 @@ struct alignas(64) Record {
   char inline_data[1];  // up to the end of the kBytes
 
   char* extend(std::size_t bytes);
-  void clear() noexcept;
+  // Gives back what the next span is not to find. Most spans leave nothing of that kind.
+  void clear() noexcept {
+    if (data != inline_data || state != nullptr || status != StatusCode::kUnset) clear_slowly();
+  }
+
+ private:
+  void clear_slowly() noexcept;
 };
 
 inline constexpr std::size_t kInlineDataBytes = Record::kBytes - offsetof(Record, inline_data);
@@ -104,9 +110,13 @@ class RecordLock {
   ~RecordLock() {
     if (record_ != nullptr) record_->locked.store(false, std::memory_order_release);
   }
-  static void acquire(Record* record) noexcept;
+  static void acquire(Record* record) noexcept {
+    if (record->locked.exchange(true, std::memory_order_acquire)) [[unlikely]]
+      wait(record);
+  }
 
  private:
+  static void wait(Record* record) noexcept;  // and acquires it
   Record* record_;
 };
 

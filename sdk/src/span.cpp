@@ -338,7 +338,7 @@ char* Record::extend(std::size_t bytes) {
   return p;
 }
 
-void Record::clear() noexcept {
+void Record::clear_slowly() noexcept {
   if (status != StatusCode::kUnset) status_description.clear();
   // A moderate buffer is kept for the next span, a large one given back.
   if (capacity > 16384) {
@@ -350,12 +350,12 @@ void Record::clear() noexcept {
   if (state != nullptr) release(std::exchange(state, nullptr));
 }
 
-void RecordLock::acquire(Record* record) noexcept {
-  while (record->locked.exchange(true, std::memory_order_acquire)) {
+void RecordLock::wait(Record* record) noexcept {
+  do {
     for (int spins = 0; record->locked.load(std::memory_order_relaxed); ++spins) {
       if (spins > 100) sched_yield();
     }
-  }
+  } while (record->locked.exchange(true, std::memory_order_acquire));
 }
 
 void set_attribute(Record* r, std::string_view key, const AttributeValue& value,
@@ -507,16 +507,16 @@ std::uint64_t share(Record* r) noexcept {
   return r->generation.load(std::memory_order_relaxed);
 }
 
+void unlock_ref(Record* r) noexcept {
+  r->locked.store(false, std::memory_order_release);
+}
+
 Record* lock_ref(Record* r, std::uint64_t generation) noexcept {
   if (r->generation.load(std::memory_order_relaxed) != generation) return nullptr;
   RecordLock::acquire(r);
   if (r->generation.load(std::memory_order_relaxed) == generation) return r;
   unlock_ref(r);
   return nullptr;
-}
-
-void unlock_ref(Record* r) noexcept {
-  r->locked.store(false, std::memory_order_release);
 }
 
 void set_ref_string(Record* r, std::uint64_t generation, std::string_view key,

@@ -195,19 +195,4 @@ UrlParts split_url(std::string_view url) {
   return parts;
 }
 
-std::string_view protocol_version(unsigned version) {
-  switch (version) {
-    case 10:
-      return "1.0";
-    case 11:
-      return "1.1";
-    case 20:
-      return "2";
-    case 30:
-      return "3";
-    default:
-      return "";
-  }
-}
-
 }  // namespace weft::inline v1::http

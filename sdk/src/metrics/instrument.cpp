@@ -224,12 +224,12 @@ void record_by_attributes(const InstrumentHandle* handle, T value, Attributes at
 
 }  // namespace
 
-void MetricCell::lock() noexcept {
-  while (locked.exchange(true, std::memory_order_acquire)) {
+void MetricCell::wait() noexcept {
+  do {
     for (int spins = 0; locked.load(std::memory_order_relaxed); ++spins) {
       if (spins > 100) sched_yield();
     }
-  }
+  } while (locked.exchange(true, std::memory_order_acquire));
 }
 
 MetricCell* InstrumentState::find(Attributes attributes) noexcept {

@@ -48,7 +48,11 @@ struct MetricCell {
   std::vector<std::uint64_t> buckets;
   std::vector<ExemplarSlot> exemplars;  // one a bucket; one for counters
 
-  void lock() noexcept;
+  void lock() noexcept {
+    if (locked.exchange(true, std::memory_order_acquire)) [[unlikely]]
+      wait();
+  }
+  void wait() noexcept;  // and locks
   void unlock() noexcept { locked.store(false, std::memory_order_release); }
 };
 

@@ -46,6 +46,19 @@ struct UrlParts {
 UrlParts split_url(std::string_view url);
 
 // "1.1" of HTTP/1.1, "2" of HTTP/2, "1.0"; from Beast's and nghttp2's way of counting (11, 20).
-std::string_view protocol_version(unsigned version);
+constexpr std::string_view protocol_version(unsigned version) {
+  switch (version) {
+    case 10:
+      return "1.0";
+    case 11:
+      return "1.1";
+    case 20:
+      return "2";
+    case 30:
+      return "3";
+    default:
+      return "";
+  }
+}
 
 }  // namespace weft::inline v1::http
