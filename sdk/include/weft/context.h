@@ -135,13 +135,15 @@ class Context {
   friend class sdk_detail::BorrowedIdentity;
   friend const sdk_detail::ContextWords& sdk_detail::words_of(const Context& context) noexcept;
   friend void swap_ambient(Context& context) noexcept;
-  void retain_all() noexcept {
+  void retain_all() const noexcept {
     if (words_.state != nullptr) sdk_detail::retain(words_.state);
     if (words_.baggage != nullptr) sdk_detail::retain(words_.baggage);
   }
-  void release_all() noexcept {
-    if (words_.state != nullptr) sdk_detail::release(words_.state);
-    if (words_.baggage != nullptr) sdk_detail::release(words_.baggage);
+  void release_all() noexcept { release_all(words_.state, words_.baggage); }
+  static void release_all(sdk_detail::TraceStateRep* state,
+                          sdk_detail::BaggageRep* baggage) noexcept {
+    if (state != nullptr) sdk_detail::release(state);
+    if (baggage != nullptr) sdk_detail::release(baggage);
   }
   sdk_detail::ContextWords words_;
 };
@@ -185,7 +187,11 @@ inline namespace v1 {
 class [[nodiscard]] Scope {
  public:
   // Puts the context on; the one that was ambient comes back at the end.
-  explicit Scope(const Context& context) noexcept : Scope(Context(context)) {}
+  explicit Scope(const Context& context) noexcept
+      : previous_(sdk_detail::ambient_context), owner_(sdk_detail::ambient_owner()) {
+    context.retain_all();
+    sdk_detail::ambient_context = context.words_;
+  }
   explicit Scope(Context&& context) noexcept
       : previous_(sdk_detail::ambient_context), owner_(sdk_detail::ambient_owner()) {
     sdk_detail::ambient_context = context.words_;
@@ -194,12 +200,13 @@ class [[nodiscard]] Scope {
   Scope(const Scope&) = delete;
   Scope& operator=(const Scope&) = delete;
   ~Scope() {
-    Context leaving;
     if (owner_ == sdk_detail::ambient_owner()) [[likely]] {
-      leaving.words_ = sdk_detail::ambient_context;
+      sdk_detail::TraceStateRep* const state = sdk_detail::ambient_context.state;
+      sdk_detail::BaggageRep* const baggage = sdk_detail::ambient_context.baggage;
       sdk_detail::ambient_context = previous_;
+      Context::release_all(state, baggage);
     } else {
-      leaving.words_ = previous_;
+      Context::release_all(previous_.state, previous_.baggage);
       sdk_detail::report_scope_misuse();
     }
   }
