@@ -197,11 +197,11 @@ class AsioChain {
       turn.run(std::move(function));
     };
     if (chain->io_ != nullptr) {
+      const IoExecutor io = *chain->io_;  // the chain may end with the piece
       if (may_block) {
-        chain->io_->execute(std::move(run));
+        io.execute(std::move(run));
       } else {
-        boost::asio::require(*chain->io_, boost::asio::execution::blocking.never)
-            .execute(std::move(run));
+        boost::asio::require(io, boost::asio::execution::blocking.never).execute(std::move(run));
       }
     } else if (may_block) {
       chain->inner_.execute(std::move(run));
