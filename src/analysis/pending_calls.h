@@ -39,13 +39,17 @@ class PendingCalls {
   explicit PendingCalls(size_t capacity)
       : sets_(std::bit_ceil(std::max<size_t>(capacity, kWays)) / kWays), slots_(sets_ * kWays) {}
 
-  void prefetch(uint64_t key) const { __builtin_prefetch(&slots_[first_of(key)]); }
+  void prefetch(uint64_t key) const {
+    const CallSide* const set = &slots_[first_of(key)];
+    __builtin_prefetch(set, 1);
+    __builtin_prefetch(set + kWays / 2, 1);
+  }
 
   // The other side, which is then forgotten; without one, this side waits.
-  std::optional<CallSide> match(CallSide side) {
+  std::optional<CallSide> match(const CallSide& side) {
     CallSide* const set = &slots_[first_of(side.key)];
     CallSide* target = set;
-    side.stamp = ++clock_;
+    ++clock_;
     for (CallSide* slot = set; slot != set + kWays; slot++) {
       if (slot->key == side.key && slot->is_caller != side.is_caller) {
         const CallSide other = *slot;
@@ -57,6 +61,7 @@ class PendingCalls {
     }
     evicted_ += target->key != 0;
     *target = side;
+    target->stamp = clock_;
     return std::nullopt;
   }
 

@@ -309,11 +309,17 @@ struct SpanMetrics::State {
 
   void join_calls(const SpanBatch& batch, Scratch& scratch) {
     find_service_ids(batch, scratch);
+    // Some calls ahead: a side is copied as a whole, which would wait for a service just written.
+    const auto prepare = [&](BatchSide& ahead) {
+      ahead.side.service = scratch.service_ids[ahead.resource];
+      pending.prefetch(ahead.side.key);
+    };
     constexpr size_t kAhead = 8;
+    for (size_t i = 0; i < std::min(kAhead, scratch.side_count); i++)
+      prepare(scratch.sides[i]);
     for (size_t i = 0; i < scratch.side_count; i++) {
-      if (i + kAhead < scratch.side_count) pending.prefetch(scratch.sides[i + kAhead].side.key);
-      BatchSide& here = scratch.sides[i];
-      here.side.service = scratch.service_ids[here.resource];
+      if (i + kAhead < scratch.side_count) prepare(scratch.sides[i + kAhead]);
+      const BatchSide& here = scratch.sides[i];
       if (here.database != StringPool::kEmpty) {
         count_database_call(here.side, name_id(batch.strings.at(here.database)));
       } else if (const auto other = pending.match(here.side)) {
