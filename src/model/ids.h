@@ -27,6 +27,10 @@ struct TraceId {
   // Accepts 1 to 32 hex digits in either case; missing leading zeros are supplied (clients drop
   // them, and B3's 64-bit ids are the low half). nullopt for anything else, and for all zeros.
   static std::optional<TraceId> from_hex(std::string_view hex);
+  // Not by default: that of std::array calls memcmp.
+  friend bool operator==(const TraceId& a, const TraceId& b) {
+    return ((a.word(0) ^ b.word(0)) | (a.word(1) ^ b.word(1))) == 0;
+  }
   friend auto operator<=>(const TraceId&, const TraceId&) = default;
 };
 
@@ -43,6 +47,7 @@ struct SpanId {
   std::string to_hex() const;
   // As TraceId::from_hex, with at most 16 digits.
   static std::optional<SpanId> from_hex(std::string_view hex);
+  friend bool operator==(const SpanId& a, const SpanId& b) { return a.word() == b.word(); }
   friend auto operator<=>(const SpanId&, const SpanId&) = default;
 };
 

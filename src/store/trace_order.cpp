@@ -11,6 +11,8 @@ namespace weft::store {
 namespace {
 
 constexpr uint32_t kFree = UINT32_MAX;
+// Rows that are looked at before they are reached, since each needs another line.
+constexpr size_t kAhead = 16;
 
 // Trace ids to ordinals, in order of first sight.
 class TraceIndex {
@@ -28,6 +30,8 @@ class TraceIndex {
       if (ids_[slots_[slot]] == id) return slots_[slot];
     }
   }
+  // Soon ordinal() is asked for it, in a memory that no near cache holds.
+  void fetch(const TraceId& id) const { __builtin_prefetch(&slots_[hash_trace_id(id) & mask_]); }
   std::vector<TraceId>& ids() { return ids_; }
 
  private:
@@ -50,13 +54,11 @@ struct Entry {
   uint64_t start_ns;
   uint64_t span_id;  // big endian: numbers order as the bytes do
   RowRef ref;
-  uint32_t arrival;
 };
 
+// Of one trace, without duplicates: no two have the same id.
 bool entry_before(const Entry& a, const Entry& b) {
-  if (a.start_ns != b.start_ns) return a.start_ns < b.start_ns;
-  if (a.span_id != b.span_id) return a.span_id < b.span_id;
-  return a.arrival < b.arrival;
+  return a.start_ns != b.start_ns ? a.start_ns < b.start_ns : a.span_id < b.span_id;
 }
 
 // Removes all but the first stored of the spans with one id. `entries` are in order of arrival.
@@ -117,6 +119,7 @@ TraceOrder order_by_trace(std::span<const SpanBatchPtr> batches) {
   size_t at = 0;
   for (const auto& batch : batches) {
     for (size_t row = 0; row < batch->size(); ++row) {
+      if (row + kAhead < batch->size()) index.fetch(batch->trace_id[row + kAhead]);
       // Spans of one trace often lie together.
       const uint32_t trace = row > 0 && batch->trace_id[row] == batch->trace_id[row - 1]
                                  ? trace_of[at - 1]
@@ -149,14 +152,13 @@ TraceOrder order_by_trace(std::span<const SpanBatchPtr> batches) {
     begin += counts[trace];
   }
   const auto grouped = std::make_unique_for_overwrite<Entry[]>(total);
-  constexpr size_t kAhead = 16;  // each goes to another line
   at = 0;
   for (uint32_t b = 0; b < batches.size(); ++b) {
     const SpanBatch& batch = *batches[b];
     for (uint32_t row = 0; row < batch.size(); ++row) {
       if (at + kAhead < total) __builtin_prefetch(grouped.get() + next[trace_of[at + kAhead]], 1);
       const uint32_t to = next[trace_of[at++]]++;
-      grouped[to] = {batch.start_ns[row], std::byteswap(batch.span_id[row].word()), {b, row}, to};
+      grouped[to] = {batch.start_ns[row], std::byteswap(batch.span_id[row].word()), {b, row}};
     }
   }
 
