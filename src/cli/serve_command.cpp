@@ -8,12 +8,14 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "analysis/span_metrics.h"
 #include "base/file.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
+#include "cli/kept_memory.h"
 #include "cli/output.h"
 #include "cli/signals.h"
 #include "cli/store_access.h"
@@ -26,6 +28,8 @@
 
 namespace weft::cli {
 namespace {
+
+constexpr uint64_t kMemoryIntervalMs = 60'000;
 
 // What the flags say, before it is laid over the configuration file.
 struct Flags {
@@ -122,6 +126,8 @@ class Service {
   static Expected<std::unique_ptr<Service>> start(server::FinalizedConfig config);
   std::string ready_line() const;
   Status reload() { return server_->reload(); }
+  // Called now and then.
+  void look_after_memory();
   Status stop();
 
  private:
@@ -134,6 +140,7 @@ class Service {
   server::MetricsRegistry metrics_;
   std::unique_ptr<server::Api> api_;
   std::unique_ptr<server::Server> server_;
+  uint64_t spans_before_ = 0;  // appended when memory was last looked after
 };
 
 std::string text_of(const std::optional<server::Endpoint>& endpoint) {
@@ -211,6 +218,15 @@ Status Service::stop() {
   return store_->shutdown();
 }
 
+// With less than a block of spans since the last time, the memory of the last busy time is not
+// needed soon.
+void Service::look_after_memory() {
+  const uint64_t spans = store_->counters().appended_spans.load(std::memory_order_relaxed);
+  if (spans - std::exchange(spans_before_, spans) < config_.values.block_max_spans) {
+    release_freed_memory();
+  }
+}
+
 int serve(const Flags& flags) {
   auto config = read_config(flags);
   if (!config) {
@@ -221,6 +237,7 @@ int serve(const Flags& flags) {
     print_error_text("weft serve: warning: " + warning + "\n");
   }
   raise_file_limit();
+  keep_freed_memory();
   // Handlers first: a signal that comes while the store opens ends it in order as well.
   stop_on_signals();
   auto service = Service::start(*std::move(config));
@@ -229,9 +246,12 @@ int serve(const Flags& flags) {
     return kExitFailed;
   }
   if (print((*service)->ready_line()) != kExitOk) return kExitFailed;
-  while (wait_for_signal() == SignalEvent::kReload) {
-    const Status reloaded = (*service)->reload();
-    if (!reloaded) complain("serve", reloaded.error());
+  for (SignalEvent event; (event = wait_for_signal(kMemoryIntervalMs)) != SignalEvent::kStop;) {
+    if (event == SignalEvent::kNone) {
+      (*service)->look_after_memory();
+    } else if (const Status reloaded = (*service)->reload(); !reloaded) {
+      complain("serve", reloaded.error());
+    }
   }
   const Status stopped = (*service)->stop();
   if (!stopped) {

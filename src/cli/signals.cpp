@@ -1,10 +1,13 @@
 #include "cli/signals.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <climits>
 
 #include "cli/exit_code.h"
 
@@ -53,10 +56,17 @@ const std::atomic<bool>* stop_on_signals() {
   return &stop_asked;
 }
 
-SignalEvent wait_for_signal() {
+SignalEvent wait_for_signal(uint64_t timeout_ms) {
   stop_on_signals();
   install(SIGHUP, on_hangup);
   while (!stop_asked.load()) {
+    pollfd pipe{.fd = wake_pipe[0], .events = POLLIN, .revents = 0};
+    const int ready = ::poll(&pipe, 1, static_cast<int>(std::min<uint64_t>(timeout_ms, INT_MAX)));
+    if (ready == 0) return SignalEvent::kNone;
+    if (ready < 0) {
+      if (errno == EINTR) continue;
+      break;
+    }
     char byte = 0;
     const ssize_t got = ::read(wake_pipe[0], &byte, 1);
     if (got == 1 && byte == 'h') return SignalEvent::kReload;

@@ -11,10 +11,10 @@ namespace weft::cli {
 // sets. Lives for ever.
 const std::atomic<bool>* stop_on_signals();
 
-enum class SignalEvent : uint8_t { kStop, kReload };
+enum class SignalEvent : uint8_t { kStop, kReload, kNone };
 
-// Blocks until SIGINT, SIGTERM or SIGHUP has come. After the first stop it returns kStop at once.
-// One thread.
-SignalEvent wait_for_signal();
+// Blocks until SIGINT, SIGTERM or SIGHUP has come, or for that long (kNone), about. After the first
+// stop it returns kStop at once. One thread.
+SignalEvent wait_for_signal(uint64_t timeout_ms);
 
 }  // namespace weft::cli
