@@ -42,8 +42,10 @@ struct Options {
   uint64_t block_max_age_ns = 600'000'000'000;
   // Sealed blocks below this many spans are merged with their neighbours.
   uint64_t merge_below_spans = 500'000;
-  // Blocks that wait to be sealed; with more, append() waits and then refuses.
-  size_t max_frozen = 2;
+  // Blocks that wait to be sealed; with more, append() waits and then refuses. Another one would
+  // help while the sealer merges, but holds another block_max_bytes, which cost more to get from
+  // the kernel and to keep in caches than the waiting does.
+  size_t max_frozen = 1;
 
   uint64_t log_file_bytes = kLogFileBytes;
   size_t log_spare_files = 8;
