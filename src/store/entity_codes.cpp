@@ -2,6 +2,7 @@
 
 #include <unordered_map>
 
+#include "base/hash.h"
 #include "store/bytes.h"
 #include "store/entity_codec.h"
 
@@ -11,6 +12,10 @@ namespace {
 // What an entity consists of, its strings by their ids over all batches. Entities with equal
 // signatures are equal; equal ones with attributes in another order have other signatures.
 using Signature = std::string;
+
+struct SignatureHash {
+  size_t operator()(const Signature& signature) const { return hash_bytes(signature); }
+};
 
 struct AttributeWords {
   uint32_t key;
@@ -40,7 +45,7 @@ EntityCodes number_entities(std::span<const SpanBatchPtr> batches, GlobalStrings
                             TableOf&& table_of, AddFields&& add_fields, Encode&& encode) {
   EntityCodes out;
   out.codes.resize(batches.size());
-  std::unordered_map<Signature, uint32_t> by_signature;
+  std::unordered_map<Signature, uint32_t, SignatureHash> by_signature;
   std::unordered_map<std::string, uint32_t> by_bytes;
   std::vector<Signature> signatures;
   for (uint32_t b = 0; b < batches.size(); ++b) {

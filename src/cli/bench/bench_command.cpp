@@ -117,7 +117,8 @@ class Bench {
     if (::statfs(root_.c_str(), &facts) == 0 && facts.f_type == kTmpfs) {
       table_.disk += " (tmpfs: memory, not a disk; --dir names another)";
     }
-    if (options_.ingest_spans == 0) options_.ingest_spans = options_.quick ? 300'000 : 3'000'000;
+    // So many that what a server does once, such as touching its memory, does not count for much.
+    if (options_.ingest_spans == 0) options_.ingest_spans = options_.quick ? 1'000'000 : 10'000'000;
     if (options_.query_spans == 0) options_.query_spans = options_.quick ? 500'000 : 10'000'000;
     if (options_.paced_seconds == 0) options_.paced_seconds = options_.quick ? 5 : 20;
     return {};
@@ -325,7 +326,7 @@ int run_bench(int argc, const char* const* argv) {
               "With --only query: a data directory to ask; made and filled when it is not there, "
               "and kept for the next time");
   line.option("--dir", options.dir, "DIR", "Where data is written: the disk to measure");
-  line.option("--spans", options.ingest_spans, "N", "For ingest (default 3,000,000)");
+  line.option("--spans", options.ingest_spans, "N", "For ingest (default 10,000,000)");
   line.option("--query-spans", options.query_spans, "N",
               "Stored for queries (default 10,000,000; the budgets speak of 100,000,000 for traces "
               "by id and start-up)");

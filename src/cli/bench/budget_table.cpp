@@ -43,6 +43,8 @@ std::string render_budget_table(const BudgetTable& table) {
   const MachineLimits& machine = table.machine;
   std::string out = fmt::format("machine    {}, {} cores\n", machine.cpu, machine.cores);
   out += fmt::format("memcpy     {:.1f} GB/s\n", machine.memcpy_gb_per_s);
+  out +=
+      fmt::format("new memory {:.0f} ns for the first touch of a page\n", machine.first_touch_ns);
   for (const SyncLimit* limit : {&machine.sync_256k, &machine.sync_1m}) {
     out += fmt::format(
         "fdatasync  {} KiB groups, prewritten: {:.0f} MB/s, p50 {:.2f} ms, p99 "
@@ -72,6 +74,7 @@ std::string budget_table_json(const BudgetTable& table) {
   json.begin_object().key("machine").begin_object();
   json.field("cpu", table.machine.cpu).field("cores", uint64_t{table.machine.cores});
   json.field("memcpyGbPerSecond", table.machine.memcpy_gb_per_s);
+  json.field("firstTouchNsPerPage", table.machine.first_touch_ns);
   write_sync(json, "fdatasync256k", table.machine.sync_256k);
   write_sync(json, "fdatasync1m", table.machine.sync_1m);
   json.field("disk", table.disk).end_object();
