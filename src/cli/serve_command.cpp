@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -140,6 +141,8 @@ class Service {
   server::MetricsRegistry metrics_;
   std::unique_ptr<server::Api> api_;
   std::unique_ptr<server::Server> server_;
+  // server_, for its own threads: they answer before it is assigned.
+  std::atomic<const server::Server*> started_{nullptr};
   uint64_t spans_before_ = 0;  // appended when memory was last looked after
 };
 
@@ -150,15 +153,15 @@ std::string text_of(const std::optional<server::Endpoint>& endpoint) {
 server::ApiInfo Service::info() const {
   server::ApiInfo info;
   info.version = kVersion;
-  // The listeners are bound before they answer anything.
   const bool tls = config_.tls != nullptr;
-  if (server_ == nullptr) return info;
-  if (server_->otlp_http()) {
-    info.otlp_http = (tls ? "https://" : "http://") + text_of(server_->otlp_http());
+  const server::Server* const server = started_.load(std::memory_order_acquire);
+  if (server == nullptr) return info;
+  if (server->otlp_http()) {
+    info.otlp_http = (tls ? "https://" : "http://") + text_of(server->otlp_http());
   }
-  if (server_->otlp_grpc()) info.otlp_grpc = text_of(server_->otlp_grpc());
-  if (server_->zipkin()) {
-    info.zipkin = (tls ? "https://" : "http://") + text_of(server_->zipkin());
+  if (server->otlp_grpc()) info.otlp_grpc = text_of(server->otlp_grpc());
+  if (server->zipkin()) {
+    info.zipkin = (tls ? "https://" : "http://") + text_of(server->zipkin());
   }
   info.retention_age_ns = config_.values.retention_age_ns;
   info.retention_bytes = config_.values.retention_bytes;
@@ -202,6 +205,7 @@ Expected<std::unique_ptr<Service>> Service::start(server::FinalizedConfig config
   service->api_->add_routes(parts.api);
   service->api_->add_zipkin_routes(parts.zipkin);
   WEFT_ASSIGN(service->server_, server::Server::start(service->config_, std::move(parts)));
+  service->started_.store(service->server_.get(), std::memory_order_release);
   return service;
 }
 
