@@ -131,7 +131,7 @@ template <typename Put>
 bool ColumnGather::scatter(const Wanted& wanted, Put&& put) {
   std::ranges::fill(present_, 0);
   size_t seen = 0;
-  size_t entries_before = 0;
+  Growth begin;
   bool looked_ahead = false;
   // A part is a few values in two places of a memory that no cache holds.
   constexpr size_t kAhead = 8;
@@ -155,11 +155,11 @@ bool ColumnGather::scatter(const Wanted& wanted, Put&& put) {
     }
     if (!dictionary_pays(wanted.values)) return false;
     seen += part.count;
-    if (entries_before == 0 && seen * 16 >= wanted.values) {
-      entries_before = codes_.size();
+    if (begin.values == 0 && seen * 16 >= wanted.values) {
+      begin = {seen, codes_.size()};
     } else if (!looked_ahead && seen * 8 >= wanted.values) {
       looked_ahead = true;
-      if (!dictionary_will_pay(entries_before, wanted.values)) return false;
+      if (!dictionary_will_pay(begin, {seen, codes_.size()}, wanted.values)) return false;
     }
   }
   return true;
@@ -188,14 +188,15 @@ bool ColumnGather::dictionary_pays(size_t values) const {
   return codes_.size() <= kMinTextEntries || codes_.size() * kMinRepeats <= values;
 }
 
-// The same at the end, as far as an eighth of the column tells, when a sixteenth of it had
-// `entries_before` entries. If all strings are equally frequent and n values have d entries,
-// twice as many have d * (1 + q), four times as many d * (1 + q) * (1 + q^2), and so on.
-bool ColumnGather::dictionary_will_pay(size_t entries_before, size_t values) const {
-  const auto entries = static_cast<double>(codes_.size());
-  double q = std::min(1.0, entries / static_cast<double>(entries_before) - 1);
-  double expected = entries;
-  for (int doubling = 0; doubling < 3; ++doubling) {
+// The same at the end, as far as the growth from about a sixteenth of the column (`begin`) to an
+// eighth (`now`) tells. If all strings are equally frequent and n values have d entries, twice as
+// many have d * (1 + q), four times as many d * (1 + q) * (1 + q^2), and so on.
+bool ColumnGather::dictionary_will_pay(Growth begin, Growth now, size_t values) {
+  // A column of a few large parts cannot be looked at in time.
+  if (begin.entries == 0 || now.values * 2 > begin.values * 5) return true;
+  double q = std::min(1.0, static_cast<double>(now.entries) / begin.entries - 1);
+  double expected = now.entries;
+  for (size_t n = now.values; n * 2 <= values; n *= 2) {
     q *= q;
     expected *= 1 + q;
   }

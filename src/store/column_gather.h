@@ -130,7 +130,12 @@ class ColumnGather {
   bool add_attribute_as_dictionary(const Wanted& wanted);
   bool looks_unique(std::span<const StringValue> values) const;
   bool dictionary_pays(size_t values) const;
-  bool dictionary_will_pay(size_t entries_before, size_t values) const;
+  // Entries of a dictionary after so many values.
+  struct Growth {
+    size_t values = 0;
+    size_t entries = 0;
+  };
+  static bool dictionary_will_pay(Growth begin, Growth now, size_t values);
 
   std::span<const SpanBatchPtr> batches_;
   GlobalStrings& strings_;
