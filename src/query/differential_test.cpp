@@ -113,6 +113,23 @@ TEST(Differential, PrintedQueriesParseToThemselves) {
   }
 }
 
+TEST(Printed, NamesThatReadLikeSomethingElseStayNames) {
+  for (const std::string scope : {"", "span", "resource", "event", "link", "instrumentation"}) {
+    for (const std::string key : {"0e9", "5ms", "9", "1.5", "-1", ".5", "/x", "//", "/*", "nil",
+                                  "true", "a b", "a.b", "span.a", "+", "x\ty", "{", "é"}) {
+      const std::string text = "{ " + scope + ".\"" + key + "\" = 1 }";
+      const auto query = traceql::parse(text);
+      ASSERT_TRUE(query) << to_terminal(query.error(), text);
+      const std::string printed = to_string(*query);
+      const auto again = traceql::parse(printed);
+      ASSERT_TRUE(again) << text << "\n" << to_terminal(again.error(), printed);
+      EXPECT_EQ(to_string(*again), printed) << text;
+      const auto explain = [](const std::string& of) { return compile_query(of)->explain(); };
+      EXPECT_EQ(explain(printed), explain(text));
+    }
+  }
+}
+
 // ---- metrics ----
 
 constexpr uint64_t kStepNs = 3'000'000'000;

@@ -63,9 +63,13 @@ std::string_view intrinsic_name(Intrinsic intrinsic) {
   return "";
 }
 
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
 bool is_plain_key(std::string_view key) {
   for (char c : key) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) ||
                        c == '.' || c == '_' || c == '-' || c == '/';
     if (!plain) return false;
   }
@@ -77,7 +81,9 @@ bool is_plain_key(std::string_view key) {
 std::string to_string(const ColumnRef& column) {
   if (!column.is_attribute()) return std::string(intrinsic_name(column.intrinsic));
   std::string out(scope_prefix(column.scope));
-  if (is_plain_key(column.key)) return out + column.key;
+  // Behind a dot alone, digits would be a number.
+  const bool number = out == "." && !column.key.empty() && is_digit(column.key.front());
+  if (is_plain_key(column.key) && !number) return out + column.key;
   out.push_back('"');
   for (char c : column.key) {
     if (c == '"' || c == '\\') out.push_back('\\');

@@ -41,6 +41,16 @@ TEST(Matches, AnArrayMatchesWhenAnElementDoes) {
   EXPECT_FALSE(matches(array, CompareOp::kEqual, Value("b")));
 }
 
+TEST(ColumnRef, NamesAreQuotedWhereTheyWouldReadOtherwise) {
+  const auto text = [](AttributeScope scope, const char* key) {
+    return to_string(ColumnRef::attribute(scope, key));
+  };
+  EXPECT_EQ(text(AttributeScope::kAny, "http.route"), ".http.route");
+  EXPECT_EQ(text(AttributeScope::kAny, "0e9"), ".\"0e9\"");
+  EXPECT_EQ(text(AttributeScope::kSpan, "0e9"), "span.0e9");
+  EXPECT_EQ(text(AttributeScope::kSpan, "a b"), "span.\"a b\"");
+}
+
 TEST(Predicate, CombiningFoldsConstantsAndFlattens) {
   const auto a = Predicate::of(
       {ColumnRef::of(Intrinsic::kDurationNs), CompareOp::kGreater, Value(int64_t{5})});
