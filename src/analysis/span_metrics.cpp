@@ -63,7 +63,7 @@ class SeriesKeys {
   SeriesKeys() { resize(kMinSlots); }
   void clear() {
     // As small as the last use allows: what is written anew stays near.
-    resize(std::bit_ceil(std::clamp<size_t>(size_ * 4, kMinSlots, 8192)));
+    resize(std::bit_ceil(std::clamp<size_t>(size_t{size_} * 4, kMinSlots, 8192)));
     size_ = 0;
   }
   size_t size() const { return size_; }
@@ -79,7 +79,7 @@ class SeriesKeys {
       if (slot.kind_and_status != kFree) continue;
       if (!may_add) return kNone;
       slot = {key.names, key.kind_and_status, size_};
-      if (++size_ * 2 > slots_.size()) grow();
+      if (size_t{++size_} * 2 > slots_.size()) grow();
       return size_ - 1;
     }
   }

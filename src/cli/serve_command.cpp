@@ -55,7 +55,7 @@ void Flags::add_to(CommandLine& line) {
   for (const server::ConfigKey& key : server::config_keys()) {
     Value& value = values.emplace_back();
     value.key = &key;
-    const std::string flag(key.flag), name(key.value_name), key_name(key.key);
+    const std::string flag(key.flag), name(key.value_name);
     std::string help(key.help);
     if (key.get != nullptr && key.kind != server::ConfigKey::Kind::kSwitch) {
       if (const std::string text = key.get(defaults); !text.empty()) help += " [" + text + "]";

@@ -62,7 +62,7 @@ Expected<double> first_touch_ns() {
     static_cast<volatile char*>(memory)[at] = 1;
   const double took = cpu_ns() - begin;
   ::munmap(memory, kBytes);
-  return took / (kBytes / kPageBytes);
+  return took / static_cast<double>(kBytes / kPageBytes);
 }
 
 class ScratchFile {
