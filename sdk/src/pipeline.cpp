@@ -314,7 +314,7 @@ void Pipeline::work(std::shared_ptr<Lane> lane) noexcept {
       const std::uint64_t wanted = lane->flush_wanted;
       drain_live();
       {
-        Wakes others;
+        Wakes others;  // seldom any: they may as well wait for the lock
         collect(others);
       }
       // What is there now, and not what arrives meanwhile: a flush must come to an end.

@@ -66,9 +66,7 @@ class SeriesKeys {
     resize(std::bit_ceil(std::clamp<size_t>(size_t{size_} * 4, kMinSlots, 8192)));
     size_ = 0;
   }
-  size_t size() const { return size_; }
-  // The key's number, which is size() as it was when the key is new and `may_add`; kNone: it is new
-  // and may not be added.
+  // The key's number. A new one gets the next number, from 0, or kNone when it may not be added.
   static constexpr uint32_t kNone = UINT32_MAX;
   uint32_t find(const SeriesKey& key, bool may_add = true) {
     for (size_t at = place(key.names, key.kind_and_status);; at = (at + 1) & (slots_.size() - 1)) {

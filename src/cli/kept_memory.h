@@ -1,7 +1,7 @@
 // Memory that the process has freed: kept while a server is busy, given back when it is quiet.
 // Batches of spans are made on some threads and freed together on another, hundreds of megabytes a
 // second. Left alone, glibc returns much of that to the kernel each time, and the first touch of
-// every page that comes back costs more than what is then done with it.
+// every page that comes back is a page fault.
 #pragma once
 
 namespace weft::cli {

@@ -153,6 +153,9 @@ std::string text_of(const std::optional<server::Endpoint>& endpoint) {
 server::ApiInfo Service::info() const {
   server::ApiInfo info;
   info.version = kVersion;
+  info.retention_age_ns = config_.values.retention_age_ns;
+  info.retention_bytes = config_.values.retention_bytes;
+  info.auth_required = config_.query_tokens != nullptr;
   const bool tls = config_.tls != nullptr;
   const server::Server* const server = started_.load(std::memory_order_acquire);
   if (server == nullptr) return info;
@@ -163,9 +166,6 @@ server::ApiInfo Service::info() const {
   if (server->zipkin()) {
     info.zipkin = (tls ? "https://" : "http://") + text_of(server->zipkin());
   }
-  info.retention_age_ns = config_.values.retention_age_ns;
-  info.retention_bytes = config_.values.retention_bytes;
-  info.auth_required = config_.query_tokens != nullptr;
   return info;
 }
 

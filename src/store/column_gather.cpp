@@ -21,7 +21,7 @@ constexpr size_t kMaxNumberEntries = 4096;
 // A dictionary of strings beyond this has to pay: at least so many values an entry.
 constexpr size_t kMinTextEntries = 16'384;
 constexpr size_t kMinRepeats = 3;
-// Of those that repeat from batch to batch; a power of two.
+// Strings that are looked for in every batch; a power of two.
 constexpr size_t kRecentStrings = 8'192;
 // Values that are looked at to tell whether a column's strings repeat.
 constexpr size_t kSample = 512;

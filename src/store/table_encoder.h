@@ -71,9 +71,9 @@ class TableEncoder {
   // What a column adds to a page's chunk behind the presence bits: the values at [begin, end) of
   // its lists.
   using Body = std::function<void(size_t page, size_t begin, size_t end, std::string& out)>;
-  // `meta` has the encoding, the number of values and the dictionary.
   // Puts the rows of the classes that are kMaybe into maybe_; false: there are none.
   bool mark_maybe(const std::vector<ClassValue>& classes);
+  // `meta` has the encoding, the number of values and the dictionary.
   void add_column(ColumnMeta meta, std::span<const uint32_t> rows,
                   const std::vector<ClassValue>& classes, const Body& body);
   std::vector<ClassValue> class_values(std::span<const uint32_t> rows,

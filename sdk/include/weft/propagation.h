@@ -200,7 +200,7 @@ class W3cHeaders {
       if (joined == nullptr) joined = std::make_unique<std::string>(first);
       if (joined->size() + value.size() < HeaderText::kMaxBytes) joined->append(",").append(value);
     }
-    std::string_view text() const { return count == 1 ? first : std::string_view(*joined); }
+    std::string_view text() const { return count > 1 ? std::string_view(*joined) : first; }
   };
   // Nearly always spelled like this.
   static bool is(std::string_view name, std::string_view lower_case) {
