@@ -2,6 +2,8 @@
 
 #include <malloc.h>
 
+#include "base/slab_pool.h"
+
 namespace weft::cli {
 
 void keep_freed_memory() {
@@ -17,6 +19,7 @@ void keep_freed_memory() {
 }
 
 void release_freed_memory() {
+  SlabPool::shared().trim();
 #ifdef __GLIBC__
   (void)::malloc_trim(0);
 #endif

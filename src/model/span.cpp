@@ -90,7 +90,7 @@ struct ChildRows {
   size_t end;
 };
 
-ChildRows child_rows(const std::vector<uint32_t>& span_row, size_t begin, size_t end) {
+ChildRows child_rows(const ColumnVector<uint32_t>& span_row, size_t begin, size_t end) {
   const auto first = std::lower_bound(span_row.begin(), span_row.end(), begin);
   const auto last = std::lower_bound(first, span_row.end(), end);
   return {static_cast<size_t>(first - span_row.begin()),

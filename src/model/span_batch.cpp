@@ -189,7 +189,7 @@ RowMap append_entities(Table& target, const Table& source, const std::vector<boo
 }
 
 // The source rows of a child table (events, links) in the order of their spans in the target.
-std::vector<uint32_t> child_order(const std::vector<uint32_t>& span_row, const RowMap& span_map,
+std::vector<uint32_t> child_order(const ColumnVector<uint32_t>& span_row, const RowMap& span_map,
                                   bool ascending) {
   std::vector<uint32_t> order;
   for (uint32_t row = 0; row < span_row.size(); ++row) {
@@ -239,7 +239,7 @@ void append_links(LinkTable& target, const LinkTable& source, const RowMap& span
 }
 
 template <typename T, typename Map>
-void append_column(std::vector<T>& target, const std::vector<T>& source,
+void append_column(ColumnVector<T>& target, const ColumnVector<T>& source,
                    const std::vector<uint32_t>& rows, Map&& map) {
   for (uint32_t row : rows)
     target.push_back(map(source[row]));

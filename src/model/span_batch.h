@@ -5,9 +5,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "model/attribute_table.h"
+#include "model/batch_arena.h"
 #include "model/ids.h"
 #include "model/string_pool.h"
 
@@ -26,8 +28,8 @@ enum class StatusCode : uint8_t { kUnset = 0, kOk = 1, kError = 2 };
 
 // The resources of a batch: who sent the spans. Equal resources may stand twice.
 struct ResourceTable {
-  std::vector<StringPool::Id> schema_url;
-  std::vector<uint32_t> dropped_attributes_count;
+  ColumnVector<StringPool::Id> schema_url;
+  ColumnVector<uint32_t> dropped_attributes_count;
   AttributeTable attributes;
 
   size_t size() const { return schema_url.size(); }
@@ -35,10 +37,10 @@ struct ResourceTable {
 
 // The instrumentation scopes of a batch.
 struct ScopeTable {
-  std::vector<StringPool::Id> name;
-  std::vector<StringPool::Id> version;
-  std::vector<StringPool::Id> schema_url;
-  std::vector<uint32_t> dropped_attributes_count;
+  ColumnVector<StringPool::Id> name;
+  ColumnVector<StringPool::Id> version;
+  ColumnVector<StringPool::Id> schema_url;
+  ColumnVector<uint32_t> dropped_attributes_count;
   AttributeTable attributes;
 
   size_t size() const { return name.size(); }
@@ -46,10 +48,10 @@ struct ScopeTable {
 
 // The events of all spans of a batch, span after span.
 struct EventTable {
-  std::vector<uint32_t> span_row;  // ascending
-  std::vector<uint64_t> time_ns;
-  std::vector<StringPool::Id> name;
-  std::vector<uint32_t> dropped_attributes_count;
+  ColumnVector<uint32_t> span_row;  // ascending
+  ColumnVector<uint64_t> time_ns;
+  ColumnVector<StringPool::Id> name;
+  ColumnVector<uint32_t> dropped_attributes_count;
   AttributeTable attributes;
 
   size_t size() const { return span_row.size(); }
@@ -57,37 +59,50 @@ struct EventTable {
 
 // The links of all spans of a batch, span after span.
 struct LinkTable {
-  std::vector<uint32_t> span_row;  // ascending
-  std::vector<TraceId> trace_id;
-  std::vector<SpanId> span_id;
-  std::vector<StringPool::Id> trace_state;
-  std::vector<uint32_t> flags;
-  std::vector<uint32_t> dropped_attributes_count;
+  ColumnVector<uint32_t> span_row;  // ascending
+  ColumnVector<TraceId> trace_id;
+  ColumnVector<SpanId> span_id;
+  ColumnVector<StringPool::Id> trace_state;
+  ColumnVector<uint32_t> flags;
+  ColumnVector<uint32_t> dropped_attributes_count;
   AttributeTable attributes;
 
   size_t size() const { return span_row.size(); }
 };
 
 struct SpanBatch {
+  SpanBatch() = default;
+  SpanBatch(const SpanBatch&) = default;
+  SpanBatch(SpanBatch&&) = default;
+  // What was held goes whole: the arena after the columns that lie in it.
+  SpanBatch& operator=(SpanBatch other) noexcept {
+    std::destroy_at(this);
+    return *std::construct_at(this, std::move(other));
+  }
+  ~SpanBatch() = default;
+
+  // Where the columns lie that a decoder made, in front of them so that it goes last.
+  OwnedArena arena;
+
   StringPool strings;
 
   // One entry a span in each of these.
-  std::vector<TraceId> trace_id;       // never zero
-  std::vector<SpanId> span_id;         // never zero
-  std::vector<SpanId> parent_span_id;  // zero for a root
-  std::vector<uint64_t> start_ns;      // as sent, whatever it is
-  std::vector<uint64_t> end_ns;        // as sent; may be before start_ns (see duration_ns)
-  std::vector<StringPool::Id> name;
-  std::vector<uint8_t> kind;         // SpanKind; unknown numbers are kept
-  std::vector<uint8_t> status_code;  // StatusCode; unknown numbers are kept
-  std::vector<StringPool::Id> status_message;
-  std::vector<StringPool::Id> trace_state;
-  std::vector<uint32_t> flags;
-  std::vector<uint32_t> dropped_attributes_count;
-  std::vector<uint32_t> dropped_events_count;
-  std::vector<uint32_t> dropped_links_count;
-  std::vector<uint32_t> resource;  // row in resources
-  std::vector<uint32_t> scope;     // row in scopes
+  ColumnVector<TraceId> trace_id;       // never zero
+  ColumnVector<SpanId> span_id;         // never zero
+  ColumnVector<SpanId> parent_span_id;  // zero for a root
+  ColumnVector<uint64_t> start_ns;      // as sent, whatever it is
+  ColumnVector<uint64_t> end_ns;        // as sent; may be before start_ns (see duration_ns)
+  ColumnVector<StringPool::Id> name;
+  ColumnVector<uint8_t> kind;         // SpanKind; unknown numbers are kept
+  ColumnVector<uint8_t> status_code;  // StatusCode; unknown numbers are kept
+  ColumnVector<StringPool::Id> status_message;
+  ColumnVector<StringPool::Id> trace_state;
+  ColumnVector<uint32_t> flags;
+  ColumnVector<uint32_t> dropped_attributes_count;
+  ColumnVector<uint32_t> dropped_events_count;
+  ColumnVector<uint32_t> dropped_links_count;
+  ColumnVector<uint32_t> resource;  // row in resources
+  ColumnVector<uint32_t> scope;     // row in scopes
 
   ResourceTable resources;
   ScopeTable scopes;

@@ -78,15 +78,20 @@ void StringPool::reserve(size_t strings, size_t bytes) {
 }
 
 void StringPool::assign(std::string_view arena, std::span<const uint32_t> ends,
-                        std::span<const uint64_t> common) {
+                        std::span<const uint64_t> common, BatchArena* memory) {
   assert(ends.empty() ? arena.empty() : ends.back() == arena.size());
   drop_index();
-  arena_ = std::vector<char>(arena.begin(), arena.end());
-  ends_ = std::vector<uint32_t>();
+  arena_ = ColumnVector<char>(arena.begin(), arena.end(), memory);
+  ends_ = ColumnVector<uint32_t>(memory);
   ends_.reserve(ends.size() + 1);
   ends_.push_back(0);
   ends_.insert(ends_.end(), ends.begin(), ends.end());
-  common_ = std::vector<uint64_t>(common.begin(), common.end());
+  common_ = ColumnVector<uint64_t>(common.begin(), common.end(), memory);
+}
+
+size_t StringPool::assigned_bytes(size_t arena_bytes, size_t ends, size_t common_words) {
+  return BatchArena::piece_bytes(arena_bytes) +
+         BatchArena::piece_bytes((ends + 1) * sizeof(uint32_t)) + common_words * sizeof(uint64_t);
 }
 
 void StringPool::drop_index() {

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "model/batch_arena.h"
+
 namespace weft {
 
 class StringPool {
@@ -37,9 +39,10 @@ class StringPool {
   void reserve(size_t strings, size_t bytes);
   // Replaces the content: the texts of the ids from 1 on stand one after the other in `arena`, and
   // ends[i] is where that of id i + 1 ends. Bit i of `common` says whether is_common(i). Holds no
-  // more memory than that takes.
+  // more memory than that takes: assigned_bytes() of `memory`, or of the heap.
   void assign(std::string_view arena, std::span<const uint32_t> ends,
-              std::span<const uint64_t> common = {});
+              std::span<const uint64_t> common = {}, BatchArena* memory = nullptr);
+  static size_t assigned_bytes(size_t arena_bytes, size_t ends, size_t common_words);
   // Whether the string is of a kind that repeats, so that other batches may have it too. A hint:
   // false where nobody said so.
   bool is_common(Id id) const {
@@ -52,12 +55,12 @@ class StringPool {
   void rebuild_index(size_t slots);
   void insert_slot(Id id, uint32_t tag);
 
-  std::vector<char> arena_;
-  std::vector<uint32_t> ends_;  // ends_[id] is one past the string's last byte
+  ColumnVector<char> arena_;
+  ColumnVector<uint32_t> ends_;  // ends_[id] is one past the string's last byte
   // Open addressing, a power of two; each slot is (hash tag << 32 | id), 0 is free.
   std::vector<uint64_t> slots_;
   size_t indexed_ = 0;
-  std::vector<uint64_t> common_;  // a bit by id; may end before the last
+  ColumnVector<uint64_t> common_;  // a bit by id; may end before the last
 };
 
 }  // namespace weft

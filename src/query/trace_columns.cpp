@@ -45,7 +45,7 @@ ValueColumn gather(const BatchPtr& batch, const Cells& cells, const Rows& rows) 
 }
 
 ValueColumn gather_through(const BatchPtr& batch, const Cells& cells,
-                           const std::vector<uint32_t>& entry_of, const Rows& rows) {
+                           const ColumnVector<uint32_t>& entry_of, const Rows& rows) {
   Rows entries;
   entries.reserve(rows.size());
   for (uint32_t row : rows)
@@ -70,7 +70,7 @@ std::string_view bytes_of(const Id& id) {
 }
 
 template <typename Id>
-ValueColumn id_column(const std::vector<Id>& ids, const Rows& rows, bool zero_is_absent) {
+ValueColumn id_column(const ColumnVector<Id>& ids, const Rows& rows, bool zero_is_absent) {
   ValueColumn out;
   auto pool = std::make_shared<StringPool>();
   for (uint32_t row : rows) {
@@ -83,7 +83,7 @@ ValueColumn id_column(const std::vector<Id>& ids, const Rows& rows, bool zero_is
 }
 
 // The entries of events or links that belong to the rows, and where each row's begin.
-Rows entries_of(const std::vector<uint32_t>& span_row, const Rows& rows,
+Rows entries_of(const ColumnVector<uint32_t>& span_row, const Rows& rows,
                 std::vector<uint32_t>& offsets) {
   Rows out;
   offsets.assign(1, 0);

@@ -13,7 +13,7 @@ class Writer {
   static constexpr bool kReading = false;
   void u32(uint32_t value) { raw(&value, sizeof value); }
   template <typename T>
-  void vector(const std::vector<T>& values) {
+  void vector(const ColumnVector<T>& values) {
     u32(static_cast<uint32_t>(values.size()));
     raw(values.data(), values.size() * sizeof(T));
   }
@@ -44,7 +44,7 @@ class Reader {
     raw(&value, sizeof value);
   }
   template <typename T>
-  void vector(std::vector<T>& values) {
+  void vector(ColumnVector<T>& values) {
     uint32_t count;
     u32(count);
     if (count > in_.size() / sizeof(T)) return fail_now();
@@ -158,7 +158,7 @@ void visit(Archive& archive, Batch& batch) {
   visit_attributes(archive, batch.annotations);
 }
 
-bool all_below(const std::vector<uint32_t>& values, size_t limit) {
+bool all_below(const ColumnVector<uint32_t>& values, size_t limit) {
   return std::ranges::all_of(values, [limit](uint32_t value) { return value < limit; });
 }
 

@@ -33,7 +33,7 @@ void fill_attribute(ValueColumn& out, const AttributeTable& table, const StringP
 }
 
 ValueColumn attribute_of_entity(const SpanBatchPtr& batch, const AttributeTable& table,
-                                size_t entities, const std::vector<uint32_t>& entity_of,
+                                size_t entities, const ColumnVector<uint32_t>& entity_of,
                                 std::string_view key) {
   ValueColumn values = absent_column(entities);
   values.strings = strings_of(batch);
@@ -60,7 +60,7 @@ ValueColumn id_column(const Ids& ids, bool zero_is_absent) {
   return out;
 }
 
-ValueColumn string_column(const SpanBatchPtr& batch, const std::vector<StringPool::Id>& ids) {
+ValueColumn string_column(const SpanBatchPtr& batch, const ColumnVector<StringPool::Id>& ids) {
   ValueColumn out;
   out.types.assign(ids.size(), ValueType::kString);
   out.words.assign(ids.begin(), ids.end());
@@ -79,7 +79,7 @@ ValueColumn int_column(size_t rows, Word&& word) {
 }
 
 // offsets of a child table: how many children each span has.
-std::vector<uint32_t> child_offsets(const std::vector<uint32_t>& span_row, size_t spans) {
+std::vector<uint32_t> child_offsets(const ColumnVector<uint32_t>& span_row, size_t spans) {
   std::vector<uint32_t> offsets(spans + 1, 0);
   for (uint32_t span : span_row)
     ++offsets[span + 1];
@@ -89,7 +89,7 @@ std::vector<uint32_t> child_offsets(const std::vector<uint32_t>& span_row, size_
 
 // A column of a child table that lists only the children that have a value.
 ValueColumn child_attribute(const SpanBatchPtr& batch, const AttributeTable& table,
-                            const std::vector<uint32_t>& span_row, std::string_view key) {
+                            const ColumnVector<uint32_t>& span_row, std::string_view key) {
   ValueColumn all = absent_column(span_row.size());
   fill_attribute(all, table, batch->strings, key);
   ValueColumn out;
@@ -191,7 +191,7 @@ ValueColumn extract_column(const SpanBatchPtr& batch, const ColumnRef& column) {
   return out;
 }
 
-ValueColumn take_rows(const ValueColumn& column, const std::vector<uint32_t>& rows) {
+ValueColumn take_rows(const ValueColumn& column, std::span<const uint32_t> rows) {
   ValueColumn out;
   out.strings = column.strings;
   if (column.offsets.empty()) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "scan/scan.h"
@@ -15,7 +16,7 @@ namespace weft::store {
 ValueColumn extract_column(const SpanBatchPtr& batch, const ColumnRef& column);
 
 // The given rows of a column, in that order.
-ValueColumn take_rows(const ValueColumn& column, const std::vector<uint32_t>& rows);
+ValueColumn take_rows(const ValueColumn& column, std::span<const uint32_t> rows);
 
 // What of a batch a scan returns. `batch` holds whole traces as TraceOrder orders them
 // (trace_begin has one entry more than there are traces); `candidate` is one byte a row, filter

@@ -105,7 +105,7 @@ class BlockWriter {
   EncodedBlock finish(const std::vector<SplitEntry>& splits);
 
   // Whether any span of the batches has something else than 0 there.
-  bool any_set(const std::vector<uint32_t> SpanBatch::* member) const {
+  bool any_set(const ColumnVector<uint32_t> SpanBatch::* member) const {
     return std::ranges::any_of(batches_, [&](const SpanBatchPtr& batch) {
       uint32_t seen = 0;
       for (uint32_t value : (*batch).*member)
@@ -121,12 +121,13 @@ class BlockWriter {
     return meta;
   }
   // A span's own field, by row of the block: read where it lies, in its batch.
-  StringValue string_at(uint32_t row, const std::vector<StringPool::Id> SpanBatch::* member) const {
+  StringValue string_at(uint32_t row,
+                        const ColumnVector<StringPool::Id> SpanBatch::* member) const {
     const RowRef ref = order_.rows[row];
     return {ref.batch, (batch_of(ref).*member)[ref.row]};
   }
   template <typename T>
-  uint64_t number_at(uint32_t row, const std::vector<T> SpanBatch::* member) const {
+  uint64_t number_at(uint32_t row, const ColumnVector<T> SpanBatch::* member) const {
     const RowRef ref = order_.rows[row];
     return (batch_of(ref).*member)[ref.row];
   }
@@ -172,7 +173,7 @@ class BlockWriter {
 
 // Puts the children (events, links) of all spans in the block's order.
 void order_children(std::span<const SpanBatchPtr> batches, const TraceOrder& order,
-                    const std::function<const std::vector<uint32_t>&(const SpanBatch&)>& span_row,
+                    const std::function<const ColumnVector<uint32_t>&(const SpanBatch&)>& span_row,
                     std::vector<uint32_t>& begin, std::vector<RowRef>& children,
                     std::vector<std::vector<uint32_t>>& rows) {
   std::vector<std::vector<uint32_t>> first(batches.size());  // of each span of each batch
@@ -208,11 +209,11 @@ void BlockWriter::map_rows() {
   }
   order_children(
       batches_, order_,
-      [](const SpanBatch& b) -> const std::vector<uint32_t>& { return b.events.span_row; },
+      [](const SpanBatch& b) -> const ColumnVector<uint32_t>& { return b.events.span_row; },
       event_begin_, events_, event_rows_);
   order_children(
       batches_, order_,
-      [](const SpanBatch& b) -> const std::vector<uint32_t>& { return b.links.span_row; },
+      [](const SpanBatch& b) -> const ColumnVector<uint32_t>& { return b.links.span_row; },
       link_begin_, links_, link_rows_);
 }
 
@@ -469,11 +470,11 @@ void BlockWriter::write_span_fields(TableEncoder& encoder, ColumnGather& gather,
                                     const SpanClasses& classes) {
   write_names(encoder, gather, classes);
   // Many of these are nothing but zeros: seen quickly, batch by batch.
-  const auto strings = [&](Field field, const std::vector<StringPool::Id> SpanBatch::* ids) {
+  const auto strings = [&](Field field, const ColumnVector<StringPool::Id> SpanBatch::* ids) {
     if (!any_set(ids)) return;
     write_strings(gather, field, rows_, false, [&](uint32_t row) { return string_at(row, ids); });
   };
-  const auto numbers = [&](Field field, const std::vector<uint32_t> SpanBatch::* member) {
+  const auto numbers = [&](Field field, const ColumnVector<uint32_t> SpanBatch::* member) {
     if (!any_set(member)) return;
     write_numbers(gather, field, rows_, false,
                   [&](uint32_t row) { return number_at(row, member); });
@@ -600,20 +601,20 @@ void BlockWriter::write_parents(size_t page, std::string& out) {
 void BlockWriter::write_events() {
   const auto count = static_cast<uint32_t>(events_.size());
   if (count == 0) return;
-  std::vector<std::vector<uint32_t>> parts(1);
+  // Few names: each is a class.
+  std::vector<uint32_t> class_of;
+  uint32_t classes = 1;
   {
     StringCodes names(strings_);
     for (const RowRef ref : events_) {
       if (names.size() > kMaxClassEntries) break;
-      parts[0].push_back(names.code(strings_.id(ref.batch, batch_of(ref).events.name[ref.row])));
+      class_of.push_back(names.code(strings_.id(ref.batch, batch_of(ref).events.name[ref.row])));
     }
-    if (parts[0].size() < count) parts[0].clear();
-  }
-  uint32_t classes = 1;
-  std::vector<uint32_t> class_of(count, 0);
-  if (!parts[0].empty()) {
-    class_of = parts[0];  // few names: each is a class
-    classes = std::ranges::max(class_of) + 1;
+    if (class_of.size() == count) {
+      classes = static_cast<uint32_t>(names.size());
+    } else {
+      class_of.assign(count, 0);
+    }
   }
   TableEncoder encoder(file_, columns_, BlockTable::kEvents, event_page_begin_, std::move(class_of),
                        classes);

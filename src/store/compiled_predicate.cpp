@@ -57,7 +57,7 @@ Mask evaluate_attribute(const AttributeTable& table, size_t rows, const StringPo
 
 namespace {
 
-Mask spread(const Mask& entities, const std::vector<uint32_t>& entity_of) {
+Mask spread(const Mask& entities, const ColumnVector<uint32_t>& entity_of) {
   Mask mask(entity_of.size());
   for (size_t row = 0; row < mask.size(); ++row)
     mask[row] = entities[entity_of[row]];
@@ -98,7 +98,7 @@ Mask evaluate_words(size_t rows, ValueType type, const CompiledCondition& condit
   return mask;
 }
 
-Mask evaluate_strings(const StringPool& strings, const std::vector<StringPool::Id>& ids,
+Mask evaluate_strings(const StringPool& strings, const ColumnVector<StringPool::Id>& ids,
                       const CompiledCondition& condition) {
   TextMemo memo(condition, strings, ValueType::kString);
   Mask mask(ids.size());
@@ -108,7 +108,7 @@ Mask evaluate_strings(const StringPool& strings, const std::vector<StringPool::I
 }
 
 template <typename IdType>
-Mask evaluate_ids(const std::vector<IdType>& ids, const CompiledCondition& condition,
+Mask evaluate_ids(const ColumnVector<IdType>& ids, const CompiledCondition& condition,
                   bool zero_is_absent) {
   Mask mask(ids.size());
   for (size_t row = 0; row < ids.size(); ++row) {

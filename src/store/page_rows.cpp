@@ -66,14 +66,14 @@ class RowsReader {
   Expected<bool> table_wanted(BlockTable table);
   bool wanted(const LoadedColumn& column, const std::vector<uint32_t>& classes, Window window);
 
-  void fill_text(const PageColumn& column, Window window, std::vector<StringPool::Id>& out) {
+  void fill_text(const PageColumn& column, Window window, ColumnVector<StringPool::Id>& out) {
     TextCopier copy(batch_.strings, column, window.size());
     for (uint32_t row = window.begin; row < window.end; ++row) {
       if (column.present(row)) out[row - window.begin] = copy(column.word(row));
     }
   }
   template <typename T>
-  void fill_number(const PageColumn& column, Window window, std::vector<T>& out) {
+  void fill_number(const PageColumn& column, Window window, ColumnVector<T>& out) {
     for (uint32_t row = window.begin; row < window.end; ++row) {
       if (column.present(row)) out[row - window.begin] = static_cast<T>(column.word(row));
     }
@@ -292,7 +292,7 @@ Status RowsReader::read_field(const PageColumn& column, Window window) {
 Status RowsReader::read_entities(const PageColumn& column, Window window) {
   const bool resource = column.column->meta.field == Field::kResource;
   std::map<uint32_t, uint32_t> rows;  // code -> row of the batch's table
-  std::vector<uint32_t>& out = resource ? batch_.resource : batch_.scope;
+  ColumnVector<uint32_t>& out = resource ? batch_.resource : batch_.scope;
   for (uint32_t row = window.begin; row < window.end; ++row) {
     if (!column.present(row)) return fail(ErrorCode::kCorrupt, "a span has no resource or scope");
     const uint32_t code = column.code(row);

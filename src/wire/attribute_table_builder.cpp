@@ -25,10 +25,6 @@ uint32_t tag_of(std::string_view key) {
   return static_cast<uint32_t>(seeded_hash(key) >> 32) | 1u;
 }
 
-bool is_number(ValueType type) {
-  return type == ValueType::kBool || type == ValueType::kInt || type == ValueType::kDouble;
-}
-
 }  // namespace
 
 void AttributeTableBuilder::begin(StringInterner* strings, const DecodeLimits& limits) {
@@ -40,10 +36,11 @@ void AttributeTableBuilder::begin(StringInterner* strings, const DecodeLimits& l
   begin_row(0);
 }
 
-void AttributeTableBuilder::finish(AttributeTable& table) {
+void AttributeTableBuilder::finish(AttributeTable& table, BatchArena* memory) {
+  table.columns = ColumnVector<AttributeColumn>(memory);
   table.columns.reserve(opened_.size());
   for (const Column* column : opened_) {
-    AttributeColumn& out = table.columns.emplace_back();
+    AttributeColumn& out = table.columns.emplace_back(memory);
     out.key = keys_[column->slot].id;
     out.type = column->type;
     out.rows.assign(column->rows, column->rows + column->size);
@@ -54,6 +51,15 @@ void AttributeTableBuilder::finish(AttributeTable& table) {
     }
   }
   close_columns();
+}
+
+size_t AttributeTableBuilder::finished_bytes() const {
+  size_t bytes = opened_.size() * sizeof(AttributeColumn);
+  for (const Column* column : opened_) {
+    bytes += BatchArena::piece_bytes(column->size * sizeof(uint32_t)) +
+             BatchArena::piece_bytes(column->size * value_bytes(column->type));
+  }
+  return bytes;
 }
 
 void AttributeTableBuilder::close_columns() {

@@ -53,8 +53,10 @@ class AttributeTableBuilder {
     if (++mark_ == 0) [[unlikely]]
       clear_marks();
   }
-  // Writes the columns into `table`, which is empty, in the order in which they first occurred.
-  void finish(AttributeTable& table);
+  // Writes the columns into `table`, which is empty, in the order in which they first occurred;
+  // they take finished_bytes() of `memory`.
+  void finish(AttributeTable& table, BatchArena* memory);
+  size_t finished_bytes() const;
 
   // The slot of a key, or kNoSlot when the table has all the keys it may have.
   uint32_t find_slot(std::string_view key);

@@ -30,6 +30,27 @@ void each_column(SpanColumns& columns, SpanBatch& batch, F&& f) {
   f(columns.status_code, batch.status_code);
 }
 
+// The same for the columns of the other tables that have an entry a row.
+template <typename Tables, typename F>
+void each_table_column(Tables& tables, SpanBatch& batch, F&& f) {
+  f(tables.resources.schema_url, batch.resources.schema_url);
+  f(tables.resources.dropped_attributes_count, batch.resources.dropped_attributes_count);
+  f(tables.scopes.name, batch.scopes.name);
+  f(tables.scopes.version, batch.scopes.version);
+  f(tables.scopes.schema_url, batch.scopes.schema_url);
+  f(tables.scopes.dropped_attributes_count, batch.scopes.dropped_attributes_count);
+  f(tables.events.span_row, batch.events.span_row);
+  f(tables.events.time_ns, batch.events.time_ns);
+  f(tables.events.name, batch.events.name);
+  f(tables.events.dropped_attributes_count, batch.events.dropped_attributes_count);
+  f(tables.links.span_row, batch.links.span_row);
+  f(tables.links.trace_id, batch.links.trace_id);
+  f(tables.links.span_id, batch.links.span_id);
+  f(tables.links.trace_state, batch.links.trace_state);
+  f(tables.links.flags, batch.links.flags);
+  f(tables.links.dropped_attributes_count, batch.links.dropped_attributes_count);
+}
+
 }  // namespace
 
 void annotate_received(SpanBatch& batch, uint64_t received_ns) {
@@ -56,6 +77,7 @@ void BatchBuilder::begin(const DecodeLimits& limits, size_t spans) {
   span_events_ = 0;
   span_links_ = 0;
   strings_.begin();
+  each_table_column(tables_, result_.batch, [](auto& rows, auto&) { rows.clear(); });
   for (AttributeTableBuilder* table : {&span_attributes_, &event_attributes_, &link_attributes_,
                                        &resource_attributes_, &scope_attributes_}) {
     table->begin(&strings_, limits);
@@ -88,16 +110,39 @@ void BatchBuilder::extend_spans(size_t rows) {
   rows_ = std::max(rows_, rows);
 }
 
+size_t BatchBuilder::finished_bytes() {
+  SpanBatch& batch = result_.batch;
+  size_t bytes = strings_.finished_bytes();
+  each_column(columns_, batch, [&](auto*& column, auto&) {
+    bytes += BatchArena::piece_bytes(spans_ * sizeof *column);
+  });
+  each_table_column(tables_, batch, [&](auto& rows, auto&) {
+    bytes += BatchArena::piece_bytes(rows.size() * sizeof rows[0]);
+  });
+  for (const AttributeTableBuilder* table :
+       {&span_attributes_, &event_attributes_, &link_attributes_, &resource_attributes_,
+        &scope_attributes_}) {
+    bytes += table->finished_bytes();
+  }
+  return bytes;
+}
+
 DecodeResult BatchBuilder::finish() {
   SpanBatch& batch = result_.batch;
-  each_column(columns_, batch,
-              [&](auto*& column, auto& out) { out.assign(column, column + spans_); });
-  span_attributes_.finish(batch.attributes);
-  event_attributes_.finish(batch.events.attributes);
-  link_attributes_.finish(batch.links.attributes);
-  resource_attributes_.finish(batch.resources.attributes);
-  scope_attributes_.finish(batch.scopes.attributes);
-  strings_.finish(batch.strings);
+  BatchArena* const memory = batch.arena.make(finished_bytes());
+  each_column(columns_, batch, [&]<typename T>(T*& column, auto& out) {
+    out = ColumnVector<T>(column, column + spans_, memory);
+  });
+  each_table_column(tables_, batch, [&]<typename T>(ColumnVector<T>& rows, auto& out) {
+    out = ColumnVector<T>(rows.begin(), rows.end(), memory);
+    if (rows.capacity() > kMaxKeptRows) rows = {};
+  });
+  span_attributes_.finish(batch.attributes, memory);
+  event_attributes_.finish(batch.events.attributes, memory);
+  link_attributes_.finish(batch.links.attributes, memory);
+  resource_attributes_.finish(batch.resources.attributes, memory);
+  scope_attributes_.finish(batch.scopes.attributes, memory);
+  strings_.finish(batch.strings, memory);
   if (result_.message.empty()) result_.message = std::move(warning_);
   warning_.clear();
   if (max_rows_ > kMaxKeptRows) {
@@ -120,7 +165,7 @@ uint32_t BatchBuilder::begin_span() {
 }
 
 uint32_t BatchBuilder::begin_resource() {
-  ResourceTable& table = result_.batch.resources;
+  ResourceTable& table = tables_.resources;
   const auto row = static_cast<uint32_t>(table.size());
   table.schema_url.push_back(StringPool::kEmpty);
   table.dropped_attributes_count.push_back(0);
@@ -129,7 +174,7 @@ uint32_t BatchBuilder::begin_resource() {
 }
 
 uint32_t BatchBuilder::begin_scope() {
-  ScopeTable& table = result_.batch.scopes;
+  ScopeTable& table = tables_.scopes;
   const auto row = static_cast<uint32_t>(table.size());
   table.name.push_back(StringPool::kEmpty);
   table.version.push_back(StringPool::kEmpty);
@@ -140,7 +185,7 @@ uint32_t BatchBuilder::begin_scope() {
 }
 
 uint32_t BatchBuilder::begin_event() {
-  EventTable& table = result_.batch.events;
+  EventTable& table = tables_.events;
   if (span_events_ >= limits_.max_events_per_span || table.size() >= limits_.max_events) {
     saturating_add(columns_.dropped_events_count[spans_ - 1], 1);
     warn("some events were left out: a span or the request has more than the configured limit");
@@ -157,7 +202,7 @@ uint32_t BatchBuilder::begin_event() {
 }
 
 uint32_t BatchBuilder::begin_link() {
-  LinkTable& table = result_.batch.links;
+  LinkTable& table = tables_.links;
   if (span_links_ >= limits_.max_links_per_span || table.size() >= limits_.max_events) {
     drop_link("some links were left out: a span or the request has more than the configured limit");
     return kNoRow;

@@ -39,7 +39,7 @@ struct SpanColumns {
 };
 
 // The whole batch. Callers write the fields of a span straight into spans() at the row that
-// begin_span returned, those of resources, scopes, events and links into batch().
+// begin_span returned, those of resources, scopes, events and links into their tables.
 class BatchBuilder {
  public:
   // Starts an empty batch. `spans` is a guess of how many will come.
@@ -47,8 +47,10 @@ class BatchBuilder {
   // Gives the batch away; the builder is ready for the next begin().
   DecodeResult finish();
 
-  // Columns of spans, attributes and strings are not in it before finish().
-  SpanBatch& batch() { return result_.batch; }
+  ResourceTable& resources() { return tables_.resources; }
+  ScopeTable& scopes() { return tables_.scopes; }
+  EventTable& events() { return tables_.events; }
+  LinkTable& links() { return tables_.links; }
   SpanColumns& spans() { return columns_; }
   StringInterner& strings() { return strings_; }
   AttributeTableBuilder& span_attributes() { return span_attributes_; }
@@ -77,9 +79,20 @@ class BatchBuilder {
 
  private:
   void extend_spans(size_t rows);
+  size_t finished_bytes();
+
+  // Resources, scopes, events and links while they are gathered, without their attributes. Like
+  // all that is gathered here they are copied into a batch of the right size.
+  struct Tables {
+    ResourceTable resources;
+    ScopeTable scopes;
+    EventTable events;
+    LinkTable links;
+  };
 
   DecodeLimits limits_;
   DecodeResult result_;
+  Tables tables_;
   std::string warning_;
   StringInterner strings_;
   AttributeTableBuilder span_attributes_;

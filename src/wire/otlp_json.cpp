@@ -150,7 +150,7 @@ bool Decoder::resource_spans(const element& value, const Path& path) {
   // What is shared may stand after the spans.
   const bool ok = members(value, path, [&](std::string_view name, const element& v, const Path& p) {
     if (name == "resource") return resource(v, p, row);
-    if (name == "schemaUrl") return text(v, p, builder_.batch().resources.schema_url[row]);
+    if (name == "schemaUrl") return text(v, p, builder_.resources().schema_url[row]);
     return true;
   });
   return ok && members(value, path, [&](std::string_view name, const element& v, const Path& p) {
@@ -165,7 +165,7 @@ bool Decoder::scope_spans(const element& value, const Path& path, uint32_t resou
   const uint32_t row = builder_.begin_scope();
   const bool ok = members(value, path, [&](std::string_view name, const element& v, const Path& p) {
     if (name == "scope") return scope(v, p, row);
-    if (name == "schemaUrl") return text(v, p, builder_.batch().scopes.schema_url[row]);
+    if (name == "schemaUrl") return text(v, p, builder_.scopes().schema_url[row]);
     return true;
   });
   return ok && members(value, path, [&](std::string_view name, const element& v, const Path& p) {
@@ -177,7 +177,7 @@ bool Decoder::scope_spans(const element& value, const Path& path, uint32_t resou
 }
 
 bool Decoder::resource(const element& value, const Path& path, uint32_t row) {
-  uint32_t& dropped = builder_.batch().resources.dropped_attributes_count[row];
+  uint32_t& dropped = builder_.resources().dropped_attributes_count[row];
   uint32_t dropped_by_sender = 0;
   const bool ok = members(value, path, [&](std::string_view name, const element& v, const Path& p) {
     if (name == "attributes") return attributes(v, p, {builder_.resource_attributes(), dropped});
@@ -189,7 +189,7 @@ bool Decoder::resource(const element& value, const Path& path, uint32_t row) {
 }
 
 bool Decoder::scope(const element& value, const Path& path, uint32_t row) {
-  ScopeTable& table = builder_.batch().scopes;
+  ScopeTable& table = builder_.scopes();
   uint32_t dropped_by_sender = 0;
   const bool ok = members(value, path, [&](std::string_view name, const element& v, const Path& p) {
     if (name == "name") return text(v, p, table.name[row]);
@@ -302,7 +302,7 @@ bool Decoder::status(const element& value, const Path& path, uint32_t row) {
 bool Decoder::event(const element& value, const Path& path) {
   const uint32_t row = builder_.begin_event();
   if (row == BatchBuilder::kNoRow) return true;
-  EventTable& table = builder_.batch().events;
+  EventTable& table = builder_.events();
   uint32_t dropped_by_sender = 0;
   const bool ok = members(value, path, [&](std::string_view name, const element& v, const Path& p) {
     if (name == "timeUnixNano") return time(v, p, table.time_ns[row]);
@@ -338,7 +338,7 @@ bool Decoder::link(const element& value, const Path& path) {
   }
   const uint32_t row = builder_.begin_link();
   if (row == BatchBuilder::kNoRow) return true;
-  LinkTable& table = builder_.batch().links;
+  LinkTable& table = builder_.links();
   table.trace_id[row] = trace_id;
   table.span_id[row] = span_id;
   uint32_t dropped_by_sender = 0;

@@ -338,7 +338,7 @@ Position Decoder::decode_resource(const Group& group, uint32_t& row) {
   if (fresh) known = builder_.begin_resource();
   row = known;
   if (!fresh) return limit_;
-  ResourceTable& table = builder_.batch().resources;
+  ResourceTable& table = builder_.resources();
   table.schema_url[row] = intern(group.resource_schema_url);
   uint32_t dropped_by_sender = 0;
   Position p = begin_of(group.resource);
@@ -367,7 +367,7 @@ Position Decoder::decode_scope(const Group& group, uint32_t& row) {
   if (fresh) known = builder_.begin_scope();
   row = known;
   if (!fresh) return limit_;
-  ScopeTable& table = builder_.batch().scopes;
+  ScopeTable& table = builder_.scopes();
   table.schema_url[row] = intern(group.scope_schema_url);
   uint32_t dropped_by_sender = 0;
   Position p = begin_of(group.scope);
@@ -607,7 +607,7 @@ Position Decoder::decode_status(Position p, Position end, uint32_t row) {
 Position Decoder::decode_event(Position p, Position end, uint32_t span_row) {
   const uint32_t row = builder_.begin_event();
   if (row == BatchBuilder::kNoRow) return end;
-  EventTable& table = builder_.batch().events;
+  EventTable& table = builder_.events();
   (void)span_row;
   uint32_t dropped_by_sender = 0;
   while (p < end) {
@@ -664,7 +664,7 @@ Position Decoder::decode_link(Position p, Position end, uint32_t span_row) {
   }
   const uint32_t row = builder_.begin_link();
   if (row == BatchBuilder::kNoRow) return end;
-  LinkTable& table = builder_.batch().links;
+  LinkTable& table = builder_.links();
   table.trace_id[row] = trace_id;
   table.span_id[row] = span_id;
   table.trace_state[row] = intern(trace_state);
@@ -675,7 +675,7 @@ Position Decoder::decode_link(Position p, Position end, uint32_t span_row) {
 }
 
 Position Decoder::decode_link_attributes(Position p, Position end, uint32_t row) {
-  LinkTable& table = builder_.batch().links;
+  LinkTable& table = builder_.links();
   while (p < end) {
     if (*p == 0x22) {
       p = decode_attributes(p, end, 0x22,

@@ -20,7 +20,7 @@ RowIndex::RowIndex(const AttributeTable& table, size_t rows) : offsets_(rows + 1
   }
 }
 
-ChildIndex::ChildIndex(const std::vector<uint32_t>& span_row, size_t spans)
+ChildIndex::ChildIndex(const ColumnVector<uint32_t>& span_row, size_t spans)
     : offsets_(spans + 1, 0) {
   for (const uint32_t row : span_row)
     ++offsets_[row + 1];

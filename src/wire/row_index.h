@@ -32,7 +32,7 @@ class RowIndex {
 // Events or links of each span: those of a span are [begin(row), begin(row + 1)).
 class ChildIndex {
  public:
-  ChildIndex(const std::vector<uint32_t>& span_row, size_t spans);
+  ChildIndex(const ColumnVector<uint32_t>& span_row, size_t spans);
   uint32_t begin(size_t row) const { return offsets_[row]; }
 
  private:

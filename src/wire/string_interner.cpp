@@ -89,14 +89,14 @@ void StringInterner::begin() {
   used_ = 0;
 }
 
-void StringInterner::finish(StringPool& pool) {
+void StringInterner::finish(StringPool& pool, BatchArena* memory) {
   // What was worth a look-up here is worth one over all batches.
-  common_.assign((ids_ + 63) / 64, 0);
+  common_.assign(common_words(), 0);
   for (const uint64_t entry : slots_) {
     const auto id = static_cast<StringPool::Id>(entry);
     common_[id / 64] |= uint64_t{entry != 0} << id % 64;
   }
-  pool.assign({arena_.get(), arena_size_}, {offsets_.get() + 2, ids_ - 1}, common_);
+  pool.assign({arena_.get(), arena_size_}, {offsets_.get() + 2, ids_ - 1}, common_, memory);
 }
 
 void StringInterner::grow_pool(size_t more_bytes) {

@@ -25,8 +25,12 @@ class StringInterner {
 
   // Forgets everything; only id 0, the empty string, is there.
   void begin();
-  // Makes `pool` hold the strings, which stay until the next begin().
-  void finish(StringPool& pool);
+  // Makes `pool` hold the strings, in finished_bytes() of `memory`. They stay here until the next
+  // begin().
+  void finish(StringPool& pool, BatchArena* memory);
+  size_t finished_bytes() const {
+    return StringPool::assigned_bytes(arena_size_, ids_ - 1, common_words());
+  }
 
   // The id of equal bytes that were interned before, else a new one.
   StringPool::Id intern(std::string_view text);
@@ -57,6 +61,7 @@ class StringInterner {
   }
 
  private:
+  size_t common_words() const { return (ids_ + 63) / 64; }
   template <bool kMayOverread>
   StringPool::Id find_or_add(std::string_view text);
   void grow_pool(size_t more_bytes);

@@ -191,7 +191,7 @@ uint32_t Decoder::resource_of(const Endpoint& local) {
   last_local_ = local;
   last_resource_ = builder_.begin_resource();
   AttributeTableBuilder& table = builder_.resource_attributes();
-  uint32_t& dropped = builder_.batch().resources.dropped_attributes_count[last_resource_];
+  uint32_t& dropped = builder_.resources().dropped_attributes_count[last_resource_];
   if (!local.service_name.empty()) attribute(table, dropped, "service.name", local.service_name);
   if (!local.ip.empty()) attribute(table, dropped, "net.host.ip", local.ip);
   if (local.port != 0) attribute(table, dropped, "net.host.port", ValueType::kInt, local.port);
@@ -218,8 +218,8 @@ uint32_t Decoder::scope_of(const ZipkinSpan& span) {
   last_scope_name_ = name;
   last_scope_version_ = version;
   last_scope_ = builder_.begin_scope();
-  builder_.batch().scopes.name[last_scope_] = builder_.strings().intern(name);
-  builder_.batch().scopes.version[last_scope_] = builder_.strings().intern(version);
+  builder_.scopes().name[last_scope_] = builder_.strings().intern(name);
+  builder_.scopes().version[last_scope_] = builder_.strings().intern(version);
   return last_scope_;
 }
 
@@ -363,8 +363,8 @@ bool Decoder::write_annotations(const ZipkinSpan& span, const Path& path, uint32
     }
     const uint32_t event = builder_.begin_event();
     if (event != BatchBuilder::kNoRow) {
-      builder_.batch().events.time_ns[event] = to_ns(timestamp_us);
-      builder_.batch().events.name[event] = builder_.strings().intern(name);
+      builder_.events().time_ns[event] = to_ns(timestamp_us);
+      builder_.events().name[event] = builder_.strings().intern(name);
     }
     if (spans.start_ns[row] == 0) spans.start_ns[row] = to_ns(timestamp_us);
     ++at.index;
