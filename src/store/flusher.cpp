@@ -64,7 +64,7 @@ Status Flusher::append(SpanBatch batch, const SpanSink::RawRequest* raw, SpanSin
     return fail(ErrorCode::kInvalidArgument, "the request is too large for the log");
   }
   Group* group;
-  char* to;
+  LogGroup::Place place;
   bool wake;
   {
     const std::lock_guard lock(mutex_);
@@ -77,7 +77,7 @@ Status Flusher::append(SpanBatch batch, const SpanSink::RawRequest* raw, SpanSin
     }
     group = &group_for(bytes);
     group->pending.push_back({std::move(batch), std::move(done)});
-    to = group->log.reserve(bytes);
+    place = group->log.reserve(bytes);
     ++group->copying;
     group->bytes += bytes;
     const uint64_t before = queue_bytes_;
@@ -89,7 +89,7 @@ Status Flusher::append(SpanBatch batch, const SpanSink::RawRequest* raw, SpanSin
            (before < options_.group_min_bytes && queue_bytes_ >= options_.group_min_bytes);
   }
   if (wake) work_.notify_one();
-  LogGroup::put_record(to, record);
+  LogGroup::put_record(place, record);
   const std::lock_guard lock(mutex_);
   // Once this is 0 the group may be written, and be gone.
   if (--group->copying == 0) copied_.notify_one();

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -16,7 +17,9 @@ namespace weft::store {
 
 static_assert(std::endian::native == std::endian::little, "the formats are written as they lie");
 
-inline constexpr uint32_t kLogMagic = 0x31474C57;  // "WLG1"
+inline constexpr uint32_t kLogMagic = 0x32474C57;  // "WLG2"
+// Read, not written any more: its groups differ in what payload_hash is of.
+inline constexpr uint32_t kLogMagic1 = 0x31474C57;  // "WLG1"
 // Groups start at multiples of this, so that a group never shares a sector with the one before and
 // a reader can look for the next group behind a damaged one.
 inline constexpr uint64_t kLogAlignment = 512;
@@ -42,7 +45,7 @@ struct LogGroupHeader {
   uint32_t group_index = 0;  // within the file, from 0
   uint32_t payload_bytes = 0;
   uint32_t flags = 0;
-  uint64_t payload_hash = 0;  // XXH3-64
+  uint64_t payload_hash = 0;  // XXH3-64 of the LogRecordSums; WLG1: of the payload
   uint64_t header_hash = 0;   // XXH3-64 of the fields before
 
   uint64_t compute_hash() const {
@@ -62,6 +65,18 @@ struct LogRecordHeader {
 static_assert(sizeof(LogRecordHeader) == 16);
 
 inline constexpr uint8_t kLogFlagUntrustedClock = 1;
+
+// What a group's checksum is made of, for each of its records: so that each body is hashed by the
+// thread that has just read it, and not by the one that writes groups.
+struct LogRecordSum {
+  LogRecordHeader header;
+  uint64_t body_hash = 0;  // XXH3-64
+};
+static_assert(sizeof(LogRecordSum) == 24);
+
+inline uint64_t hash_record_sums(std::span<const LogRecordSum> sums) {
+  return hash_bytes({reinterpret_cast<const char*>(sums.data()), sums.size_bytes()});
+}
 
 // Of a group: it was written over an attempt that failed on a full disk.
 inline constexpr uint32_t kLogGroupOverwrites = 1;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <string_view>
 
 #include "base/file.h"
@@ -28,9 +29,14 @@ class LogGroup {
     const uint64_t end = used_ + sizeof(LogRecordHeader) + body_bytes;
     return end <= capacity_ && end <= sizeof(LogGroupHeader) + kLogMaxPayloadBytes;
   }
-  // Where a record with such a body goes; put_record() has to follow. has_room() must be true.
-  char* reserve(uint64_t body_bytes);
-  static void put_record(char* to, const SpanSink::RawRequest& record);
+  // Where a record goes, and its part of the checksum. Valid until finish().
+  struct Place {
+    char* bytes;
+    LogRecordSum* sum;
+  };
+  // The place of a record with such a body; put_record() has to follow. has_room() must be true.
+  Place reserve(uint64_t body_bytes);
+  static void put_record(Place place, const SpanSink::RawRequest& record);
   // Both at once.
   void add(const SpanSink::RawRequest& record) { put_record(reserve(record.body.size()), record); }
 
@@ -47,7 +53,7 @@ class LogGroup {
   char* bytes_;
   uint64_t capacity_;
   uint64_t used_ = sizeof(LogGroupHeader);
-  uint32_t records_ = 0;
+  std::deque<LogRecordSum> sums_;  // one a record; they stay where they are when more come
 };
 
 }  // namespace weft::store

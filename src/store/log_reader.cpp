@@ -19,13 +19,42 @@ constexpr auto kLastCompression = static_cast<uint8_t>(SpanSink::RawRequest::Com
 constexpr uint32_t kMaxMendBytes = 8192;
 constexpr int kMaxMends = 4;
 
-// Flips the one bit of `bytes` with which they hash to `hash`; false, and nothing changed, when
-// there is none.
-bool mend_bit(std::span<char> bytes, uint64_t hash) {
-  for (char& byte : bytes) {
+// The next record of `payload`, which is moved behind it; nullopt when it does not fit.
+struct LoggedRecord {
+  LogRecordHeader header;
+  std::string_view body;
+};
+std::optional<LoggedRecord> next_record(std::string_view& payload) {
+  LoggedRecord record;
+  if (payload.size() < sizeof record.header) return std::nullopt;
+  std::memcpy(&record.header, payload.data(), sizeof record.header);
+  payload.remove_prefix(sizeof record.header);
+  if (payload.size() < record.header.body_bytes) return std::nullopt;
+  record.body = payload.substr(0, record.header.body_bytes);
+  payload.remove_prefix(record.header.body_bytes);
+  return record;
+}
+
+// Whether a payload is what its header was made for.
+bool is_sound(const LogGroupHeader& header, std::string_view payload) {
+  if (header.magic == kLogMagic1) return hash_bytes(payload) == header.payload_hash;
+  if (header.record_count > payload.size() / sizeof(LogRecordHeader)) return false;
+  std::vector<LogRecordSum> sums(header.record_count);
+  for (LogRecordSum& sum : sums) {
+    const auto record = next_record(payload);
+    if (!record) return false;
+    sum = {record->header, hash_bytes(record->body)};
+  }
+  return payload.empty() && hash_record_sums(sums) == header.payload_hash;
+}
+
+// Flips the one bit of `payload` with which it is sound; false, and nothing changed, when there is
+// none.
+bool mend_bit(std::span<char> payload, const LogGroupHeader& header) {
+  for (char& byte : payload) {
     for (int bit = 0; bit < 8; ++bit) {
       byte = static_cast<char>(byte ^ (1 << bit));
-      if (hash_bytes({bytes.data(), bytes.size()}) == hash) return true;
+      if (is_sound(header, {payload.data(), payload.size()})) return true;
       byte = static_cast<char>(byte ^ (1 << bit));
     }
   }
@@ -119,8 +148,9 @@ class LogFile {
   static_assert(kSector % kLogAlignment == 0);
 
   bool is_good(const LogGroupHeader& header) const {
-    return header.magic == kLogMagic && header.header_hash == header.compute_hash() &&
-           header.generation == id_.generation && header.file_index == id_.index;
+    return (header.magic == kLogMagic || header.magic == kLogMagic1) &&
+           header.header_hash == header.compute_hash() && header.generation == id_.generation &&
+           header.file_index == id_.index;
   }
 
   std::unique_ptr<File> file_;
@@ -143,8 +173,10 @@ Status refuse_newer(LogGroupHeader first, const std::string& path) {
     return {};
   }
   // All the rest fits: a bit of the version was flipped.
-  first.magic = kLogMagic;
-  if (first.header_hash == first.compute_hash()) return {};
+  for (const uint32_t magic : {kLogMagic, kLogMagic1}) {
+    first.magic = magic;
+    if (first.header_hash == first.compute_hash()) return {};
+  }
   return fail(ErrorCode::kUnimplemented, path + " was written by a newer version of Weft (format " +
                                              version + "); update to read it");
 }
@@ -154,11 +186,9 @@ Expected<bool> split_records(
     std::string_view payload, uint32_t count, const std::string& path, uint64_t offset,
     const std::function<void(const SpanSink::RawRequest&, uint64_t)>& record) {
   for (uint32_t i = 0; i < count; ++i) {
-    LogRecordHeader header;
-    if (payload.size() < sizeof header) return false;
-    std::memcpy(&header, payload.data(), sizeof header);
-    payload.remove_prefix(sizeof header);
-    if (payload.size() < header.body_bytes) return false;
+    const auto logged = next_record(payload);
+    if (!logged) return false;
+    const LogRecordHeader& header = logged->header;
     // To go on would lose the record when the block is sealed and the file recycled.
     if (header.format < kFirstFormat || header.format > kLastFormat ||
         header.compression > kLastCompression) {
@@ -172,11 +202,10 @@ Expected<bool> split_records(
     SpanSink::RawRequest request;
     request.format = static_cast<SpanSink::RawRequest::Format>(header.format);
     request.compression = static_cast<SpanSink::RawRequest::Compression>(header.compression);
-    request.body = payload.substr(0, header.body_bytes);
+    request.body = logged->body;
     request.received_ns = header.received_ns;
     request.untrusted_clock = (header.flags & kLogFlagUntrustedClock) != 0;
     record(request, offset);
-    payload.remove_prefix(header.body_bytes);
   }
   return payload.empty();
 }
@@ -249,11 +278,11 @@ Expected<LogFileSummary> read_log(
     if (whole) {
       payload.resize(header.payload_bytes);
       WEFT_ASSIGN(readable, file.read(offset + sizeof header, payload));
-      whole = readable && hash_bytes(payload) == header.payload_hash;
+      whole = readable && is_sound(header, payload);
       if (readable && !whole && mended == nullptr && payload.size() <= kMaxMendBytes &&
           mends < kMaxMends) {
         ++mends;
-        whole = mend_bit(payload, header.payload_hash);
+        whole = mend_bit(payload, header);
         if (whole) mended = "its requests";
       }
     }

@@ -225,5 +225,75 @@ TEST(LogReader, ARequestOfAnUnknownKindIsRefusedAndTheFileStays) {
   EXPECT_TRUE(fs.open(log_path(), OpenMode::kRead));
 }
 
+// Groups with several requests each, in format 1: the file of an earlier version.
+void write_format_1(FaultFileSystem& fs, const std::vector<std::vector<std::string>>& groups) {
+  std::string bytes;
+  LogGroupHeader header{.magic = kLogMagic1, .generation = kId.generation, .file_index = kId.index};
+  for (const auto& bodies : groups) {
+    std::string payload;
+    for (const std::string& body : bodies) {
+      const LogRecordHeader record{.body_bytes = static_cast<uint32_t>(body.size()), .format = 1};
+      payload.append(reinterpret_cast<const char*>(&record), sizeof record).append(body);
+    }
+    header.record_count = static_cast<uint32_t>(bodies.size());
+    header.payload_bytes = static_cast<uint32_t>(payload.size());
+    header.payload_hash = hash_bytes(payload);
+    header.header_hash = header.compute_hash();
+    bytes.append(reinterpret_cast<const char*>(&header), sizeof header).append(payload);
+    bytes.resize(align_log(bytes.size()));
+    ++header.group_index;
+  }
+  ASSERT_TRUE(fs.create_dirs("log"));
+  auto file = fs.open(log_path(), OpenMode::kCreate);
+  ASSERT_TRUE(file && (*file)->pwrite(bytes, 0));
+}
+
+TEST(LogReader, AFileOfFormat1IsReadAndItsDamageNamed) {
+  std::mt19937_64 random(test_seed("AFileOfFormat1"));
+  for (int round = 0; round < 20; ++round) {
+    FaultFileSystem fs(random());
+    const std::vector<std::string> bodies{random_body(random, 500), random_body(random, 3000),
+                                          random_body(random, 20'000)};
+    write_format_1(fs, {{bodies[0], bodies[1]}, {bodies[2]}});
+    EXPECT_EQ(read_back(fs).bodies, bodies);
+    EXPECT_TRUE(read_back(fs).findings.empty());
+    // A bit of the version is one of the header's.
+    const uint64_t bit = round % 2 == 0 ? 3 * 8 + random() % 8 : random() % (3000 * 8);
+    ASSERT_TRUE(fs.flip_bit(log_path(), bit));
+    const Read read = read_back(fs);
+    ASSERT_TRUE(read.summary) << read.summary.error().message;
+    EXPECT_EQ(read.findings.size(), 1u) << "bit " << bit;
+    EXPECT_EQ(read.bodies, bodies) << "bit " << bit;
+  }
+}
+
+// A flipped bit in the length of a request makes others of all that follow in its group.
+TEST(LogReader, AFlippedBitInALengthDamagesItsGroupAlone) {
+  std::mt19937_64 random(test_seed("AFlippedBitInALength"));
+  for (int round = 0; round < 30; ++round) {
+    FaultFileSystem fs(random());
+    ASSERT_TRUE(fs.create_dirs("log"));
+    LogWriter writer(fs, "log", {kFullBytes, 8});
+    writer.start_generation(1, 0);
+    LogGroup group(100'000);
+    // More than is mended.
+    for (const size_t size : {5000, 6000, 7000}) {
+      const std::string body = random_body(random, size);
+      SpanSink::RawRequest request;
+      request.body = body;
+      group.add(request);
+    }
+    ASSERT_TRUE(writer.write_group(group));
+    const std::string last = random_body(random, 100);
+    ASSERT_TRUE(write_bodies(writer, {last}));
+    ASSERT_TRUE(fs.flip_bit(log_path(), sizeof(LogGroupHeader) * 8 + random() % 32));
+    const Read read = read_back(fs);
+    ASSERT_TRUE(read.summary);
+    EXPECT_EQ(read.bodies, std::vector<std::string>{last});
+    ASSERT_EQ(read.findings.size(), 1u);
+    EXPECT_EQ(read.findings[0].offset, 0u);
+  }
+}
+
 }  // namespace
 }  // namespace weft::store

@@ -307,7 +307,7 @@ TEST(StoreFault, WhatANewerVersionWroteIsRefusedAndAFlippedVersionIsDamage) {
         overwrite(fs, path, size - sizeof(BlockTail) + offsetof(BlockTail, version), "\x02");
         if (newer) overwrite(fs, path, kBlockHead.size() - 1, "2");
       } else {
-        overwrite(fs, path, 3, "2");
+        overwrite(fs, path, 3, "4");
         if (newer) overwrite(fs, path, offsetof(LogGroupHeader, header_hash), "another");
       }
       auto store = Store::open(store_options(fs));
