@@ -270,6 +270,7 @@ void append_rows(SpanBatch& target, const SpanBatch& source, const std::vector<u
     used_resources[source.resource[row]] = true;
     used_scopes[source.scope[row]] = true;
   }
+  target.resources.origin.clear();
   const RowMap resources =
       append_entities(target.resources, source.resources, used_resources, strings);
   const RowMap scopes = append_entities(target.scopes, source.scopes, used_scopes, strings);

@@ -28,6 +28,9 @@ enum class StatusCode : uint8_t { kUnset = 0, kOk = 1, kError = 2 };
 
 // The resources of a batch: who sent the spans. Equal resources may stand twice.
 struct ResourceTable {
+  // Equal numbers mean equal resources, in all batches of the process; nothing follows from others.
+  // 0 where none was given; empty where a batch was not decoded from a request. Not stored.
+  ColumnVector<uint64_t> origin;
   ColumnVector<StringPool::Id> schema_url;
   ColumnVector<uint32_t> dropped_attributes_count;
   AttributeTable attributes;

@@ -39,17 +39,42 @@ void add_attributes(std::vector<Signature>& signatures, uint32_t batch, const At
   }
 }
 
+std::span<const uint64_t> origins_of(const ResourceTable& table) {
+  return table.origin;
+}
+std::span<const uint64_t> origins_of(const ScopeTable&) {
+  return {};
+}
+
+// The codes of all rows, as soon as all have an origin that is known: nearly always.
+bool find_by_origin(std::span<const uint64_t> origins, size_t rows,
+                    const std::unordered_map<uint64_t, uint32_t>& by_origin,
+                    std::vector<uint32_t>& codes) {
+  if (origins.size() != rows) return false;
+  codes.reserve(rows);
+  for (const uint64_t origin : origins) {
+    const auto known = by_origin.find(origin);
+    if (known == by_origin.end()) return false;
+    codes.push_back(known->second);
+  }
+  return true;
+}
+
 // `table_of` a batch; `add_fields` of a row to its signature; `encode` all rows of a table.
 template <typename TableOf, typename AddFields, typename Encode>
 EntityCodes number_entities(std::span<const SpanBatchPtr> batches, GlobalStrings& strings,
                             TableOf&& table_of, AddFields&& add_fields, Encode&& encode) {
   EntityCodes out;
   out.codes.resize(batches.size());
+  std::unordered_map<uint64_t, uint32_t> by_origin;
   std::unordered_map<Signature, uint32_t, SignatureHash> by_signature;
   std::unordered_map<std::string, uint32_t> by_bytes;
   std::vector<Signature> signatures;
   for (uint32_t b = 0; b < batches.size(); ++b) {
     const auto& table = table_of(*batches[b]);
+    const std::span<const uint64_t> origins = origins_of(table);
+    if (find_by_origin(origins, table.size(), by_origin, out.codes[b])) continue;
+    out.codes[b].clear();
     if (signatures.size() < table.size()) signatures.resize(table.size());
     for (uint32_t row = 0; row < table.size(); ++row) {
       signatures[row].clear();
@@ -69,6 +94,9 @@ EntityCodes number_entities(std::span<const SpanBatchPtr> batches, GlobalStrings
       if (is_new) out.entries.push_back(at->first);
       by_signature.emplace(signatures[row], at->second);
       out.codes[b].push_back(at->second);
+    }
+    for (uint32_t row = 0; row < origins.size(); ++row) {
+      if (origins[row] != 0) by_origin.emplace(origins[row], out.codes[b][row]);
     }
   }
   return out;

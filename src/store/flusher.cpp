@@ -14,7 +14,7 @@ namespace weft::store {
 namespace {
 
 // Groups whose memory is kept: as many as wait for the disk while it is busy.
-constexpr size_t kMaxSpareGroups = 8;
+constexpr size_t kMaxSpareGroups = 4;
 constexpr uint64_t kMaxSpareSlackBytes = 64u << 10;
 
 // The flusher sleeps while the disk works; when it wakes, everybody waits for it.

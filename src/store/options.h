@@ -49,10 +49,10 @@ struct Options {
 
   uint64_t log_file_bytes = kLogFileBytes;
   size_t log_spare_files = 8;
-  // A group is synced when it has this many bytes, or when its oldest request has waited this
-  // long, or when the one before is done, whichever is first.
-  uint64_t group_max_bytes = 1u << 20;
-  uint64_t group_min_bytes = 256u << 10;
+  // A group is synced when it has group_min_bytes or when its oldest request has waited this long,
+  // as soon as the one before is done.
+  uint64_t group_max_bytes = 2u << 20;
+  uint64_t group_min_bytes = 1u << 20;
   uint64_t group_delay_ns = 2'000'000;
   // Requests that wait for the log.
   uint64_t queue_max_bytes = 64u << 20;

@@ -33,6 +33,7 @@ void AttributeTableBuilder::begin(StringInterner* strings, const DecodeLimits& l
   strings_ = strings;
   max_attributes_ = limits.max_attributes;
   max_columns_ = limits.max_columns;
+  looks_up_ = true;
   begin_row(0);
 }
 
@@ -330,6 +331,7 @@ AttributeOutcome AttributeTableBuilder::add_string(uint32_t slot_index, ValueTyp
 }
 
 StringPool::Id AttributeTableBuilder::look_up(Column& column, std::string_view text) {
+  if (!looks_up_) return strings_->add(text);
   const uint32_t before = strings_->fresh();
   const StringPool::Id id = strings_->intern(text);
   count_look_up(column, strings_->fresh() != before);
@@ -338,6 +340,7 @@ StringPool::Id AttributeTableBuilder::look_up(Column& column, std::string_view t
 
 StringPool::Id AttributeTableBuilder::look_up_overread(Column& column, const char* text,
                                                        size_t size) {
+  if (!looks_up_) return strings_->add_overread(text, size);
   const uint32_t before = strings_->fresh();
   const StringPool::Id id = strings_->intern_overread(text, size);
   count_look_up(column, strings_->fresh() != before);

@@ -46,6 +46,8 @@ class AttributeTableBuilder {
 
   // Strings go to `strings`, which must outlive the batch.
   void begin(StringInterner* strings, const DecodeLimits& limits);
+  // For this batch: strings are told apart as far as that needs no look-up; some stand twice.
+  void keep_texts_apart() { looks_up_ = false; }
   // Rows must ascend. Attributes that follow belong to it.
   void begin_row(uint32_t row) {
     row_ = row;
@@ -190,6 +192,7 @@ class AttributeTableBuilder {
   uint32_t attributes_left_ = 0;
   uint32_t max_attributes_ = 0;
   uint32_t max_columns_ = 0;
+  bool looks_up_ = true;
   std::vector<KeySlot> slots_;         // the first is kRowStart
   std::vector<Key> keys_;              // parallel to slots_
   std::deque<Column> columns_;         // of all keys

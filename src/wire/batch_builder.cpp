@@ -33,6 +33,7 @@ void each_column(SpanColumns& columns, SpanBatch& batch, F&& f) {
 // The same for the columns of the other tables that have an entry a row.
 template <typename Tables, typename F>
 void each_table_column(Tables& tables, SpanBatch& batch, F&& f) {
+  f(tables.resources.origin, batch.resources.origin);
   f(tables.resources.schema_url, batch.resources.schema_url);
   f(tables.resources.dropped_attributes_count, batch.resources.dropped_attributes_count);
   f(tables.scopes.name, batch.scopes.name);
@@ -82,6 +83,7 @@ void BatchBuilder::begin(const DecodeLimits& limits, size_t spans) {
                                        &resource_attributes_, &scope_attributes_}) {
     table->begin(&strings_, limits);
   }
+  resource_attributes_.keep_texts_apart();
   extend_spans(std::min<size_t>(spans, limits.max_spans));
 }
 
@@ -167,6 +169,7 @@ uint32_t BatchBuilder::begin_span() {
 uint32_t BatchBuilder::begin_resource() {
   ResourceTable& table = tables_.resources;
   const auto row = static_cast<uint32_t>(table.size());
+  table.origin.push_back(0);
   table.schema_url.push_back(StringPool::kEmpty);
   table.dropped_attributes_count.push_back(0);
   resource_attributes_.begin_row(row);

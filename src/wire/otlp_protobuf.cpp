@@ -12,6 +12,7 @@
 #include "wire/batch_builder.h"
 #include "wire/otlp_value.h"
 #include "wire/protobuf_reader.h"
+#include "wire/row_memo.h"
 
 namespace weft {
 namespace {
@@ -69,40 +70,6 @@ bool assign_id(std::string_view bytes, Id& id) {
   std::memcpy(id.bytes.data(), bytes.data(), bytes.size());
   return true;
 }
-
-// The rows of resources or scopes of one request by their bytes and schema URL.
-class RowMemo {
- public:
-  void begin(size_t groups) {
-    entries_.clear();
-    index_.assign(std::bit_ceil(std::max<size_t>(groups * 2, 16)), 0);
-  }
-  // The row that was set for equal bytes, else a new entry whose row the caller sets.
-  uint32_t& find(std::string_view bytes, std::string_view schema_url, bool& fresh) {
-    const uint64_t hash = hash_bytes(bytes) ^ hash_bytes(schema_url, 1);
-    size_t at = hash & (index_.size() - 1);
-    for (; index_[at] != 0; at = (at + 1) & (index_.size() - 1)) {
-      Entry& entry = entries_[index_[at] - 1];
-      if (entry.hash != hash || entry.bytes != bytes || entry.schema_url != schema_url) continue;
-      fresh = false;
-      return entry.row;
-    }
-    fresh = true;
-    entries_.push_back({hash, bytes, schema_url, 0});
-    index_[at] = static_cast<uint32_t>(entries_.size());
-    return entries_.back().row;
-  }
-
- private:
-  struct Entry {
-    uint64_t hash;
-    std::string_view bytes;
-    std::string_view schema_url;
-    uint32_t row;
-  };
-  std::vector<Entry> entries_;
-  std::vector<uint32_t> index_;  // 1 + entry; 0 is free; at most half full
-};
 
 class Decoder {
  public:
@@ -210,8 +177,8 @@ Expected<DecodeResult> Decoder::decode(std::string_view body, const DecodeLimits
   Position ok = base_ == nullptr ? limit_ : outline(base_, limit_);
   if (ok != nullptr || body.empty()) {
     builder_.begin(limits, spans_.size());
-    resource_rows_.begin(groups_.size());
-    scope_rows_.begin(groups_.size());
+    resource_rows_.begin();
+    scope_rows_.begin();
     for (const Group& group : groups_) {
       if (decode_group(group) == nullptr) break;
     }
@@ -334,9 +301,9 @@ Position Decoder::decode_group(const Group& group) {
 
 Position Decoder::decode_resource(const Group& group, uint32_t& row) {
   bool fresh = false;
-  uint32_t& known = resource_rows_.find(group.resource, group.resource_schema_url, fresh);
-  if (fresh) known = builder_.begin_resource();
-  row = known;
+  RowMemo::Entry& known = resource_rows_.find(group.resource, group.resource_schema_url, fresh);
+  if (fresh) known.row = builder_.begin_resource();
+  row = known.row;
   if (!fresh) return limit_;
   ResourceTable& table = builder_.resources();
   table.schema_url[row] = intern(group.resource_schema_url);
@@ -357,15 +324,17 @@ Position Decoder::decode_resource(const Group& group, uint32_t& row) {
     if (field.number == 2 && field.type == WireType::kVarint)
       dropped_by_sender = to_u32(field.value);
   }
+  // What a limit left out depends on the limits, and on what else the request has.
+  if (table.dropped_attributes_count[row] == 0) table.origin[row] = known.number;
   saturating_add(table.dropped_attributes_count[row], dropped_by_sender);
   return limit_;
 }
 
 Position Decoder::decode_scope(const Group& group, uint32_t& row) {
   bool fresh = false;
-  uint32_t& known = scope_rows_.find(group.scope, group.scope_schema_url, fresh);
-  if (fresh) known = builder_.begin_scope();
-  row = known;
+  RowMemo::Entry& known = scope_rows_.find(group.scope, group.scope_schema_url, fresh);
+  if (fresh) known.row = builder_.begin_scope();
+  row = known.row;
   if (!fresh) return limit_;
   ScopeTable& table = builder_.scopes();
   table.schema_url[row] = intern(group.scope_schema_url);
