@@ -208,7 +208,7 @@ class Counter {
 
   TimeRange range_;
   uint64_t step_ns_;
-  std::unordered_map<std::string, std::string, StringHash, std::equal_to<>> templates_;
+  std::unordered_map<std::string, std::string, BytesHash, std::equal_to<>> templates_;
 };
 
 using GroupMap = std::map<TypeAndTemplate, Counts>;

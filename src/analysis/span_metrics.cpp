@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <mutex>
+#include <span>
 #include <tuple>
 #include <unordered_map>
 
@@ -36,14 +37,8 @@ void fill_strings(const SpanBatch& batch, const AttributeTable& table, std::stri
   }
 }
 
-// The first bound that is not below the duration: bounds belong to their bucket.
-size_t bucket_of(uint64_t duration_ns) {
-  const uint64_t steps = (duration_ns - (duration_ns != 0)) / LatencyCounts::kFirstBoundNs;
-  // bit_width(steps), without a case for 0
-  return std::min<size_t>(std::bit_width(steps << 1 | 1) - 1, LatencyCounts::kBounds);
-}
-
-// What series are told apart by, as two numbers; strings by their numbers.
+// What series are told apart by, as two numbers: the service by its number in the State's names,
+// the name by its own there or, while spans are grouped, by the batch's.
 struct SeriesKey {
   uint64_t names = 0;
   uint32_t kind_and_status = 0;
@@ -117,7 +112,7 @@ class SeriesKeys {
 
 // The spans of one service, name, kind and status in a batch.
 struct Group {
-  SeriesKey key;  // by the batch's own string ids
+  SeriesKey key;  // with the batch's number of the name
   LatencyCounts latency;
 };
 
@@ -128,22 +123,25 @@ struct BatchSide {
   StringPool::Id database = StringPool::kEmpty;
 };
 
+constexpr uint32_t kNotLookedUp = UINT32_MAX;
+
+// The numbers of a service in the State's names: of series, and of edges.
+struct ServiceIds {
+  uint32_t series = kNotLookedUp;  // stays so where there may be no more series
+  uint32_t edge = 0;
+};
+
 // What observe() works in, kept from batch to batch so that nothing is allocated.
 struct Scratch {
   SeriesKeys group_keys;
   std::vector<Group> groups;              // by number in group_keys
-  std::vector<StringPool::Id> services;   // by resource
+  std::vector<ServiceIds> services;       // by resource
+  std::vector<StringPool::Id> texts;      // of these
   std::vector<StringPool::Id> databases;  // by span; empty when the batch has none
   std::vector<BatchSide> sides;           // the first side_count of them
   size_t side_count = 0;
-  std::vector<uint32_t> service_ids;   // by resource, in the State's names
   std::vector<uint32_t> series_names;  // by string id of the batch, in the State's series_names
 };
-
-void find_services(const SpanBatch& batch, Scratch& scratch) {
-  scratch.services.assign(batch.resources.size(), StringPool::kEmpty);
-  fill_strings(batch, batch.resources.attributes, "service.name", scratch.services);
-}
 
 // The names of the databases that spans call, so far as the batch has any.
 void find_databases(const SpanBatch& batch, Scratch& scratch) {
@@ -177,9 +175,13 @@ void group_spans(const SpanBatch& batch, Scratch& scratch) {
     const uint64_t duration_ns = batch.duration_ns(row);
     const uint8_t status = batch.status_code[row];
     const uint32_t resource = batch.resource[row];
-    const SeriesKey key(scratch.services[resource], batch.name[row], kind, status);
+    const SeriesKey key(scratch.services[resource].series, batch.name[row], kind, status);
     const uint32_t group = scratch.group_keys.find(key);
-    if (group == scratch.groups.size()) scratch.groups.push_back({key, {}});
+    if (group == scratch.groups.size()) {
+      scratch.groups.push_back({key, {}});
+      // Soon it is looked up, and was last in the cache of the thread that decoded it.
+      __builtin_prefetch(batch.strings.at(batch.name[row]).data());
+    }
     scratch.groups[group].latency.add(duration_ns);
     const bool caller = is_caller(kind);
     if (!caller && (!is_callee(kind) || batch.parent_span_id[row].is_zero())) continue;
@@ -202,12 +204,6 @@ using Series = SpanMetricsSnapshot::Series;
 using Edge = SpanMetricsSnapshot::Edge;
 
 }  // namespace
-
-void LatencyCounts::add(uint64_t duration_ns) {
-  count++;
-  sum_ns += duration_ns;
-  buckets[bucket_of(duration_ns)]++;
-}
 
 void LatencyCounts::merge(const LatencyCounts& other) {
   count += other.count;
@@ -237,17 +233,9 @@ struct SpanMetrics::State {
 
   Series& series_of(const SpanBatch& batch, const SeriesKey& key, Scratch& scratch) {
     const bool may_add = series.size() < options.max_series;
-    const auto name_of = [&](StringPool::Id id) {
-      uint32_t& known = scratch.series_names[id];
-      if (known == kNotLookedUp) {
-        const std::string_view text = batch.strings.at(id);
-        known = may_add ? series_names.id(text) : series_names.find(text).value_or(kNotLookedUp);
-      }
-      return known;
-    };
-    // A name that is of no series yet is not kept once there are as many as there may be.
-    const uint32_t service = name_of(key.service());
-    const uint32_t name = name_of(key.name());
+    const uint32_t service = key.service();
+    uint32_t& name = scratch.series_names[key.name()];
+    if (name == kNotLookedUp) name = series_name_id(batch.strings.at(key.name()));
     if (service == kNotLookedUp || name == kNotLookedUp) return series_overflow;
     const uint32_t number = series_keys.find({service, name, key.kind(), key.status()}, may_add);
     if (number == SeriesKeys::kNone) return series_overflow;
@@ -260,6 +248,12 @@ struct SpanMetrics::State {
                         {}});
     }
     return series[number];
+  }
+
+  // A name that is of no series yet is not kept once there are as many as there may be.
+  uint32_t series_name_id(std::string_view name) {
+    if (series.size() < options.max_series) return series_names.id(name);
+    return series_names.find(name).value_or(kNotLookedUp);
   }
 
   Edge& edge_of(uint32_t client, uint32_t server, ConnectionType type) {
@@ -289,27 +283,42 @@ struct SpanMetrics::State {
     return names.id(name.empty() ? std::string_view("<unknown>") : name);
   }
 
-  // Equal resources may stand many times in a batch: a few names are kept at hand.
-  void find_service_ids(const SpanBatch& batch, Scratch& scratch) {
-    std::array<std::pair<StringPool::Id, uint32_t>, 16> recent{};
-    recent.fill({UINT32_MAX, 0});
-    size_t next = 0;
-    scratch.service_ids.clear();
-    for (const StringPool::Id service : scratch.services) {
-      auto known = std::ranges::find(recent, service, &std::pair<StringPool::Id, uint32_t>::first);
-      if (known == recent.end()) {
-        known = recent.begin() + static_cast<ptrdiff_t>(next++ % recent.size());
-        *known = {service, name_id(batch.strings.at(service))};
+  // A resource that requests repeat is known by its origin.
+  void find_services(const SpanBatch& batch, Scratch& scratch) {
+    const size_t resources = batch.resources.size();
+    const std::span<const uint64_t> origins = batch.resources.origin;
+    scratch.services.assign(resources, ServiceIds{});
+    bool all_known = origins.size() == resources;
+    for (size_t row = 0; row < origins.size(); row++) {
+      const auto known = services.find(origins[row]);
+      if (known == services.end()) {
+        all_known = false;
+      } else {
+        scratch.services[row] = known->second;
       }
-      scratch.service_ids.push_back(known->second);
+    }
+    if (all_known) return;
+    scratch.texts.assign(resources, StringPool::kEmpty);
+    fill_strings(batch, batch.resources.attributes, "service.name", scratch.texts);
+    if (services.size() + resources > kMaxKnownServices) services.clear();
+    for (size_t row = 0; row < resources; row++) {
+      ServiceIds& service = scratch.services[row];
+      if (service.series != kNotLookedUp) continue;
+      const std::string_view name = batch.strings.at(scratch.texts[row]);
+      service = {series_name_id(name), name_id(name)};
+      if (service.series != kNotLookedUp && row < origins.size() && origins[row] != 0) {
+        services.emplace(origins[row], service);
+      }
     }
   }
 
   void join_calls(const SpanBatch& batch, Scratch& scratch) {
-    find_service_ids(batch, scratch);
     // Some calls ahead: a side is copied as a whole, which would wait for a service just written.
+    constexpr size_t kKnownDatabases = 32;
+    std::array<std::pair<StringPool::Id, uint32_t>, kKnownDatabases> databases;
+    databases.fill({StringPool::kEmpty, 0});
     const auto prepare = [&](BatchSide& ahead) {
-      ahead.side.service = scratch.service_ids[ahead.resource];
+      ahead.side.service = scratch.services[ahead.resource].edge;
       pending.prefetch(ahead.side.key);
     };
     constexpr size_t kAhead = 8;
@@ -319,7 +328,12 @@ struct SpanMetrics::State {
       if (i + kAhead < scratch.side_count) prepare(scratch.sides[i + kAhead]);
       const BatchSide& here = scratch.sides[i];
       if (here.database != StringPool::kEmpty) {
-        count_database_call(here.side, name_id(batch.strings.at(here.database)));
+        auto& [text, number] = databases[here.database % kKnownDatabases];
+        if (text != here.database) {
+          text = here.database;
+          number = name_id(batch.strings.at(text));
+        }
+        count_database_call(here.side, number);
       } else if (const auto other = pending.match(here.side)) {
         count_call(here.side.is_caller ? here.side : *other,
                    here.side.is_caller ? *other : here.side);
@@ -345,7 +359,7 @@ struct SpanMetrics::State {
     edge.server_latency.add(server.duration_ns);
   }
 
-  static constexpr uint32_t kNotLookedUp = UINT32_MAX;
+  static constexpr size_t kMaxKnownServices = 65'536;
   static constexpr size_t kNoEdge = SIZE_MAX;
   struct RecentEdge {
     uint64_t key = 0;
@@ -360,6 +374,7 @@ struct SpanMetrics::State {
 
   const SpanMetricsOptions options;
   mutable std::mutex mutex;
+  std::unordered_map<uint64_t, ServiceIds> services;  // by the origin of resources
   NameTable series_names;
   SeriesKeys series_keys;      // by series_names
   std::vector<Series> series;  // by number in series_keys
@@ -378,10 +393,10 @@ SpanMetrics::~SpanMetrics() = default;
 void SpanMetrics::observe(const SpanBatch& batch) {
   if (batch.empty()) return;
   thread_local Scratch scratch;
-  find_services(batch, scratch);
   find_databases(batch, scratch);
-  group_spans(batch, scratch);
   const std::lock_guard lock(state_->mutex);
+  state_->find_services(batch, scratch);
+  group_spans(batch, scratch);
   state_->merge_groups(batch, scratch);
   state_->join_calls(batch, scratch);
 }

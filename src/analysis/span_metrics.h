@@ -4,7 +4,9 @@
 // the snapshot.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -34,10 +36,22 @@ struct LatencyCounts {
   uint64_t sum_ns = 0;
   std::array<uint64_t, kBounds + 1> buckets{};  // not cumulative
 
-  void add(uint64_t duration_ns);
+  void add(uint64_t duration_ns) {
+    count++;
+    sum_ns += duration_ns;
+    buckets[bucket_of(duration_ns)]++;
+  }
   void merge(const LatencyCounts& other);
   // The upper bounds in seconds.
   static std::vector<double> bounds_s();
+
+ private:
+  // The first bound that is not below the duration: bounds belong to their bucket.
+  static size_t bucket_of(uint64_t duration_ns) {
+    const uint64_t steps = (duration_ns - (duration_ns != 0)) / kFirstBoundNs;
+    // bit_width(steps), without a case for 0
+    return std::min<size_t>(std::bit_width(steps << 1 | 1) - 1, kBounds);
+  }
 };
 
 struct SpanMetricsSnapshot {

@@ -10,6 +10,8 @@
 
 #include "analysis/span_metrics.h"
 #include "model/span.h"
+#include "wire/otlp_protobuf.h"
+#include "workload/workload.h"
 
 namespace weft::analysis {
 namespace {
@@ -50,8 +52,7 @@ std::vector<SpanBatch> make_batches(size_t count, bool databases) {
   return out;
 }
 
-void observe(benchmark::State& state) {
-  const std::vector<SpanBatch> batches = make_batches(256, state.range(0) != 0);
+void observe_all(benchmark::State& state, const std::vector<SpanBatch>& batches) {
   SpanMetrics metrics;
   size_t next = 0, spans = 0;
   for (auto _ : state) {
@@ -61,7 +62,21 @@ void observe(benchmark::State& state) {
   }
   state.SetItemsProcessed(static_cast<int64_t>(spans));
 }
+
+void observe(benchmark::State& state) {
+  observe_all(state, make_batches(256, state.range(0) != 0));
+}
 BENCHMARK(observe)->ArgName("databases")->Arg(0)->Arg(1);
+
+// Requests as services (S) and collectors (C) send them.
+void observe_workload(benchmark::State& state) {
+  workload::Workload source({.kind = static_cast<workload::Kind>(state.range(0)), .seed = 1});
+  std::vector<SpanBatch> batches;
+  while (batches.size() < 1000)
+    batches.push_back(std::move(decode_otlp_traces(source.next_batch().body)->batch));
+  observe_all(state, batches);
+}
+BENCHMARK(observe_workload)->ArgName("SCM")->Arg(0)->Arg(1);
 
 }  // namespace
 }  // namespace weft::analysis

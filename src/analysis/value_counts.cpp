@@ -13,7 +13,7 @@ namespace {
 // Values by type and by their words or bytes.
 struct Counts {
   std::map<std::pair<ValueType, uint64_t>, uint64_t> numbers;
-  std::map<ValueType, std::unordered_map<std::string, uint64_t, StringHash, std::equal_to<>>> texts;
+  std::map<ValueType, std::unordered_map<std::string, uint64_t, BytesHash, std::equal_to<>>> texts;
 
   void add(const ValueColumn& column, size_t index) {
     const ValueType type = column.types[index];

@@ -8,8 +8,9 @@
 namespace weft {
 namespace {
 
-// Groups of the log and chunks of blocks: there the width of the vectors counts.
-constexpr size_t kLongBytes = 1024;
+// Bodies of requests and chunks of blocks, where the width of the vectors counts. Below, XXH3 has
+// other ways.
+constexpr size_t kLongBytes = 256;
 
 }  // namespace
 

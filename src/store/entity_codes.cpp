@@ -13,10 +13,6 @@ namespace {
 // signatures are equal; equal ones with attributes in another order have other signatures.
 using Signature = std::string;
 
-struct SignatureHash {
-  size_t operator()(const Signature& signature) const { return hash_bytes(signature); }
-};
-
 struct AttributeWords {
   uint32_t key;
   uint32_t type;
@@ -67,7 +63,7 @@ EntityCodes number_entities(std::span<const SpanBatchPtr> batches, GlobalStrings
   EntityCodes out;
   out.codes.resize(batches.size());
   std::unordered_map<uint64_t, uint32_t> by_origin;
-  std::unordered_map<Signature, uint32_t, SignatureHash> by_signature;
+  std::unordered_map<Signature, uint32_t, BytesHash> by_signature;
   std::unordered_map<std::string, uint32_t> by_bytes;
   std::vector<Signature> signatures;
   for (uint32_t b = 0; b < batches.size(); ++b) {
