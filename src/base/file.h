@@ -35,6 +35,8 @@ class File {
   // not be read soon. Address, size and offset of every piece that is written must then be
   // multiples of kDirectAlignment. Where it cannot be done nothing changes.
   virtual void write_directly() {}
+  // The file will be read soon: asks for it in the page cache, where that can be asked for.
+  virtual void fetch() {}
 
   Status pwrite(std::string_view data, uint64_t offset) {
     return pwritev(std::span<const std::string_view>(&data, 1), offset);
@@ -98,7 +100,9 @@ class DirectBuffer {
 };
 
 // Writes `path` so that after a crash it holds either the old bytes or the new: a temporary file
-// beside it, synced, renamed, and the folder synced.
+// beside it, synced, renamed, and the folder synced. Large files are written past the page cache
+// and fetched into it by the device: copying them there costs more, above all where each page of it
+// is memory that the machine has to be given first.
 Status write_file_atomically(FileSystem& fs, const std::string& dir, const std::string& name,
                              std::string_view data);
 

@@ -36,5 +36,24 @@ TEST(RealFile, WritesDirectlyWhatIsAlignedAndTheRestAllTheSame) {
   std::filesystem::remove_all(dir);
 }
 
+TEST(RealFile, LargeFilesAreWrittenWhole) {
+  std::string dir = ::testing::TempDir() + "/weft-file-XXXXXX";
+  ASSERT_NE(::mkdtemp(dir.data()), nullptr);
+  constexpr size_t kMegabyte = 1u << 20;
+  for (const size_t bytes : {4 * kMegabyte, 4 * kMegabyte + 1, 5 * kMegabyte - 1,
+                             6 * kMegabyte + kDirectAlignment, 6 * kMegabyte - kDirectAlignment}) {
+    std::string data(bytes, '\0');
+    uint32_t state = static_cast<uint32_t>(bytes);
+    for (char& c : data)
+      c = static_cast<char>((state = state * 1'664'525 + 1'013'904'223) >> 24);
+    ASSERT_TRUE(write_file_atomically(real_file_system(), dir, "block", data));
+    const auto read = read_file(real_file_system(), dir + "/block");
+    ASSERT_TRUE(read);
+    EXPECT_TRUE(*read == data) << bytes;
+    EXPECT_EQ(real_file_system().list(dir)->size(), 1u);
+  }
+  std::filesystem::remove_all(dir);
+}
+
 }  // namespace
 }  // namespace weft
