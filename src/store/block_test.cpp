@@ -68,6 +68,33 @@ TEST(Block, RandomSpansComeBackEqual) {
   }
 }
 
+// Decoders on two threads number the resources that they see; some batches have no numbers at all.
+TEST(Block, ResourcesAreToldApartByOriginOrContent) {
+  std::mt19937_64 random(test_seed("ResourcesAreToldApartByOrigin"));
+  for (int round = 0; round < 8; ++round) {
+    const auto spans = random_spans(random, {.traces = 200});
+    std::vector<Resource> known;
+    std::vector<SpanBatchPtr> batches;
+    for (const SpanBatchPtr& shared : split_randomly(random, spans)) {
+      SpanBatch batch = *shared;
+      const uint64_t thread = random() % 2;
+      if (random() % 4 != 0) batch.resources.origin.assign(batch.resources.size(), 0);
+      for (size_t row = 0; row < batch.size() && !batch.resources.origin.empty(); ++row) {
+        const Resource resource = to_span(batch, row).resource;
+        auto at = std::ranges::find(known, resource);
+        if (at == known.end()) at = known.insert(at, resource);
+        const auto number = static_cast<uint64_t>(at - known.begin()) * 2 + 1 + thread;
+        batch.resources.origin[batch.resource[row]] = random() % 8 == 0 ? 0 : number;
+      }
+      batches.push_back(std::make_shared<const SpanBatch>(std::move(batch)));
+    }
+    OpenedBlock opened;
+    opened.write_and_open(batches);
+    ASSERT_NE(opened.block, nullptr);
+    EXPECT_EQ(canonical(opened.read_all()), canonical(spans));
+  }
+}
+
 TEST(Block, FindsItsTracesAndNoOthers) {
   std::mt19937_64 random(test_seed("FindsItsTracesAndNoOthers"));
   const auto spans = random_spans(random, {.traces = 200});
