@@ -1,6 +1,9 @@
 #include "base/slab_pool.h"
 
+#include <sys/mman.h>
+
 #include <cassert>
+#include <new>
 #include <utility>
 
 namespace weft {
@@ -12,17 +15,31 @@ constexpr bool kUsesSlabs = false;  // each piece by itself, so that it sees who
 constexpr bool kUsesSlabs = true;
 #endif
 
+// At a multiple of kSlabBytes, so that a piece tells where its slab begins. Not malloc's: it would
+// keep what lies between such addresses.
+void* map_slab() {
+  constexpr size_t kBytes = SlabPool::kSlabBytes;
+  void* const memory =
+      ::mmap(nullptr, 2 * kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) throw std::bad_alloc();
+  auto* const begin = static_cast<std::byte*>(memory);
+  const size_t before = -reinterpret_cast<uintptr_t>(begin) % kBytes;
+  if (before > 0) (void)::munmap(begin, before);
+  (void)::munmap(begin + before + kBytes, kBytes - before);
+  (void)::madvise(begin + before, kBytes, MADV_HUGEPAGE);
+  return begin + before;
+}
+
 }  // namespace
 
-// At the begin of its huge page; the pieces follow.
+// At its begin; the pieces follow.
 struct SlabPool::Slab {
   size_t used_bytes = sizeof(Slab);
   uint32_t users = 0;  // pieces, and the pool while it is the current one
   std::byte padding[kPieceAlignment - sizeof(size_t) - sizeof(uint32_t)] = {};
 
   static Slab* of(std::byte* piece) {
-    return reinterpret_cast<Slab*>(reinterpret_cast<uintptr_t>(piece) / kHugePageBytes *
-                                   kHugePageBytes);
+    return reinterpret_cast<Slab*>(reinterpret_cast<uintptr_t>(piece) / kSlabBytes * kSlabBytes);
   }
 };
 
@@ -43,7 +60,7 @@ std::byte* SlabPool::take(size_t bytes) {
   }
   const size_t taken = (bytes + kPieceAlignment - 1) / kPieceAlignment * kPieceAlignment;
   const std::lock_guard lock(mutex_);
-  if (current_ == nullptr || kHugePageBytes - current_->used_bytes < taken) {
+  if (current_ == nullptr || kSlabBytes - current_->used_bytes < taken) {
     Slab* const next = begin_slab();
     if (current_ != nullptr) let_go(current_);
     current_ = next;
@@ -72,12 +89,12 @@ void SlabPool::trim() {
     empty_.reserve(slabs_);
   }
   for (Slab* slab : unused)
-    std::free(slab);
+    (void)::munmap(slab, kSlabBytes);
 }
 
 size_t SlabPool::slab_bytes() const {
   const std::lock_guard lock(mutex_);
-  return slabs_ * kHugePageBytes;
+  return slabs_ * kSlabBytes;
 }
 
 // The one that was emptied last: it may still be in a cache.
@@ -85,8 +102,7 @@ SlabPool::Slab* SlabPool::begin_slab() {
   void* memory = nullptr;
   if (empty_.empty()) {
     empty_.reserve(slabs_ + 1);  // giving back never allocates
-    memory = allocate_huge_pages(kHugePageBytes);
-    if (memory == nullptr) throw std::bad_alloc();
+    memory = map_slab();
     ++slabs_;
   } else {
     memory = empty_.back();

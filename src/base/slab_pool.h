@@ -1,6 +1,6 @@
 // Memory for what comes in pieces of some hundred kilobytes, is made on some threads and let go in
-// about the same order on others: batches of spans. Pieces lie side by side in slabs of one huge
-// page each. A slab whose pieces have all gone is used again, so a busy server stops asking the
+// about the same order on others: batches of spans. Pieces lie side by side in slabs of some huge
+// pages each. A slab whose pieces have all gone is used again, so a busy server stops asking the
 // kernel for memory; malloc would leave holes, and pages of 4 KiB make every row of a block that is
 // sealed wait for an address, too.
 #pragma once
@@ -18,8 +18,10 @@ namespace weft {
 // Any thread.
 class SlabPool {
  public:
+  // What is left at the end of a slab is lost: little, since most pieces are far smaller.
+  static constexpr size_t kSlabBytes = 4 * kHugePageBytes;
   // Larger pieces, and all of them where the address sanitizer watches, are malloc's.
-  static constexpr size_t kMaxPieceBytes = kHugePageBytes / 2;
+  static constexpr size_t kMaxPieceBytes = kSlabBytes / 4;
 
   SlabPool() = default;
   ~SlabPool();

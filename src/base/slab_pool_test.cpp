@@ -35,7 +35,7 @@ void churn(SlabPool& pool, uint64_t seed) {
   std::vector<Piece> held;
   for (int step = 0; step < 600; ++step) {
     if (held.size() < 20 || random() % 2 == 0) {
-      const size_t limit = random() % 20 == 0 ? 3 * kHugePageBytes : 200'000;
+      const size_t limit = random() % 20 == 0 ? 2 * SlabPool::kMaxPieceBytes : 200'000;
       const size_t bytes = random() % limit;
       Piece piece{pool.take(bytes), bytes, static_cast<uint8_t>(random())};
       ASSERT_EQ(reinterpret_cast<uintptr_t>(piece.memory) % SlabPool::kPieceAlignment, 0u);
@@ -80,9 +80,9 @@ TEST(SlabPool, EmptySlabsAreUsedAgainAndGivenBackWhenAsked) {
   }
   EXPECT_GE(most, 30 * kBytes);
   // One more: a round begins in the middle of the last one's slab.
-  EXPECT_LE(pool.slab_bytes(), most + kHugePageBytes);
+  EXPECT_LE(pool.slab_bytes(), most + SlabPool::kSlabBytes);
   pool.trim();
-  EXPECT_EQ(pool.slab_bytes(), kHugePageBytes) << "the one that the next piece comes from";
+  EXPECT_EQ(pool.slab_bytes(), SlabPool::kSlabBytes) << "the one that the next piece comes from";
 }
 
 TEST(SlabPool, ASlabStaysAsLongAsAnyOfItsPieces) {
