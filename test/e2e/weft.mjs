@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
@@ -39,6 +40,29 @@ export function run(args, options = {}) {
   // A test may kill the command with a time-out of its own.
   if (result.error && !(options.timeout && result.error.code === 'ETIMEDOUT')) throw result.error;
   return { code: result.status, signal: result.signal, out: result.stdout, err: result.stderr };
+}
+
+// Runs `weft` to its end and gives each line of its output, parsed, to `take`: for what does not fit
+// into one string. { code, err }; rejects with what `take` throws.
+export async function eachLine(args, take) {
+  const child = spawn(weft, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, NO_COLOR: '1', WEFT_STATE_DIR: '/nonexistent' },
+  });
+  running.add(child);
+  let err = '';
+  child.stderr.on('data', (chunk) => { err += chunk; });
+  const closed = once(child, 'close');
+  try {
+    for await (const line of createInterface({ input: child.stdout })) {
+      if (line !== '') take(JSON.parse(line));
+    }
+  } finally {
+    child.kill();  // nothing is left to kill unless `take` threw
+    running.delete(child);
+  }
+  const [code] = await closed;
+  return { code, err };
 }
 
 export class Server {
