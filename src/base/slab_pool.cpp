@@ -39,7 +39,7 @@ struct SlabPool::Slab {
   std::byte padding[kPieceAlignment - sizeof(size_t) - sizeof(uint32_t)] = {};
 
   static Slab* of(std::byte* piece) {
-    return reinterpret_cast<Slab*>(reinterpret_cast<uintptr_t>(piece) / kSlabBytes * kSlabBytes);
+    return reinterpret_cast<Slab*>(piece - reinterpret_cast<uintptr_t>(piece) % kSlabBytes);
   }
 };
 
