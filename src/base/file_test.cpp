@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "base/fault_file_system.h"
+
 namespace weft {
 namespace {
 
@@ -53,6 +55,33 @@ TEST(RealFile, LargeFilesAreWrittenWhole) {
     EXPECT_EQ(real_file_system().list(dir)->size(), 1u);
   }
   std::filesystem::remove_all(dir);
+}
+
+// Wherever the disk is full or fails, in any of its pieces, the old file is still there.
+TEST(LargeFile, ReplacesTheOldOneWholeOrNotAtAll) {
+  const std::string old(100, 'o');
+  const std::string data((9u << 20) + 100, 'n');
+  for (const uint64_t room : {1u << 20, 3u << 20, 5u << 20, 9u << 20}) {
+    FaultFileSystem fs;
+    ASSERT_TRUE(fs.create_dirs("d"));
+    ASSERT_TRUE(write_file_atomically(fs, "d", "block", old));
+    fs.set_capacity(room);
+    const Status full = write_file_atomically(fs, "d", "block", data);
+    ASSERT_FALSE(full);
+    EXPECT_EQ(full.error().code, ErrorCode::kNoSpace);
+    EXPECT_EQ(*read_file(fs, "d/block"), old);
+    fs.set_capacity(UINT64_MAX);
+    ASSERT_TRUE(write_file_atomically(fs, "d", "block", data));
+    EXPECT_TRUE(*read_file(fs, "d/block") == data);
+  }
+  for (uint64_t operation = 0; operation < 6; ++operation) {
+    FaultFileSystem fs;
+    ASSERT_TRUE(fs.create_dirs("d"));
+    ASSERT_TRUE(write_file_atomically(fs, "d", "block", old));
+    fs.fail_once_after(operation);
+    EXPECT_FALSE(write_file_atomically(fs, "d", "block", data)) << operation;
+    EXPECT_EQ(*read_file(fs, "d/block"), old) << operation;
+  }
 }
 
 }  // namespace

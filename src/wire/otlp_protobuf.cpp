@@ -187,6 +187,8 @@ Expected<DecodeResult> Decoder::decode(std::string_view body, const DecodeLimits
   // One huge request does not fix this thread's memory for ever.
   if (spans_.capacity() > 65'536) spans_ = std::vector<std::string_view>();
   if (groups_.capacity() > 65'536) groups_ = std::vector<Group>();
+  resource_rows_.end();
+  scope_rows_.end();
   if (!error_.message.empty()) return std::unexpected(std::move(error_));
   return result;
 }

@@ -23,9 +23,7 @@ uint64_t next_number() {
 
 }  // namespace
 
-// Between requests, since entries of this one are in use.
-void RowMemo::begin() {
-  ++request_;
+void RowMemo::end() {
   if (entries_.size() <= kMaxEntries && kept_bytes_ <= kMaxBytes) return;
   entries_ = std::vector<Entry>();
   index_ = std::vector<uint32_t>();

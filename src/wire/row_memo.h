@@ -10,7 +10,7 @@
 
 namespace weft::wire {
 
-// One thread. Forgets everything now and then, so that it stays below some megabytes.
+// One thread. Between requests it holds some megabytes at most.
 class RowMemo {
  public:
   struct Entry {
@@ -27,7 +27,9 @@ class RowMemo {
   };
 
   // The next request, whose entries are all fresh.
-  void begin();
+  void begin() { ++request_; }
+  // After a request: forgets everything when that has become much.
+  void end();
   // The entry of equal bytes; `fresh` when this request did not have it before. Valid until the
   // next call.
   Entry& find(std::string_view bytes, std::string_view schema_url, bool& fresh);

@@ -62,7 +62,19 @@ TEST(RowMemo, ManyAreFoundAndForgottenAndTheirNumbersNotGivenAgain) {
     }
     for (uint32_t i = 0; i < 20'000; ++i)
       ASSERT_EQ(find(memo, "resource " + std::to_string(i), "", 0).row, i);
+    memo.end();
   }
+}
+
+TEST(RowMemo, OneHugeResourceIsNotKept) {
+  RowMemo memo;
+  const std::string huge(5u << 20, 'x');
+  memo.begin();
+  const uint64_t number = find(memo, huge, "", 0).number;
+  EXPECT_EQ(find(memo, huge, "", 0).number, number) << "equal ones of a request share it";
+  memo.end();
+  memo.begin();
+  EXPECT_NE(find(memo, huge, "", 0).number, number) << "it was forgotten";
 }
 
 TEST(RowMemo, ThreadsGiveDifferentNumbers) {
