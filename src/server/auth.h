@@ -78,4 +78,26 @@ class RateLimiter {
   std::unordered_map<std::string, Bucket> buckets_;
 };
 
+// The tokens in force; exchanged when the files are read again. Any thread.
+class CurrentTokens {
+ public:
+  struct Sets {
+    std::shared_ptr<const TokenSet> ingest;  // null: everybody may send
+    std::shared_ptr<const TokenSet> query;   // null: everybody may ask
+  };
+  explicit CurrentTokens(Sets sets) : sets_(std::move(sets)) {}
+  Sets get() const {
+    const std::lock_guard lock(mutex_);
+    return sets_;
+  }
+  void set(Sets sets) {
+    const std::lock_guard lock(mutex_);
+    sets_ = std::move(sets);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  Sets sets_;
+};
+
 }  // namespace weft::server

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <thread>
 
+#include "server/grpc_session.h"
 #include "server/http_message.h"
 #include "server/http_session.h"
 
@@ -17,8 +18,6 @@ namespace {
 constexpr auto kSweep = std::chrono::milliseconds(100);
 constexpr auto kAcceptPause = std::chrono::milliseconds(50);
 constexpr int kBacklog = 1024;
-
-using BoostError = boost::system::error_code;
 
 Status bind_error(const HttpListener& listener, std::string_view doing, const BoostError& error) {
   return fail(
@@ -53,7 +52,7 @@ struct HttpEngine::Impl {
   void take(size_t index, IoThread& thread, Tcp::socket socket);
   void sweep(size_t thread);
   bool wait_for_no_connections(std::chrono::steady_clock::time_point until) const;
-  void on_each_thread(void (HttpSession::*action)());
+  void on_each_thread(void (Connection::*action)());
 };
 
 void HttpEngine::Impl::make_metrics() {
@@ -66,6 +65,12 @@ void HttpEngine::Impl::make_metrics() {
                                                 "Connections refused because too many were open.");
   for (const HttpListener& listener : shared.listeners) {
     EngineShared::ListenerMetrics out;
+    out.connections = &metrics.gauge("weft_http_connections", "Open HTTP connections.",
+                                     {{"listener", listener.name}});
+    if (listener.grpc) {  // counts its calls itself
+      shared.listener_metrics.push_back(out);
+      continue;
+    }
     for (size_t i = 1; i < std::size(out.requests); ++i) {
       out.requests[i] = &metrics.counter(
           "weft_http_requests_total", "HTTP requests answered, by listener and class of status.",
@@ -75,8 +80,6 @@ void HttpEngine::Impl::make_metrics() {
     out.duration_s = &metrics.histogram("weft_http_request_duration_seconds",
                                         "From the end of a request's header to its answer.",
                                         duration_buckets_s(), {{"listener", listener.name}});
-    out.connections = &metrics.gauge("weft_http_connections", "Open HTTP connections.",
-                                     {{"listener", listener.name}});
     shared.listener_metrics.push_back(out);
   }
 }
@@ -125,7 +128,7 @@ void HttpEngine::Impl::take(size_t index, IoThread& thread, Tcp::socket socket) 
   if (open >= shared.options.limits.max_connections) {
     shared.connections.fetch_sub(1, std::memory_order_acq_rel);
     shared.refused_connections->add();
-    if (!shared.listeners[index].tls) {
+    if (!shared.listeners[index].tls && !shared.listeners[index].grpc) {
       static constexpr std::string_view kBusy =
           "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n"
           "Content-Length: 0\r\n\r\n";
@@ -138,9 +141,14 @@ void HttpEngine::Impl::take(size_t index, IoThread& thread, Tcp::socket socket) 
   net::post(thread.context, [this, index, &thread, socket = std::move(socket)]() mutable {
     for (const auto& owner : io) {
       if (owner.get() != &thread) continue;
-      const auto session = std::make_shared<HttpSession>(owner, shared, index, std::move(socket));
+      std::shared_ptr<Connection> connection;
+      if (shared.listeners[index].grpc) {
+        connection = std::make_shared<GrpcSession>(owner, shared, index, std::move(socket));
+      } else {
+        connection = std::make_shared<HttpSession>(owner, shared, index, std::move(socket));
+      }
       if (thread.draining) return;
-      session->start();
+      connection->start();
     }
   });
 }
@@ -151,8 +159,8 @@ void HttpEngine::Impl::sweep(size_t thread) {
   sweepers[thread]->async_wait([this, thread](const BoostError& stopped) {
     if (stopped || io[thread]->stopped) return;
     const uint64_t now_ns = shared.options.clock->steady_ns();
-    for (HttpSession* session : io[thread]->sessions)
-      session->check_deadline(now_ns);
+    for (Connection* connection : io[thread]->connections)
+      connection->check_deadlines(now_ns);
     sweep(thread);
   });
 }
@@ -203,12 +211,12 @@ bool HttpEngine::Impl::wait_for_no_connections(std::chrono::steady_clock::time_p
   return true;
 }
 
-void HttpEngine::Impl::on_each_thread(void (HttpSession::*action)()) {
+void HttpEngine::Impl::on_each_thread(void (Connection::*action)()) {
   for (const auto& thread : io) {
     net::post(thread->context, [thread, action] {
       thread->draining = true;
-      for (HttpSession* session : thread->sessions)
-        (session->*action)();
+      for (Connection* connection : thread->connections)
+        (connection->*action)();
     });
   }
 }
@@ -223,9 +231,9 @@ void HttpEngine::shutdown(uint64_t patience_ns) {
     }
   });
   const auto now = std::chrono::steady_clock::now();
-  impl_->on_each_thread(&HttpSession::drain);
+  impl_->on_each_thread(&Connection::drain);
   if (!impl_->wait_for_no_connections(now + std::chrono::nanoseconds(patience_ns))) {
-    impl_->on_each_thread(&HttpSession::abort);
+    impl_->on_each_thread(&Connection::abort);
     impl_->wait_for_no_connections(std::chrono::steady_clock::now() + std::chrono::seconds(2));
   }
   for (size_t i = 0; i < impl_->io.size(); ++i) {

@@ -1,5 +1,6 @@
-// The HTTP/1.1 server: listeners, connections, limits and time-outs over Boost.Asio and Beast,
-// neither of which shows here. Connections live on a few I/O threads; handlers that may block run
+// The server of every port: listeners, connections, limits and time-outs over Boost.Asio, Beast
+// and nghttp2, none of which shows here. A listener speaks HTTP/1.1 or, with handlers for it, gRPC
+// (HTTP/2). Connections live on a few I/O threads; handlers that may block run
 // on a bounded pool; receivers answer from wherever the store calls back.
 #pragma once
 
@@ -12,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "server/grpc_types.h"
 #include "server/http_types.h"
 #include "server/memory_budget.h"
 #include "server/metrics.h"
@@ -43,6 +45,8 @@ struct HttpListener {
   std::string host;  // an address or a name; the first address it resolves to is bound
   uint16_t port = 0;
   std::shared_ptr<TlsContext> tls;  // null: plain
+  // Set: the listener speaks gRPC, and nothing below is looked at.
+  std::shared_ptr<const GrpcHandlers> grpc;
   Router router;
 
   // All of these may be empty. Called on I/O threads; must not block.

@@ -1,6 +1,5 @@
 #include "server/http_session.h"
 
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <boost/asio/co_spawn.hpp>
@@ -117,37 +116,21 @@ void run_handler(const HttpHandler& handler, const std::shared_ptr<HttpRequest>&
 
 HttpSession::HttpSession(std::shared_ptr<IoThread> io, EngineShared& shared, size_t listener,
                          Tcp::socket socket)
-    : io_(std::move(io)), shared_(shared), listener_(listener), socket_(std::move(socket)) {
+    : Connection(std::move(io), shared, listener, std::move(socket)) {
+  // Without this Beast starts with 512 bytes, and large requests take four times as long.
   buffer_.reserve(kReadBytes);
-  beast::error_code error;
-  socket_.set_option(Tcp::no_delay(true), error);
-  const auto remote = socket_.remote_endpoint(error);
-  if (!error) {
-    auto address = remote.address();
-    if (address.is_v6() && address.to_v6().is_v4_mapped()) {
-      address = net::ip::make_address_v4(net::ip::v4_mapped, address.to_v6());
-    }
-    peer_ = address.to_string();
-  }
-  place_ = io_->sessions.insert(io_->sessions.end(), this);
-}
-
-HttpSession::~HttpSession() {
-  io_->sessions.erase(place_);
-  shared_.listener_metrics[listener_].connections->add(-1);
-  shared_.connections.fetch_sub(1, std::memory_order_acq_rel);
 }
 
 void HttpSession::start() {
-  net::co_spawn(io_->context, [self = shared_from_this()]() { return self->run(); }, net::detached);
+  const auto self = std::static_pointer_cast<HttpSession>(shared_from_this());
+  net::co_spawn(io_->context, [self]() { return self->run(); }, net::detached);
 }
 
 void HttpSession::set_deadline(uint64_t after_ns) {
-  deadline_ns_ =
-      after_ns == UINT64_MAX ? UINT64_MAX : shared_.options.clock->steady_ns() + after_ns;
+  deadline_ns_ = after_ns == UINT64_MAX ? UINT64_MAX : now_ns() + after_ns;
 }
 
-void HttpSession::check_deadline(uint64_t now_ns) {
+void HttpSession::check_deadlines(uint64_t now_ns) {
   if (now_ns < deadline_ns_) return;
   deadline_ns_ = UINT64_MAX;
   timed_out_ = true;
@@ -175,20 +158,6 @@ void HttpSession::abort() {
   close();
 }
 
-void HttpSession::close() {
-  beast::error_code ignored;
-  socket_.shutdown(Tcp::socket::shutdown_both, ignored);
-  socket_.close(ignored);
-}
-
-bool HttpSession::peer_closed() {
-  if (!socket_.is_open()) return true;
-  tcp_info info{};
-  socklen_t size = sizeof info;
-  if (getsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return true;
-  return info.tcpi_state != TCP_ESTABLISHED;
-}
-
 HttpSession::Awaitable<bool> HttpSession::write_all(std::string_view a, std::string_view b) {
   sending_ = true;
   bool first = true;
@@ -213,19 +182,10 @@ HttpSession::Awaitable<bool> HttpSession::write_all(std::string_view a, std::str
   co_return true;
 }
 
-HttpSession::Awaitable<bool> HttpSession::handshake() {
-  if (!listener().tls) co_return true;
-  SSL* handle = SSL_new(listener().tls->current().get());
-  if (handle == nullptr) co_return false;
-  tls_.emplace(socket_, handle);
-  set_deadline(limits().header_timeout_ns);
-  const auto [error] = co_await tls_->async_handshake(net::ssl::stream_base::server, kAwait);
-  co_return !error;
-}
-
 HttpSession::Awaitable<void> HttpSession::run() {
   try {
-    const bool secure = co_await handshake();
+    set_deadline(limits().header_timeout_ns);
+    const bool secure = co_await handshake(Alpn::kHttp1);
     Next next = secure ? Next::kKeepAlive : Next::kGone;
     bool first = true;
     while (next == Next::kKeepAlive && !io_->draining) {

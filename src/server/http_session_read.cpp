@@ -20,17 +20,8 @@ int status_of_parse_error(const beast::error_code& error) {
 
 }  // namespace
 
-HttpSession::Awaitable<size_t> HttpSession::read_some(net::mutable_buffer into) {
-  if (tls_) {
-    const auto [error, bytes] = co_await tls_->async_read_some(net::buffer(into), kAwait);
-    co_return error ? 0 : bytes;
-  }
-  const auto [error, bytes] = co_await socket_.async_read_some(net::buffer(into), kAwait);
-  co_return error ? 0 : bytes;
-}
-
 HttpSession::Awaitable<size_t> HttpSession::fill_buffer() {
-  const size_t bytes = co_await read_some(buffer_.prepare(kReadBytes));
+  const size_t bytes = co_await read_some(net::buffer(buffer_.prepare(kReadBytes)));
   buffer_.commit(bytes);
   co_return bytes;
 }

@@ -10,8 +10,6 @@ namespace {
 
 constexpr std::string_view kProtobuf = "application/x-protobuf";
 constexpr std::string_view kJson = "application/json";
-// Decoding more than this takes milliseconds: not on a thread that serves other connections.
-constexpr size_t kLargeBodyBytes = 1u << 20;
 
 bool is_otlp_path(std::string_view path) {
   return path == "/v1/traces" || path == "/v1/metrics" || path == "/v1/logs";
@@ -71,11 +69,10 @@ int http_status_of_ingest(const Error& error, bool throttled) {
 }  // namespace
 
 OtlpHttp::OtlpHttp(OtlpHttpOptions options, Receiver& receiver, const CurrentTokens& tokens,
-                   WorkerPool& large_bodies, MetricsRegistry& metrics)
+                   MetricsRegistry& metrics)
     : options_(std::move(options)),
       receiver_(receiver),
       tokens_(tokens),
-      large_bodies_(large_bodies),
       throttled_(metrics.counter("weft_ingest_throttled_requests_total",
                                  "Requests refused because a quota or a rate was used up.")),
       refused_auth_(metrics.counter("weft_http_unauthorized_requests_total",
@@ -309,27 +306,8 @@ void OtlpHttp::receive(OtlpSignal signal, bool zipkin, std::shared_ptr<HttpReque
                respond = std::move(respond)](IngestResult result) mutable {
     respond(answer(*request, signal, zipkin, std::move(result)));
   };
-  // The answer comes when the disk has the spans; the body's memory is for the next request at
-  // once.
   std::string body = std::move(request->body);
-  if (body.size() <= kLargeBodyBytes) {
-    ingest.body = body;
-    receiver_.take(std::move(ingest), std::move(done));
-    return;
-  }
-  // Shared, so that it is still there when the pool refuses.
-  const auto shared_done = std::make_shared<Receiver::Done>(std::move(done));
-  WorkerPool::Work work = [this, ingest = std::move(ingest), body = std::move(body),
-                           shared_done]() mutable {
-    ingest.body = body;
-    receiver_.take(std::move(ingest),
-                   [shared_done](IngestResult result) { (*shared_done)(std::move(result)); });
-  };
-  if (large_bodies_.try_submit(work)) return;
-  IngestResult busy;
-  busy.status = fail(ErrorCode::kUnavailable, "too many large requests are waiting");
-  busy.retry_after_s = 1;
-  (*shared_done)(std::move(busy));
+  receiver_.take(std::move(ingest), std::move(body), std::move(done));
 }
 
 }  // namespace weft::server

@@ -13,28 +13,6 @@
 
 namespace weft::server {
 
-// The tokens in force; exchanged when the files are read again. Any thread.
-class CurrentTokens {
- public:
-  struct Sets {
-    std::shared_ptr<const TokenSet> ingest;  // null: everybody may send
-    std::shared_ptr<const TokenSet> query;   // null: everybody may ask
-  };
-  explicit CurrentTokens(Sets sets) : sets_(std::move(sets)) {}
-  Sets get() const {
-    const std::lock_guard lock(mutex_);
-    return sets_;
-  }
-  void set(Sets sets) {
-    const std::lock_guard lock(mutex_);
-    sets_ = std::move(sets);
-  }
-
- private:
-  mutable std::mutex mutex_;
-  Sets sets_;
-};
-
 struct OtlpHttpOptions {
   uint64_t max_request_bytes = 64u << 20;
   uint64_t max_browser_request_bytes = 1u << 20;
@@ -46,9 +24,9 @@ struct OtlpHttpOptions {
 // Admission, CORS and errors of the listeners that take spans. Shared by their hooks; any thread.
 class OtlpHttp : public std::enable_shared_from_this<OtlpHttp> {
  public:
-  // All of these outlive the object. `large_bodies` decodes what would hold up an I/O thread.
+  // All of these outlive the object.
   OtlpHttp(OtlpHttpOptions options, Receiver& receiver, const CurrentTokens& tokens,
-           WorkerPool& large_bodies, MetricsRegistry& metrics);
+           MetricsRegistry& metrics);
 
   // Adds POST /v1/{traces,metrics,logs} and POST /api/v2/spans.
   void add_routes(Router& router);
@@ -76,7 +54,6 @@ class OtlpHttp : public std::enable_shared_from_this<OtlpHttp> {
   const OtlpHttpOptions options_;
   Receiver& receiver_;
   const CurrentTokens& tokens_;
-  WorkerPool& large_bodies_;
   RateLimiter browsers_;
   Counter& throttled_;
   Counter& refused_auth_;

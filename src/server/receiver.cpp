@@ -128,6 +128,24 @@ void Receiver::take(IngestRequest request, Done done) {
   take_traces(std::move(request), std::move(done));
 }
 
+void Receiver::take(IngestRequest request, std::string body, Done done) {
+  if (options_.large_bodies == nullptr || body.size() <= kLargeBodyBytes) {
+    request.body = body;
+    take(std::move(request), std::move(done));
+    return;
+  }
+  // Shared, so that it is still there when the pool refuses.
+  const auto shared_done = std::make_shared<Done>(std::move(done));
+  WorkerPool::Work work = [this, request = std::move(request), body = std::move(body),
+                           shared_done]() mutable {
+    request.body = body;
+    take(std::move(request),
+         [shared_done](IngestResult result) { (*shared_done)(std::move(result)); });
+  };
+  if (options_.large_bodies->try_submit(work)) return;
+  (*shared_done)(failed({ErrorCode::kUnavailable, "too many large requests are waiting"}));
+}
+
 void Receiver::take_traces(IngestRequest request, Done done) {
   DecodeLimits limits = options_.decode;
   limits.max_body_bytes = request.max_body_bytes;

@@ -14,6 +14,7 @@
 #include "scan/scan.h"
 #include "server/auth.h"
 #include "server/metrics.h"
+#include "server/worker_pool.h"
 #include "wire/decode_raw.h"
 #include "wire/otlp_response.h"
 
@@ -48,7 +49,11 @@ class Receiver {
   struct Options {
     DecodeLimits decode;
     const Clock* clock = &system_clock();
+    // Decodes bodies above kLargeBodyBytes, which would hold up the other connections of an I/O
+    // thread; null: whoever calls does. Outlives the receiver's calls.
+    WorkerPool* large_bodies = nullptr;
   };
+  static constexpr size_t kLargeBodyBytes = 1u << 20;
   using Done = std::move_only_function<void(IngestResult)>;
 
   // `sink` and `metrics` outlive the receiver; the receiver outlives every `done`.
@@ -57,6 +62,9 @@ class Receiver {
   // Calls `done` exactly once: before it returns, or later from the sink's thread. Any thread;
   // decoding happens on the caller's.
   void take(IngestRequest request, Done done);
+  // The same with a body of its own, in place of request.body; for I/O threads. The body's memory
+  // is free as soon as it is decoded: the answer comes when the disk has the spans.
+  void take(IngestRequest request, std::string body, Done done);
   // 0, or the seconds that the token's quota makes its owner wait: asked before a body is read.
   uint32_t quota_wait_s(const AccessToken& token);
 

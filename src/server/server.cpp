@@ -1,10 +1,9 @@
 #include "server/server.h"
 
 #include <algorithm>
-#include <thread>
 
-#include "server/grpc_server.h"
 #include "server/http_engine.h"
+#include "server/otlp_grpc.h"
 #include "server/otlp_http.h"
 #include "server/page.h"
 #include "server/receiver.h"
@@ -40,17 +39,17 @@ struct Server::Impl {
   std::unique_ptr<WorkerPool> large_bodies;
   std::unique_ptr<Receiver> receiver;
   std::shared_ptr<OtlpHttp> otlp;
-  std::unique_ptr<HttpEngine> http;
-  std::unique_ptr<GrpcServer> grpc;
+  std::shared_ptr<OtlpGrpc> otlp_grpc;
+  std::unique_ptr<HttpEngine> engine;
 
   void make(const FinalizedConfig& config);
   void add_health(Router& router);
   HttpResponse readiness() const;
+  HttpListener grpc_listener(const FinalizedConfig& config) const;
   HttpListener otlp_listener(const FinalizedConfig& config);
   HttpListener api_listener(const FinalizedConfig& config);
   HttpListener zipkin_listener(const FinalizedConfig& config);
-  Status start_http(FinalizedConfig& config);
-  Status start_grpc(FinalizedConfig& config);
+  Status start_engine(FinalizedConfig& config);
   void guard_host(const FinalizedConfig& config, const Endpoint& endpoint,
                   HttpListener& listener) const;
 };
@@ -65,6 +64,7 @@ void Server::Impl::make(const FinalizedConfig& config) {
   Receiver::Options receiving;
   receiving.decode = values.decode;
   receiving.clock = parts.clock;
+  receiving.large_bodies = large_bodies.get();
   receiver = std::make_unique<Receiver>(*parts.sink, std::move(receiving), *parts.metrics);
   OtlpHttpOptions options;
   options.max_request_bytes = values.max_request_bytes;
@@ -72,8 +72,11 @@ void Server::Impl::make(const FinalizedConfig& config) {
   options.browser_requests_per_second = values.browser_requests_per_second;
   options.cors_origins = values.cors_origins;
   options.clock = parts.clock;
-  otlp = std::make_shared<OtlpHttp>(std::move(options), *receiver, *tokens, *large_bodies,
-                                    *parts.metrics);
+  otlp = std::make_shared<OtlpHttp>(std::move(options), *receiver, *tokens, *parts.metrics);
+  OtlpGrpcOptions grpc_options;
+  grpc_options.max_request_bytes = values.max_request_bytes;
+  grpc_options.clock = parts.clock;
+  otlp_grpc = std::make_shared<OtlpGrpc>(grpc_options, *receiver, *tokens, *parts.metrics);
   // The registry may outlive the server.
   parts.metrics->add_collector(
       [budget = std::weak_ptr(body_budget), pool = std::weak_ptr(queries)](MetricsWriter& writer) {
@@ -133,6 +136,16 @@ void Server::Impl::guard_host(const FinalizedConfig& config, const Endpoint& end
   };
 }
 
+HttpListener Server::Impl::grpc_listener(const FinalizedConfig& config) const {
+  HttpListener out;
+  out.name = "otlp-grpc";
+  out.host = config.otlp_grpc->host;
+  out.port = config.otlp_grpc->port;
+  out.tls = config.tls;
+  out.grpc = otlp_grpc->handlers();
+  return out;
+}
+
 HttpListener Server::Impl::otlp_listener(const FinalizedConfig& config) {
   HttpListener out;
   out.name = "otlp-http";
@@ -183,9 +196,13 @@ HttpListener Server::Impl::zipkin_listener(const FinalizedConfig& config) {
   return out;
 }
 
-Status Server::Impl::start_http(FinalizedConfig& config) {
+Status Server::Impl::start_engine(FinalizedConfig& config) {
   std::vector<HttpListener> listeners;
   std::vector<Endpoint*> endpoints;
+  if (config.otlp_grpc) {
+    listeners.push_back(grpc_listener(config));
+    endpoints.push_back(&*config.otlp_grpc);
+  }
   if (config.otlp_http) {
     listeners.push_back(otlp_listener(config));
     endpoints.push_back(&*config.otlp_http);
@@ -205,23 +222,9 @@ Status Server::Impl::start_http(FinalizedConfig& config) {
   options.body_budget = body_budget;
   options.metrics = parts.metrics;
   options.workers = queries.get();
-  WEFT_ASSIGN(http, HttpEngine::start(std::move(options), std::move(listeners)));
+  WEFT_ASSIGN(engine, HttpEngine::start(std::move(options), std::move(listeners)));
   for (size_t i = 0; i < endpoints.size(); ++i)
-    endpoints[i]->port = http->port(i);
-  return {};
-}
-
-Status Server::Impl::start_grpc(FinalizedConfig& config) {
-  if (!config.otlp_grpc) return {};
-  GrpcOptions options;
-  options.host = config.otlp_grpc->host;
-  options.port = config.otlp_grpc->port;
-  options.tls = config.values.tls;
-  options.max_request_bytes = config.values.max_request_bytes;
-  options.clock = parts.clock;
-  options.body_budget = body_budget;
-  WEFT_ASSIGN(grpc, GrpcServer::start(std::move(options), *receiver, *tokens, *parts.metrics));
-  config.otlp_grpc->port = grpc->port();
+    endpoints[i]->port = engine->port(i);
   return {};
 }
 
@@ -236,8 +239,7 @@ Expected<std::unique_ptr<Server>> Server::start(FinalizedConfig config, ServerPa
   std::unique_ptr<Server> out(new Server(std::move(config)));
   out->impl_->parts = std::move(parts);
   out->impl_->make(out->config_);
-  WEFT_TRY(out->impl_->start_grpc(out->config_));
-  WEFT_TRY(out->impl_->start_http(out->config_));
+  WEFT_TRY(out->impl_->start_engine(out->config_));
   return out;
 }
 
@@ -263,12 +265,8 @@ void Server::shutdown() {
 
 void Server::shutdown(uint64_t patience_ns) {
   if (impl_->stopping.exchange(true)) return;
-  if (impl_->grpc) impl_->grpc->set_serving(false);
-  std::thread grpc_shutdown([&] {
-    if (impl_->grpc) impl_->grpc->shutdown(patience_ns);
-  });
-  if (impl_->http) impl_->http->shutdown(patience_ns);
-  grpc_shutdown.join();
+  if (impl_->otlp_grpc) impl_->otlp_grpc->set_serving(false);
+  if (impl_->engine) impl_->engine->shutdown(patience_ns);
   if (impl_->large_bodies) impl_->large_bodies->stop();
   if (impl_->queries) impl_->queries->stop();
 }

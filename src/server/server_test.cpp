@@ -3,7 +3,12 @@
 
 #include <curl/curl.h>
 #include <gmock/gmock.h>
+#include <openssl/evp.h>
+#include <openssl/ssl.h>
 
+#include <array>
+#include <chrono>
+#include <filesystem>
 #include <future>
 #include <thread>
 
@@ -234,6 +239,39 @@ TEST_F(ServerTest, Tls) {
   dir.write("key.pem", second.key_pem);
   EXPECT_TRUE(server_->reload());
   EXPECT_EQ(get_with(second, http_port(), "/healthz", &body), 200);
+}
+
+// Without anybody asking, as soon as both files belong together.
+TEST(TlsContextTest, NoticesRenewedFiles) {
+  const TempDir dir;
+  const auto fingerprint = [](TlsContext& context) {
+    const std::unique_ptr<SSL, decltype(&SSL_free)> ssl(context.new_connection(Alpn::kHttp2),
+                                                        SSL_free);
+    std::array<unsigned char, EVP_MAX_MD_SIZE> hash{};
+    unsigned size = 0;
+    X509_digest(SSL_get_certificate(ssl.get()), EVP_sha256(), hash.data(), &size);
+    return std::string(hash.begin(), hash.begin() + size);
+  };
+  const testing::Certificate first = testing::make_certificate("localhost");
+  const testing::Certificate second = testing::make_certificate("localhost");
+  TlsFiles files{dir.write("cert.pem", first.cert_pem), dir.write("key.pem", first.key_pem)};
+  // Files that are written within one tick of the file system's clock have the same time.
+  const auto renew = [](const std::string& file, int seconds) {
+    std::filesystem::last_write_time(
+        file, std::filesystem::file_time_type::clock::now() + std::chrono::seconds(seconds));
+  };
+  auto context = TlsContext::load(files, std::chrono::seconds(0));
+  ASSERT_TRUE(context) << context.error().message;
+  const std::string before = fingerprint(**context);
+  renew(dir.write("cert.pem", second.cert_pem), 10);
+  EXPECT_EQ(fingerprint(**context), before);  // the key is still the old one
+  renew(dir.write("key.pem", second.key_pem), 10);
+  EXPECT_NE(fingerprint(**context), before);
+  auto patient = TlsContext::load(files, std::chrono::hours(1));
+  const std::string now = fingerprint(**patient);
+  renew(dir.write("cert.pem", first.cert_pem), 20);
+  renew(dir.write("key.pem", first.key_pem), 20);
+  EXPECT_EQ(fingerprint(**patient), now);
 }
 
 TEST(PageTest, AssetsHaveTypesTagsAndCompression) {

@@ -43,6 +43,7 @@ class RawClient {
     if (fd_ >= 0) ::close(fd_);
     fd_ = -1;
   }
+  int fd() const { return fd_; }
   void half_close() { ::shutdown(fd_, SHUT_WR); }
   // False when the other side has closed.
   bool send(std::string_view bytes) {

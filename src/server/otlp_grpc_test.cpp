@@ -1,5 +1,5 @@
 // OTLP over gRPC against a running server, through grpc++'s own client with raw bytes.
-#include "server/grpc_server.h"
+#include "server/otlp_grpc.h"
 
 #include <gmock/gmock.h>
 #include <grpcpp/create_channel.h>
@@ -74,7 +74,7 @@ class GrpcClient {
   std::unique_ptr<grpc::GenericStub> stub_;
 };
 
-class GrpcServerTest : public testing::ServerFixture {
+class OtlpGrpcTest : public testing::ServerFixture {
  protected:
   uint16_t grpc_port() const { return server_->otlp_grpc()->port; }
   Answer call(const std::string& method, std::string_view request, CallOptions options = {}) {
@@ -82,7 +82,7 @@ class GrpcServerTest : public testing::ServerFixture {
   }
 };
 
-TEST_F(GrpcServerTest, TakesSpansPlainAndCompressed) {
+TEST_F(OtlpGrpcTest, TakesSpansPlainAndCompressed) {
   start();
   Answer answer = call(kTraces, protobuf_request(10));
   EXPECT_TRUE(answer.status.ok()) << answer.status.error_message();
@@ -97,7 +97,7 @@ TEST_F(GrpcServerTest, TakesSpansPlainAndCompressed) {
   EXPECT_TRUE(call(kTraces, "").status.ok());  // an empty request is a success
 }
 
-TEST_F(GrpcServerTest, SaysWhatItRejects) {
+TEST_F(OtlpGrpcTest, SaysWhatItRejects) {
   start();
   SpanBatch batch = testing::make_batch(2);
   batch.span_id[1] = SpanId();
@@ -110,14 +110,14 @@ TEST_F(GrpcServerTest, SaysWhatItRejects) {
   EXPECT_EQ(sink_.spans(), 1u);
 }
 
-TEST_F(GrpcServerTest, BadDataIsInvalidArgument) {
+TEST_F(OtlpGrpcTest, BadDataIsInvalidArgument) {
   start();
   const Answer answer = call(kTraces, "\xff\xff\xff");
   EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_THAT(answer.status.error_message(), HasSubstr("byte"));
 }
 
-TEST_F(GrpcServerTest, OverloadIsUnavailableWithRetryInfo) {
+TEST_F(OtlpGrpcTest, OverloadIsUnavailableWithRetryInfo) {
   start();
   for (const ErrorCode code : {ErrorCode::kUnavailable, ErrorCode::kNoSpace, ErrorCode::kIo}) {
     sink_.refuse_with(Error{code, "the log is behind"});
@@ -129,7 +129,7 @@ TEST_F(GrpcServerTest, OverloadIsUnavailableWithRetryInfo) {
   }
 }
 
-TEST_F(GrpcServerTest, TooLargeMessagesAreFinal) {
+TEST_F(OtlpGrpcTest, TooLargeMessagesAreFinal) {
   Config config = local_config();
   config.max_request_bytes = 100'000;
   start(std::move(config));
@@ -145,7 +145,7 @@ TEST_F(GrpcServerTest, TooLargeMessagesAreFinal) {
 }
 
 // gRPC's own limit of 4 MiB for what is received is not the one that holds: 64 MiB is recommended.
-TEST_F(GrpcServerTest, RequestsAboveTheFourMiBOfGrpcAreTaken) {
+TEST_F(OtlpGrpcTest, RequestsAboveTheFourMiBOfGrpcAreTaken) {
   start();
   size_t spans = 10'000;
   std::string request = protobuf_request(spans);
@@ -159,7 +159,7 @@ TEST_F(GrpcServerTest, RequestsAboveTheFourMiBOfGrpcAreTaken) {
 }
 
 // Clients take no answer above 4 MiB: whatever is wrong with a request, and however often.
-TEST_F(GrpcServerTest, AnswersStayBelowTheFourMiBThatClientsTake) {
+TEST_F(OtlpGrpcTest, AnswersStayBelowTheFourMiBThatClientsTake) {
   start();
   const Answer rejected = call(kTraces, testing::rejected_request(20'000));
   EXPECT_TRUE(rejected.status.ok()) << rejected.status.error_message();
@@ -173,7 +173,7 @@ TEST_F(GrpcServerTest, AnswersStayBelowTheFourMiBThatClientsTake) {
             8u << 10);
 }
 
-TEST_F(GrpcServerTest, MetricsAndLogsAreRejectedHonestly) {
+TEST_F(OtlpGrpcTest, MetricsAndLogsAreRejectedHonestly) {
   start();
   // resource_logs { scope_logs { log_records {} log_records {} } }
   const std::string logs("\x0a\x06\x12\x04\x12\x00\x12\x00", 8);
@@ -187,12 +187,12 @@ TEST_F(GrpcServerTest, MetricsAndLogsAreRejectedHonestly) {
   EXPECT_EQ(metrics.body, "");
 }
 
-TEST_F(GrpcServerTest, UnknownMethodsAreUnimplemented) {
+TEST_F(OtlpGrpcTest, UnknownMethodsAreUnimplemented) {
   start();
   EXPECT_EQ(call("/some.Service/Method", "").status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
 }
 
-TEST_F(GrpcServerTest, Tokens) {
+TEST_F(OtlpGrpcTest, Tokens) {
   TempDir dir;
   Config config = local_config();
   config.ingest_token_file = dir.write("tokens",
@@ -216,12 +216,12 @@ TEST_F(GrpcServerTest, Tokens) {
   EXPECT_THAT(answer.status.error_details(), HasSubstr("google.rpc.RetryInfo"));
 }
 
-TEST_F(GrpcServerTest, Health) {
+TEST_F(OtlpGrpcTest, Health) {
   start();
   EXPECT_EQ(call("/grpc.health.v1.Health/Check", "").body, "\x08\x01");
 }
 
-TEST_F(GrpcServerTest, Tls) {
+TEST_F(OtlpGrpcTest, Tls) {
   TempDir dir;
   Config config = local_config();
   const testing::Certificate certificate = testing::make_certificate("localhost");
@@ -240,7 +240,7 @@ TEST_F(GrpcServerTest, Tls) {
             false);
 }
 
-TEST_F(GrpcServerTest, ShutdownFinishesWhatIsInFlight) {
+TEST_F(OtlpGrpcTest, ShutdownFinishesWhatIsInFlight) {
   start();
   sink_.hold();
   GrpcClient client(grpc_port());
@@ -254,7 +254,7 @@ TEST_F(GrpcServerTest, ShutdownFinishesWhatIsInFlight) {
   stopping.get();
 }
 
-TEST_F(GrpcServerTest, ManyClientsAtOnce) {
+TEST_F(OtlpGrpcTest, ManyClientsAtOnce) {
   start();
   std::vector<std::future<int>> clients;
   const std::string request = protobuf_request(50);
