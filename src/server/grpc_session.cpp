@@ -22,8 +22,10 @@ constexpr uint32_t kMaxStreams = 256;
 constexpr uint32_t kMaxFrameBytes = 1u << 20;
 constexpr int32_t kStreamWindowBytes = 4 << 20;
 constexpr int32_t kConnectionWindowBytes = 16 << 20;
-// Less of a message is copied from the buffer; more is read to where it belongs.
+// Less of a message is copied from the buffer; more is read to where it belongs. From a client that
+// sends such frames no more is taken at once between them than the head of the next.
 constexpr size_t kDirectBytes = 32u << 10;
+constexpr size_t kHeadBytes = 2u << 10;
 constexpr size_t kFirstMessageBytes = 1u << 20;
 constexpr size_t kWriteBytes = 64u << 10;
 // HPACK's estimate of what a field costs beside its text (RFC 7541, 4.1).
@@ -109,6 +111,7 @@ struct GrpcSession::Callbacks {
     GrpcSession& session = self(user_data);
     const bool plain = head->type == NGHTTP2_DATA && (head->flags & NGHTTP2_FLAG_PADDED) == 0;
     session.data_left_ = plain ? head->length : 0;
+    if (head->type == NGHTTP2_DATA) session.large_frames_ = session.data_left_ > kDirectBytes;
     session.data_stream_ = head->stream_id;
     return 0;
   }
@@ -257,8 +260,9 @@ GrpcSession::Awaitable<void> GrpcSession::run() {
     bool going = co_await handshake(Alpn::kHttp2) && open();
     while (going) {
       const std::span<char> direct = direct_room();
-      const std::array<net::mutable_buffer, 2> into{net::buffer(direct.data(), direct.size()),
-                                                    net::buffer(buffer_)};
+      const std::array<net::mutable_buffer, 2> into{
+          net::buffer(direct.data(), direct.size()),
+          net::buffer(buffer_.data(), large_frames_ ? kHeadBytes : buffer_.size())};
       const size_t bytes = co_await read_some(into);
       going = bytes > 0;
       heard_ = true;

@@ -70,6 +70,7 @@ class GrpcSession final : public Connection {
   // Of a DATA frame: what has not arrived of it yet.
   size_t data_left_ = 0;
   int32_t data_stream_ = 0;
+  bool large_frames_ = false;
 
   std::string out_;  // being written
   bool writing_ = false;
