@@ -238,9 +238,9 @@ void append_links(LinkTable& target, const LinkTable& source, const RowMap& span
   append_attributes(target.attributes, source.attributes, map, ascending, strings);
 }
 
-template <typename T, typename Map>
-void append_column(ColumnVector<T>& target, const ColumnVector<T>& source,
-                   const std::vector<uint32_t>& rows, Map&& map) {
+template <typename Column, typename Map>
+void append_column(Column& target, const Column& source, const std::vector<uint32_t>& rows,
+                   Map&& map) {
   for (uint32_t row : rows)
     target.push_back(map(source[row]));
 }
@@ -248,10 +248,15 @@ void append_column(ColumnVector<T>& target, const ColumnVector<T>& source,
 }  // namespace
 
 size_t SpanBatch::memory_bytes() const {
-  constexpr size_t kFixedBytesPerSpan = 16 + 8 + 8 + 8 + 8 + 4 + 1 + 1 + 4 + 4 + 4 * 4 + 4 + 4;
+  constexpr size_t kFixedBytesPerSpan = 16 + 8 + 8 + 8 + 8 + 4 + 1 + 1 + 4 + 4;
   constexpr size_t kBytesPerEvent = 4 + 8 + 4 + 4;
   constexpr size_t kBytesPerLink = 4 + 16 + 8 + 4 + 4 + 4;
-  return strings.memory_bytes() + trace_id.capacity() * kFixedBytesPerSpan +
+  size_t seldom = status_message.memory_bytes() + trace_state.memory_bytes();
+  for (const auto* column :
+       {&flags, &dropped_attributes_count, &dropped_events_count, &dropped_links_count}) {
+    seldom += column->memory_bytes();
+  }
+  return seldom + strings.memory_bytes() + trace_id.capacity() * kFixedBytesPerSpan +
          attributes.memory_bytes() + annotations.memory_bytes() + resources.size() * 8 +
          resources.attributes.memory_bytes() + scopes.size() * 16 +
          scopes.attributes.memory_bytes() + events.span_row.capacity() * kBytesPerEvent +

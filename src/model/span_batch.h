@@ -11,6 +11,7 @@
 #include "model/attribute_table.h"
 #include "model/batch_arena.h"
 #include "model/ids.h"
+#include "model/seldom_column.h"
 #include "model/string_pool.h"
 
 namespace weft {
@@ -98,12 +99,12 @@ struct SpanBatch {
   ColumnVector<StringPool::Id> name;
   ColumnVector<uint8_t> kind;         // SpanKind; unknown numbers are kept
   ColumnVector<uint8_t> status_code;  // StatusCode; unknown numbers are kept
-  ColumnVector<StringPool::Id> status_message;
-  ColumnVector<StringPool::Id> trace_state;
-  ColumnVector<uint32_t> flags;
-  ColumnVector<uint32_t> dropped_attributes_count;
-  ColumnVector<uint32_t> dropped_events_count;
-  ColumnVector<uint32_t> dropped_links_count;
+  SeldomColumn<StringPool::Id> status_message;
+  SeldomColumn<StringPool::Id> trace_state;
+  SeldomColumn<uint32_t> flags;
+  SeldomColumn<uint32_t> dropped_attributes_count;
+  SeldomColumn<uint32_t> dropped_events_count;
+  SeldomColumn<uint32_t> dropped_links_count;
   ColumnVector<uint32_t> resource;  // row in resources
   ColumnVector<uint32_t> scope;     // row in scopes
 

@@ -17,6 +17,13 @@ class Writer {
     u32(static_cast<uint32_t>(values.size()));
     raw(values.data(), values.size() * sizeof(T));
   }
+  // Zeros are written, whether they are held or not.
+  template <typename T>
+  void vector(const SeldomColumn<T>& column) {
+    if (!column.values().empty()) return vector(column.values());
+    u32(static_cast<uint32_t>(column.size()));
+    out_.append(column.size() * sizeof(T), '\0');
+  }
   void pool(const StringPool& strings) {
     u32(static_cast<uint32_t>(strings.size() - 1));
     for (StringPool::Id id = 1; id < strings.size(); ++id) {
@@ -50,6 +57,12 @@ class Reader {
     if (count > in_.size() / sizeof(T)) return fail_now();
     values.resize(count);
     raw(values.data(), count * sizeof(T));
+  }
+  template <typename T>
+  void vector(SeldomColumn<T>& column) {
+    ColumnVector<T> values;
+    vector(values);
+    column = SeldomColumn<T>(values.data(), values.data() + values.size(), nullptr);
   }
   void pool(StringPool& strings) {
     uint32_t count;
@@ -185,8 +198,8 @@ bool valid(const SpanBatch& batch) {
               batch.kind, batch.status_code, batch.status_message, batch.trace_state, batch.flags,
               batch.dropped_attributes_count, batch.dropped_events_count, batch.dropped_links_count,
               batch.resource, batch.scope) &&
-         all_below(batch.name, strings) && all_below(batch.status_message, strings) &&
-         all_below(batch.trace_state, strings) && all_below(batch.resource, r.size()) &&
+         all_below(batch.name, strings) && all_below(batch.status_message.values(), strings) &&
+         all_below(batch.trace_state.values(), strings) && all_below(batch.resource, r.size()) &&
          all_below(batch.scope, s.size()) && r.dropped_attributes_count.size() == r.size() &&
          all_below(r.schema_url, strings) && s.version.size() == s.size() &&
          s.schema_url.size() == s.size() && s.dropped_attributes_count.size() == s.size() &&

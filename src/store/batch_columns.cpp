@@ -68,6 +68,15 @@ ValueColumn string_column(const SpanBatchPtr& batch, const ColumnVector<StringPo
   return out;
 }
 
+ValueColumn string_column(const SpanBatchPtr& batch, const SeldomColumn<StringPool::Id>& ids) {
+  if (!ids.values().empty()) return string_column(batch, ids.values());
+  ValueColumn out;
+  out.types.assign(ids.size(), ValueType::kString);
+  out.words.assign(ids.size(), StringPool::kEmpty);
+  out.strings = strings_of(batch);
+  return out;
+}
+
 template <typename Word>
 ValueColumn int_column(size_t rows, Word&& word) {
   ValueColumn out;

@@ -105,12 +105,10 @@ class BlockWriter {
   EncodedBlock finish(const std::vector<SplitEntry>& splits);
 
   // Whether any span of the batches has something else than 0 there.
-  bool any_set(const ColumnVector<uint32_t> SpanBatch::* member) const {
+  bool any_set(const SeldomColumn<uint32_t> SpanBatch::* member) const {
     return std::ranges::any_of(batches_, [&](const SpanBatchPtr& batch) {
-      uint32_t seen = 0;
-      for (uint32_t value : (*batch).*member)
-        seen |= value;
-      return seen != 0;
+      const auto& values = ((*batch).*member).values();
+      return !SeldomColumn<uint32_t>::all_zero(values.data(), values.data() + values.size());
     });
   }
 
@@ -121,13 +119,13 @@ class BlockWriter {
     return meta;
   }
   // A span's own field, by row of the block: read where it lies, in its batch.
-  StringValue string_at(uint32_t row,
-                        const ColumnVector<StringPool::Id> SpanBatch::* member) const {
+  template <typename Column>
+  StringValue string_at(uint32_t row, const Column SpanBatch::* member) const {
     const RowRef ref = order_.rows[row];
     return {ref.batch, (batch_of(ref).*member)[ref.row]};
   }
-  template <typename T>
-  uint64_t number_at(uint32_t row, const ColumnVector<T> SpanBatch::* member) const {
+  template <typename Column>
+  uint64_t number_at(uint32_t row, const Column SpanBatch::* member) const {
     const RowRef ref = order_.rows[row];
     return (batch_of(ref).*member)[ref.row];
   }
@@ -470,11 +468,11 @@ void BlockWriter::write_span_fields(TableEncoder& encoder, ColumnGather& gather,
                                     const SpanClasses& classes) {
   write_names(encoder, gather, classes);
   // Many of these are nothing but zeros: seen quickly, batch by batch.
-  const auto strings = [&](Field field, const ColumnVector<StringPool::Id> SpanBatch::* ids) {
+  const auto strings = [&](Field field, const SeldomColumn<StringPool::Id> SpanBatch::* ids) {
     if (!any_set(ids)) return;
     write_strings(gather, field, rows_, false, [&](uint32_t row) { return string_at(row, ids); });
   };
-  const auto numbers = [&](Field field, const ColumnVector<uint32_t> SpanBatch::* member) {
+  const auto numbers = [&](Field field, const SeldomColumn<uint32_t> SpanBatch::* member) {
     if (!any_set(member)) return;
     write_numbers(gather, field, rows_, false,
                   [&](uint32_t row) { return number_at(row, member); });

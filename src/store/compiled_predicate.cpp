@@ -107,6 +107,13 @@ Mask evaluate_strings(const StringPool& strings, const ColumnVector<StringPool::
   return mask;
 }
 
+Mask evaluate_strings(const StringPool& strings, const SeldomColumn<StringPool::Id>& ids,
+                      const CompiledCondition& condition) {
+  if (!ids.values().empty()) return evaluate_strings(strings, ids.values(), condition);
+  TextMemo memo(condition, strings, ValueType::kString);
+  return Mask(ids.size(), memo(StringPool::kEmpty));
+}
+
 template <typename IdType>
 Mask evaluate_ids(const ColumnVector<IdType>& ids, const CompiledCondition& condition,
                   bool zero_is_absent) {

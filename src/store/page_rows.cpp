@@ -72,6 +72,19 @@ class RowsReader {
       if (column.present(row)) out[row - window.begin] = copy(column.word(row));
     }
   }
+  void fill_text(const PageColumn& column, Window window, SeldomColumn<StringPool::Id>& out) {
+    TextCopier copy(batch_.strings, column, window.size());
+    for (uint32_t row = window.begin; row < window.end; ++row) {
+      if (column.present(row)) out.at(row - window.begin) = copy(column.word(row));
+    }
+  }
+  void fill_number(const PageColumn& column, Window window, SeldomColumn<uint32_t>& out) {
+    for (uint32_t row = window.begin; row < window.end; ++row) {
+      if (column.present(row)) {
+        out.at(row - window.begin) = static_cast<uint32_t>(column.word(row));
+      }
+    }
+  }
   template <typename T>
   void fill_number(const PageColumn& column, Window window, ColumnVector<T>& out) {
     for (uint32_t row = window.begin; row < window.end; ++row) {

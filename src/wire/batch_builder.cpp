@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 namespace weft {
 namespace {
@@ -115,8 +116,12 @@ void BatchBuilder::extend_spans(size_t rows) {
 size_t BatchBuilder::finished_bytes() {
   SpanBatch& batch = result_.batch;
   size_t bytes = strings_.finished_bytes();
-  each_column(columns_, batch, [&](auto*& column, auto&) {
-    bytes += BatchArena::piece_bytes(spans_ * sizeof *column);
+  each_column(columns_, batch, [&]<typename T>(T*& column, auto& out) {
+    constexpr bool kSeldom = std::is_same_v<std::decay_t<decltype(out)>, SeldomColumn<T>>;
+    if constexpr (kSeldom) {
+      if (SeldomColumn<T>::all_zero(column, column + spans_)) return;
+    }
+    bytes += BatchArena::piece_bytes(spans_ * sizeof(T));
   });
   each_table_column(tables_, batch, [&](auto& rows, auto&) {
     bytes += BatchArena::piece_bytes(rows.size() * sizeof rows[0]);
@@ -132,8 +137,8 @@ size_t BatchBuilder::finished_bytes() {
 DecodeResult BatchBuilder::finish() {
   SpanBatch& batch = result_.batch;
   BatchArena* const memory = batch.arena.make(finished_bytes());
-  each_column(columns_, batch, [&]<typename T>(T*& column, auto& out) {
-    out = ColumnVector<T>(column, column + spans_, memory);
+  each_column(columns_, batch, [&]<typename T, typename Column>(T*& column, Column& out) {
+    out = Column(column, column + spans_, memory);
   });
   each_table_column(tables_, batch, [&]<typename T>(ColumnVector<T>& rows, auto& out) {
     out = ColumnVector<T>(rows.begin(), rows.end(), memory);

@@ -417,7 +417,7 @@ TEST(OtlpProtobuf, ColumnsAreLimited) {
   const DecodeResult result = decode(request_of(spans), {.max_columns = 20});
   EXPECT_EQ(result.batch.attributes.columns.size(), 20);
   uint32_t dropped = 0;
-  for (const uint32_t count : result.batch.dropped_attributes_count)
+  for (const uint32_t count : result.batch.dropped_attributes_count.values())
     dropped += count;
   EXPECT_EQ(dropped, 30);
 }
