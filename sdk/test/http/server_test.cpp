@@ -493,6 +493,36 @@ TEST(Router, SegmentsCountWhetherEmptyOrNot) {
   EXPECT_EQ(router.find("GET", "/a/1/b/2/3").parameter("x"), "1");
 }
 
+TEST(Router, OnlyTheRouteThatWinsGivesParameters) {
+  weft::http::Router<int> router;
+  router.add("GET", "/{kind}/{id}/{name}", 1);
+  router.add("GET", "/{kind}/{id}/x", 2);
+  router.add("GET", "/{all...}", 3);
+  router.add("GET", "/a/{id}/{name}", 4);
+  router.add("POST", "/{kind}/{id}", 5);
+  router.add("GET", "/{kind}/{id}/x/{more}", 6);
+  const auto parameters = [&](const char* path) {
+    std::string text;
+    const auto match = router.find("GET", path);
+    text = std::to_string(match.found() ? *match.handler : 0);
+    for (const auto& [name, value] : match.parameters)
+      text.append(" ").append(name).append("=").append(value);
+    return text;
+  };
+  EXPECT_EQ(parameters("/a/1/b"), "4 id=1 name=b");
+  EXPECT_EQ(parameters("/b/1/x"), "2 kind=b id=1");
+  EXPECT_EQ(parameters("/b/1/y"), "1 kind=b id=1 name=y");
+  EXPECT_EQ(parameters("/b/%31"), "3 all=b/1");
+  EXPECT_EQ(parameters("/b/1/x/2"), "6 kind=b id=1 more=2");
+  EXPECT_EQ(parameters("/b/1/x/2/3"), "3 all=b/1/x/2/3");
+  weft::http::Router<int> other;
+  other.add("GET", "/{kind}/{id}/x", 1);
+  const auto none = other.find("GET", "/b/1/y");
+  EXPECT_FALSE(none.found());
+  EXPECT_TRUE(none.parameters.empty());
+  EXPECT_TRUE(none.allowed.empty());
+}
+
 TEST(Router, EveryCharacterOfALiteralAndOfAMethodCounts) {
   for (std::size_t length = 1; length <= 40; ++length) {
     const std::string literal(length, 'x');

@@ -4,14 +4,14 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
-#include <cstring>
 #include <memory>
 #include <new>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include <weft/http/short_text.h>
 
 namespace weft::inline v1::http {
 
@@ -41,18 +41,12 @@ class RouteParameters {
   // Appends one. `value` is anything that a string can be made of.
   template <class Value>
   void add(std::string_view name, Value&& value) {
-    if (size_ < kInline) {
+    if (size_ < kInline) [[likely]] {
       new (data() + size_) value_type(name, std::forward<Value>(value));
+      ++size_;
     } else {
-      if (size_ == kInline) {
-        more_.reserve(std::size_t{2} * kInline);
-        for (std::size_t i = 0; i < kInline; ++i)
-          more_.push_back(std::move(data()[i]));
-        std::destroy_n(data(), kInline);
-      }
-      more_.emplace_back(name, std::forward<Value>(value));
+      add_behind(value_type(name, std::forward<Value>(value)));
     }
-    ++size_;
   }
   std::size_t size() const noexcept { return size_; }
   bool empty() const noexcept { return size_ == 0; }
@@ -70,11 +64,25 @@ class RouteParameters {
 
  private:
   static constexpr std::size_t kInline = 4;
+  // When the object itself is full.
+  [[gnu::noinline, gnu::cold]] void add_behind(value_type&& parameter) {
+    if (size_ == kInline) {
+      more_.reserve(std::size_t{2} * kInline);
+      for (std::size_t i = 0; i < kInline; ++i)
+        more_.push_back(std::move(data()[i]));
+      std::destroy_n(data(), kInline);
+    }
+    more_.push_back(std::move(parameter));
+    ++size_;
+  }
   value_type* data() noexcept { return reinterpret_cast<value_type*>(memory_); }
   const value_type* data() const noexcept { return reinterpret_cast<const value_type*>(memory_); }
   void clear() noexcept {
-    if (size_ <= kInline) std::destroy_n(data(), size_);
-    more_.clear();
+    if (size_ <= kInline) [[likely]] {
+      std::destroy_n(data(), size_);
+    } else {
+      more_.clear();
+    }
     size_ = 0;
   }
   // Into an empty one.
@@ -93,6 +101,54 @@ class RouteParameters {
   std::vector<value_type> more_;  // all of them, when they are more than kInline
   alignas(value_type) unsigned char memory_[kInline * sizeof(value_type)];
 };
+
+namespace router_detail {
+
+// A template taken apart, with its method.
+class Route {
+ public:
+  Route(std::string method, std::string text);
+  const std::string& method() const noexcept { return method_; }
+  const std::string& text() const noexcept { return text_; }
+  // It is for requests of that method.
+  bool takes(std::string_view method) const noexcept {
+    return sdk_detail::is_same(method, method_) || takes_head(method);
+  }
+  // False: it does not fit. True says nothing yet. Paths are without their first slash.
+  bool may_fit(std::string_view path) const noexcept {
+    return path.size() >= start_.size() &&
+           sdk_detail::is_same(path.data(), start_.data(), start_.size());
+  }
+  // It fits a path which it may fit. If it does, the parameters are appended where `parameters` is
+  // not null.
+  bool fits(std::string_view path, RouteParameters* parameters) const;
+  // It wins over a route that fits the same path.
+  bool is_more_literal_than(const Route& other) const noexcept;
+
+ private:
+  // From the one that wins to the one that loses.
+  enum class Kind : unsigned char { kLiteral, kParameter, kRest };
+  struct Segment {
+    Kind kind;
+    std::string text;  // the literal, or the name of the parameter
+  };
+  static Segment classify(std::string_view segment);
+  // The parameters are appended as they come, also when in the end it does not fit.
+  bool walk(std::string_view path, RouteParameters* parameters) const;
+  Kind kind_of(std::size_t segment) const noexcept {
+    return segment < literals_ ? Kind::kLiteral : segments_[segment - literals_].kind;
+  }
+  bool takes_head(std::string_view method) const noexcept;
+
+  std::string method_;
+  // The literal segments that it starts with and the slashes behind them; how many, and the others.
+  std::string start_;
+  std::size_t literals_ = 0;
+  std::vector<Segment> segments_;
+  std::string text_;
+};
+
+}  // namespace router_detail
 
 // Handlers of any copyable type. Filled by one thread before it is used; then any thread may find.
 template <class Handler>
@@ -115,204 +171,47 @@ class Router {
   // the last one "{name...}" for all that follows. Literal segments win over parameters, whatever
   // the order of the calls; among equals the first that was added wins.
   void add(std::string method, std::string route, Handler handler) {
-    Entry entry{std::move(method), std::move(route), {}, {}, 0, std::move(handler)};
-    std::string_view rest = without_slash(entry.route);
-    for (bool last = false; !last;) {
-      const std::string_view segment = take_segment(rest, last);
-      entry.segments.push_back(classify(segment));
-      if (entry.segments.back().kind != Kind::kLiteral ||
-          entry.literals + 1 != entry.segments.size()) {
-        continue;
-      }
-      ++entry.literals;
-      entry.start.append(segment);
-      if (!last) entry.start.push_back('/');
-    }
-    entries_.push_back(std::move(entry));
+    entries_.push_back({{std::move(method), std::move(route)}, std::move(handler)});
   }
 
   // `path` without query. HEAD finds GET's handler when it has none of its own.
   Match find(std::string_view method, std::string_view path) const {
-    path = without_slash(path);
+    if (!path.empty() && path.front() == '/') path.remove_prefix(1);
     Match match;
-    const Entry* best_entry = nullptr;
-    Values values[2];
-    std::size_t free = 0;  // of the two; the best entry's are in the other
+    const Entry* best = nullptr;
     for (const Entry& entry : entries_) {
-      if (!fits(entry, path, values[free])) continue;
-      const bool method_fits =
-          is(entry.method, method) || (entry.method == "GET" && method == "HEAD");
-      if (!method_fits) {
-        match.allowed.push_back(entry.method);
-        if (match.route.empty()) match.route = entry.route;
+      if (!entry.route.may_fit(path)) continue;
+      if (!entry.route.takes(method)) [[unlikely]] {
+        note_other_method(entry.route, path, match);
         continue;
       }
-      if (best_entry == nullptr || is_more_literal(entry, *best_entry)) {
-        best_entry = &entry;
-        free = 1 - free;
+      if (best != nullptr) [[unlikely]] {
+        if (!entry.route.is_more_literal_than(best->route) || !entry.route.fits(path, nullptr)) {
+          continue;
+        }
+        match.parameters = {};
       }
+      if (entry.route.fits(path, &match.parameters)) best = &entry;
     }
-    if (best_entry == nullptr) return match;
-    match.allowed.clear();
-    match.handler = &best_entry->handler;
-    match.route = best_entry->route;
-    bind(*best_entry, path, values[1 - free], match.parameters);
+    if (best != nullptr) {
+      match.handler = &best->handler;
+      match.route = best->route.text();
+      if (!match.allowed.empty()) match.allowed.clear();
+    }
     return match;
   }
 
  private:
-  // From the one that wins to the one that loses.
-  enum class Kind : unsigned char { kLiteral, kParameter, kRest };
-  struct Segment {
-    Kind kind;
-    std::string text;  // the literal, or the name of the parameter
-  };
   struct Entry {
-    std::string method;
-    std::string route;
-    std::vector<Segment> segments;
-    // The literal segments that it starts with, and those with the slashes behind them.
-    std::string start;
-    std::size_t literals;
+    router_detail::Route route;
     Handler handler;
   };
 
-  static Segment classify(std::string_view segment) {
-    if (is_rest(segment)) {
-      return {Kind::kRest, std::string(segment.substr(1, segment.size() - 5))};
-    }
-    if (is_parameter(segment)) {
-      return {Kind::kParameter, std::string(segment.substr(1, segment.size() - 2))};
-    }
-    return {Kind::kLiteral, std::string(segment)};
-  }
-
-  static bool is_parameter(std::string_view segment) {
-    return segment.size() > 2 && segment.front() == '{' && segment.back() == '}';
-  }
-  static bool is_rest(std::string_view segment) {
-    return is_parameter(segment) && segment.size() > 5 &&
-           segment.substr(segment.size() - 4) == "...}";
-  }
-
-  static std::string_view without_slash(std::string_view path) {
-    if (!path.empty() && path.front() == '/') path.remove_prefix(1);
-    return path;
-  }
-
-  // Methods and the starts of routes are short: comparing them here costs less than a call of
-  // memcmp.
-  static bool is(std::string_view a, std::string_view b) {
-    const std::size_t n = a.size();
-    if (b.size() != n) return false;
-    if (n > 2 * sizeof(std::uint64_t)) return a == b;
-    if (n >= sizeof(std::uint64_t)) {
-      return word(a, 0) == word(b, 0) &&
-             word(a, n - sizeof(std::uint64_t)) == word(b, n - sizeof(std::uint64_t));
-    }
-    std::size_t i = 0;
-    while (i != n && a[i] == b[i])
-      ++i;
-    return i == n;
-  }
-  static std::uint64_t word(std::string_view text, std::size_t at) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, text.data() + at, sizeof(word));
-    return word;
-  }
-
-  // Takes what is before the first slash of `rest`, and the slash. `last`: there was none.
-  // Segments are short: looking at each character costs less than a call of memchr.
-  static std::string_view take_segment(std::string_view& rest, bool& last) {
-    const char* const begin = rest.data();
-    const char* const end = begin + rest.size();
-    const char* at = begin;
-    while (at != end && *at != '/')
-      ++at;
-    last = at == end;
-    rest.remove_prefix(static_cast<std::size_t>(at - begin) + (last ? 0 : 1));
-    return {begin, static_cast<std::size_t>(at - begin)};
-  }
-
-  // The texts of a route's first parameters, as they stand in the path. Not initialised: there is
-  // one for each request, and fits() fills it.
-  struct Values {
-    static constexpr std::size_t kMost = 4;
-    struct Text {
-      const char* data;
-      std::size_t size;
-    };
-    std::size_t size;  // of all parameters
-    Text texts[kMost];
-  };
-
-  // Calls visit(segment, text) for each parameter of the route; false when the route does not fit
-  // what is left of the path behind its start.
-  template <class Visit>
-  static bool walk(const Entry& entry, std::string_view rest, Visit&& visit) {
-    bool last = false;
-    const Segment* const end = entry.segments.data() + entry.segments.size();
-    for (const Segment* wanted = entry.segments.data() + entry.literals; wanted != end; ++wanted) {
-      if (last) return false;
-      if (wanted->kind == Kind::kRest) {
-        visit(*wanted, rest);
-        return true;
-      }
-      const std::string_view text = take_segment(rest, last);
-      if (wanted->kind == Kind::kLiteral) {
-        if (text != wanted->text) return false;
-      } else {
-        if (text.empty()) return false;
-        visit(*wanted, text);
-      }
-    }
-    return last;
-  }
-
-  static bool fits(const Entry& entry, std::string_view path, Values& values) {
-    values.size = 0;
-    if (path.size() < entry.start.size() || !is(entry.start, path.substr(0, entry.start.size()))) {
-      return false;
-    }
-    path.remove_prefix(entry.start.size());
-    if (entry.literals == entry.segments.size()) return path.empty();
-    return walk(entry, path, [&values](const Segment&, std::string_view text) {
-      if (values.size < Values::kMost) values.texts[values.size] = {text.data(), text.size()};
-      ++values.size;
-    });
-  }
-
-  static bool is_more_literal(const Entry& a, const Entry& b) {
-    for (std::size_t i = 0; i < a.segments.size() && i < b.segments.size(); ++i) {
-      if (a.segments[i].kind != b.segments[i].kind) return a.segments[i].kind < b.segments[i].kind;
-    }
-    return false;
-  }
-
-  static void bind(const Entry& entry, std::string_view path, const Values& values,
-                   RouteParameters& parameters) {
-    if (values.size > Values::kMost) {  // once more
-      walk(entry, path.substr(entry.start.size()),
-           [&](const Segment& segment, std::string_view text) { add(segment, text, parameters); });
-      return;
-    }
-    const Segment* segment = entry.segments.data() + entry.literals;
-    for (std::size_t i = 0; i < values.size; ++i, ++segment) {
-      while (segment->kind == Kind::kLiteral)
-        ++segment;
-      add(*segment, {values.texts[i].data, values.texts[i].size}, parameters);
-    }
-  }
-
-  static void add(const Segment& segment, std::string_view text, RouteParameters& parameters) {
-    bool escaped = false;
-    for (const char c : text)
-      escaped |= c == '%';
-    if (escaped) {
-      parameters.add(segment.text, decode_path_segment(text));
-    } else {
-      parameters.add(segment.text, text);
-    }
+  [[gnu::noinline, gnu::cold]] static void note_other_method(const router_detail::Route& route,
+                                                             std::string_view path, Match& match) {
+    if (!route.fits(path, nullptr)) return;
+    match.allowed.push_back(route.method());
+    if (match.route.empty()) match.route = route.text();
   }
 
   std::vector<Entry> entries_;
