@@ -31,25 +31,29 @@ inline bool read_hex(const char* text, unsigned count, std::uint8_t* out,
   return bad < 0x100;
 }
 
-// Reads 16 lower-case digits into 8 bytes.
-inline bool read_hex16(const char* text, std::uint8_t* out) noexcept {
+// Reads 16 lower-case digits into the 8 bytes of a word.
+inline bool read_hex16(const char* text, std::uint64_t& out) noexcept {
 #if defined(__SSE2__)
   const __m128i c = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text));
   const __m128i digit = _mm_sub_epi8(c, _mm_set1_epi8('0'));
-  const __m128i letter = _mm_sub_epi8(c, _mm_set1_epi8('a'));
+  // Letters from 10 on; what is none is below that or above 15.
+  const __m128i letter = _mm_sub_epi8(c, _mm_set1_epi8('a' - 10));
   // Unsigned x <= n is min(x, n) == x.
   const __m128i is_digit = _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit);
-  const __m128i is_letter = _mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(5)), letter);
+  const __m128i is_letter = _mm_cmpeq_epi8(
+      _mm_min_epu8(_mm_max_epu8(letter, _mm_set1_epi8(10)), _mm_set1_epi8(15)), letter);
   const __m128i nibbles =
-      _mm_or_si128(_mm_and_si128(is_digit, digit),
-                   _mm_and_si128(is_letter, _mm_add_epi8(letter, _mm_set1_epi8(10))));
+      _mm_or_si128(_mm_and_si128(is_digit, digit), _mm_and_si128(is_letter, letter));
   // Each 16-bit lane has the high nibble in its low byte.
   const __m128i bytes = _mm_or_si128(
       _mm_and_si128(_mm_slli_epi16(nibbles, 4), _mm_set1_epi16(0xF0)), _mm_srli_epi16(nibbles, 8));
-  _mm_storel_epi64(reinterpret_cast<__m128i*>(out), _mm_packus_epi16(bytes, bytes));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(&out), _mm_packus_epi16(bytes, bytes));
   return _mm_movemask_epi8(_mm_or_si128(is_digit, is_letter)) == 0xFFFF;
 #else
-  return read_hex(text, 8, out);
+  std::uint8_t bytes[8];
+  const bool good = read_hex(text, 8, bytes);
+  std::memcpy(&out, bytes, 8);
+  return good;
 #endif
 }
 

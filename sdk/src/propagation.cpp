@@ -1,6 +1,5 @@
 #include <weft/propagation.h>
 
-#include <atomic>
 #include <cstring>
 
 #include "diagnostics.h"
@@ -41,6 +40,21 @@ bool read_b3_ids(std::string_view trace, std::string_view span, TraceIdentifier&
          read_padded_id(trace, trace_id.bytes, 16) && read_padded_id(span, span_id.bytes, 8);
 }
 
+constexpr std::uint8_t kKnownFlags = kFlagSampled | kFlagRandom;
+
+// What is not of version 00, or has flags that we do not know. Of `text` the dashes have been
+// looked at.
+[[gnu::noinline, gnu::cold]] bool read_unusual_ends(std::string_view text,
+                                                    std::uint8_t& flags) noexcept {
+  std::uint8_t version = 0;
+  if (!read_hex(text.data(), 1, &version) || !read_hex(text.data() + 53, 1, &flags)) return false;
+  flags &= kKnownFlags;
+  // Version 00 ends here; later ones may go on after a dash.
+  return version != 0xFF &&
+         (version == 0 ? text.size() == kTraceparentBytes
+                       : text.size() == kTraceparentBytes || text[kTraceparentBytes] == '-');
+}
+
 }  // namespace
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept {
@@ -49,6 +63,33 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept {
     auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
     if (lower(a[i]) != lower(b[i])) return false;
   }
+  return true;
+}
+
+bool read_parent(std::string_view text, ContextWords& out) noexcept {
+  if (text.size() != kTraceparentBytes) [[unlikely]] {
+    text = trim(text);
+    if (text.size() < kTraceparentBytes) return false;
+  }
+  const char* const p = text.data();
+  std::uint64_t trace[2];
+  std::uint64_t span = 0;
+  bool good = p[2] == '-' && p[35] == '-' && p[52] == '-';
+  good &= read_hex16(p + 3, trace[0]);
+  good &= read_hex16(p + 19, trace[1]);
+  good &= read_hex16(p + 36, span);
+  if (!good || (trace[0] | trace[1]) == 0 || span == 0) return false;
+  std::uint8_t flags = static_cast<std::uint8_t>(p[54] - '0');
+  // Version and flags are hardly ever others than these.
+  if (p[0] != '0' || p[1] != '0' || p[53] != '0' || flags > kKnownFlags ||
+      text.size() != kTraceparentBytes) [[unlikely]] {
+    if (!read_unusual_ends(text, flags)) return false;
+  }
+  out.trace_id[0] = trace[0];
+  out.trace_id[1] = trace[1];
+  out.span_id = span;
+  out.flags = flags;
+  out.remote = true;
   return true;
 }
 
@@ -160,32 +201,13 @@ void write_traceparent(const SpanContext& span, char* out) noexcept {
 }
 
 bool read_traceparent(std::string_view text, SpanContext& out) noexcept {
-  if (text.size() != kTraceparentBytes) text = sdk_detail::trim(text);
-  if (text.size() < kTraceparentBytes || text[2] != '-' || text[35] != '-' || text[52] != '-') {
-    return false;
-  }
-  std::uint8_t version = 0;
-  std::uint8_t flags = 0;
+  sdk_detail::ContextWords words{};
+  if (!sdk_detail::read_parent(text, words)) return false;
   TraceIdentifier trace_id;
   SpanIdentifier span_id;
-  bool good = true;
-  // Version and flags are hardly ever others than these.
-  if (text[0] != '0' || text[1] != '0') good = sdk_detail::read_hex(text.data(), 1, &version);
-  if (text[53] == '0' && text[54] >= '0' && text[54] <= '3') {
-    flags = static_cast<std::uint8_t>(text[54] - '0');
-  } else {
-    good &= sdk_detail::read_hex(text.data() + 53, 1, &flags);
-  }
-  good &= sdk_detail::read_hex16(text.data() + 3, trace_id.bytes);
-  good &= sdk_detail::read_hex16(text.data() + 19, trace_id.bytes + 8);
-  good &= sdk_detail::read_hex16(text.data() + 36, span_id.bytes);
-  if (!good || version == 0xFF || !trace_id.is_valid() || !span_id.is_valid()) return false;
-  // Version 00 ends here; later ones may go on after a dash.
-  if (version == 0 ? text.size() != kTraceparentBytes
-                   : text.size() > kTraceparentBytes && text[kTraceparentBytes] != '-') {
-    return false;
-  }
-  out = SpanContext(trace_id, span_id, flags & (kFlagSampled | kFlagRandom), true);
+  std::memcpy(trace_id.bytes, words.trace_id, sizeof(trace_id.bytes));
+  std::memcpy(span_id.bytes, &words.span_id, sizeof(span_id.bytes));
+  out = SpanContext(trace_id, span_id, words.flags, true);
   return true;
 }
 
@@ -234,20 +256,15 @@ std::uint64_t pack(const Propagator& propagator) noexcept {
   return packed;
 }
 
-constexpr std::uint64_t kDefaultFormats = ~std::uint64_t{0xFF} | 0x10;
-constinit std::atomic<std::uint64_t> global_formats{kDefaultFormats};
-
 }  // namespace
 
 }  // namespace v1
 
-sdk_detail::GlobalFormats sdk_detail::global_formats() noexcept {
-  // As it is unless somebody has chosen otherwise.
-  if (v1::global_formats.load(std::memory_order_relaxed) == kDefaultFormats) {
-    return {true, true, true};
-  }
+constinit std::uint64_t sdk_detail::format_word = sdk_detail::kDefaultFormats;
+
+sdk_detail::GlobalFormats sdk_detail::unusual_formats() noexcept {
   GlobalFormats out{true, false, false};
-  for (std::uint64_t packed = v1::global_formats.load(std::memory_order_relaxed);
+  for (std::uint64_t packed = __atomic_load_n(&format_word, __ATOMIC_RELAXED);
        (packed & kNoFormat) != kNoFormat; packed = packed >> 4 | kNoFormat << 60) {
     const auto format = static_cast<Format>(packed & kNoFormat);
     if (format == Format::kTraceContext) {
@@ -265,7 +282,7 @@ inline namespace v1 {
 
 Propagator global_propagator() noexcept {
   Propagator out({});
-  std::uint64_t packed = global_formats.load(std::memory_order_relaxed);
+  std::uint64_t packed = __atomic_load_n(&sdk_detail::format_word, __ATOMIC_RELAXED);
   for (std::size_t i = 0; i < Propagator::kMaxFormats; ++i, packed >>= 4) {
     if ((packed & kNoFormat) == kNoFormat) break;
     out.add(static_cast<Format>(packed & kNoFormat));
@@ -274,7 +291,7 @@ Propagator global_propagator() noexcept {
 }
 
 void set_global_propagator(const Propagator& propagator) noexcept {
-  global_formats.store(pack(propagator), std::memory_order_relaxed);
+  __atomic_store_n(&sdk_detail::format_word, pack(propagator), __ATOMIC_RELAXED);
 }
 
 }  // namespace v1

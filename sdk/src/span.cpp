@@ -13,6 +13,7 @@
 #include "record.h"
 #include "signature.h"
 #include "small_copy.h"
+#include "span_template.h"
 #include "thread_state.h"
 #include "trace_state.h"
 
@@ -219,15 +220,24 @@ std::string demangle(const char* name) {
   return out;
 }
 
+// Nothing but what every span has, and at most a parent.
+bool is_plain(const Record& r) noexcept {
+  return (r.dropped_attributes | r.dropped_events | r.dropped_links |
+          static_cast<std::uint32_t>(r.status)) == 0 &&
+         r.state == nullptr;
+}
+
 // Exact size of the Span message around the fields that are in the record already.
-std::size_t span_size(const Record& r) noexcept {
-  std::size_t size = 18 + 10 + 2 + 9 + 9 + 6 + r.size;
-  if (r.has_parent) size += 10;
+constexpr std::size_t kPlainBytes = 18 + 10 + 2 + 9 + 9 + 6;
+constexpr std::size_t kParentBytes = 10;
+std::size_t plain_span_size(const Record& r) noexcept {
+  return kPlainBytes + r.size + (r.has_parent ? kParentBytes : 0);
+}
+[[gnu::noinline]] std::size_t unusual_span_size(const Record& r) noexcept {
+  std::size_t size = plain_span_size(r);
   if (r.state != nullptr) size += len_size(trace_state_text(r.state).size());
-  if ((r.dropped_attributes | r.dropped_events | r.dropped_links) != 0) [[unlikely]] {
-    for (const std::uint32_t count : {r.dropped_attributes, r.dropped_events, r.dropped_links})
-      size += count == 0 ? 0 : 1 + varint_size(count);
-  }
+  for (const std::uint32_t count : {r.dropped_attributes, r.dropped_events, r.dropped_links})
+    size += count == 0 ? 0 : 1 + varint_size(count);
   if (r.status != StatusCode::kUnset) {
     const std::size_t description =
         r.status_description.empty() ? 0 : len_size(r.status_description.size());
@@ -252,62 +262,70 @@ char* put_status(char* p, const Record& r) noexcept {
   return p;
 }
 
-char* put_span(char* p, const Record& r, std::uint64_t end_ns) noexcept {
-  *p++ = static_cast<char>(kTraceId);
-  *p++ = 16;
-  p = put_raw(p, r.trace_id.bytes, 16);
-  *p++ = static_cast<char>(kSpanId);
-  *p++ = 8;
-  p = put_raw(p, r.span_id.bytes, 8);
+// What is_plain() rules out.
+[[gnu::noinline]] char* put_unusual(char* p, const Record& r) noexcept {
   if (r.state != nullptr) p = put_len(p, kTraceState, trace_state_text(r.state));
+  p = put_count(p, kDroppedAttributes, r.dropped_attributes);
+  p = put_count(p, kDroppedEvents, r.dropped_events);
+  p = put_count(p, kDroppedLinks, r.dropped_links);
+  if (r.status != StatusCode::kUnset) p = put_status(p, r);
+  return p;
+}
+
+// A tag and a length, or a tag and a small number: one store.
+inline char* put_two(char* p, unsigned first, unsigned second) noexcept {
+  const auto both = static_cast<std::uint16_t>(first | second << 8);
+  std::memcpy(p, &both, 2);
+  return p + 2;
+}
+
+char* put_span(char* p, const Record& r, std::uint64_t end_ns) noexcept {
+  p = put_raw(put_two(p, kTraceId, 16), r.trace_id.bytes, 16);
+  p = put_raw(put_two(p, kSpanId, 8), r.span_id.bytes, 8);
   std::uint32_t flags = r.flags | kHasIsRemote;
   if (r.has_parent) {
-    *p++ = static_cast<char>(kParentSpanId);
-    *p++ = 8;
-    p = put_raw(p, r.parent_id.bytes, 8);
+    p = put_raw(put_two(p, kParentSpanId, 8), r.parent_id.bytes, 8);
     if (r.parent_remote) flags |= kIsRemote;
   }
-  *p++ = static_cast<char>(kKind);
-  *p++ = static_cast<char>(r.kind);
+  p = put_two(p, kKind, static_cast<unsigned>(r.kind));
   *p++ = static_cast<char>(kStartTime);
   p = put_fixed64(p, r.start_ns);
   *p++ = static_cast<char>(kEndTime);
   p = put_fixed64(p, end_ns);
-  p = put_raw(p, r.data, r.size);  // name, attributes, events, links
-  if ((r.dropped_attributes | r.dropped_events | r.dropped_links) != 0) [[unlikely]] {
-    p = put_count(p, kDroppedAttributes, r.dropped_attributes);
-    p = put_count(p, kDroppedEvents, r.dropped_events);
-    p = put_count(p, kDroppedLinks, r.dropped_links);
-  }
-  if (r.status != StatusCode::kUnset) p = put_status(p, r);
-  p = put_varint(p, kFlags);
-  return put_fixed32(p, flags);
+  static_assert(kFlags >= 0x80 && kFlags < 0x4000, "a tag of two bytes");
+  p = put_two(p, (kFlags & 0x7F) | 0x80, kFlags >> 7);
+  p = put_fixed32(p, flags);
+  return put_raw(p, r.data, r.size);  // name, attributes, events, links
 }
 
-void export_record(Record* r, ThreadState& state, std::uint64_t end_ns) noexcept {
+[[gnu::always_inline]] inline void export_record(Record* r, ThreadState& state,
+                                                 std::uint64_t end_ns) noexcept {
   Pipeline& pipeline = *r->provider->pipeline;
   if (!pipeline.has_exporters()) return;
-  const std::size_t span = span_size(*r);
+  const bool plain = is_plain(*r);
+  const std::size_t span = plain ? plain_span_size(*r) : unusual_span_size(*r);
   const std::size_t field = len_size(span);
   char* p = pipeline.reserve(state, field);
   if (p == nullptr) [[unlikely]]
     return;
   *p++ = static_cast<char>(len_tag(2));  // ScopeSpans.spans
   p = put_varint(p, span);
-  put_span(p, *r, end_ns);
+  p = put_span(p, *r, end_ns);
+  if (!plain) [[unlikely]]
+    put_unusual(p, *r);
   pipeline.commit(state, field, r->scope);
 }
 
 // Hands the span over. Under the lock of records that others may reach: from here on SpanRefs find
 // another generation.
-void finish(Record* r, std::uint64_t end_ns) noexcept {
+[[gnu::noinline]] void finish(Record* r, std::uint64_t end_ns) noexcept {
   r->generation.store(r->generation.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   if (r->forks == fork_generation.load(std::memory_order_relaxed)) [[likely]] {
     export_record(r, thread_state, end_ns);
   }
 }
 
-void recycle(Record* r) noexcept {
+inline void recycle(Record* r) noexcept {
   r->clear();
   release_record(thread_state, r);
 }
@@ -474,17 +492,22 @@ void add_current_exception(Record* r, Attributes attributes, Access access) noex
   }
 }
 
-void end_span_with(Record* r, const Attribute& last, std::int64_t monotonic_now_ns) noexcept {
+std::int64_t started_at(const Record* r) noexcept {
+  return r->start_monotonic_ns;
+}
+
+void end_span_with_status(Record* r, int status_code, std::int64_t monotonic_now_ns) noexcept {
+  constexpr KeyText kKey = "http.response.status_code";
+  constexpr std::uint32_t kSignature = signature_of(kKey.view());
   {
     const RecordLock lock(r, Access::kOwner);
-    if (!put_short_int(r, last.key, last.value.integer())) append_attribute(r, last);
+    if (may_be_set(*r, kSignature) || !FreshAttributes(r).try_number<kKey>(status_code))
+        [[unlikely]] {
+      append_attribute(r, {kKey.view(), status_code});
+    }
     finish(r, r->start_ns + static_cast<std::uint64_t>(monotonic_now_ns - r->start_monotonic_ns));
   }
   recycle(r);
-}
-
-std::int64_t started_at(const Record* r) noexcept {
-  return r->start_monotonic_ns;
 }
 
 void end_span_at(Record* r, std::int64_t monotonic_now_ns) noexcept {

@@ -31,19 +31,22 @@ std::string encode_block(std::string_view name, Attributes attributes, BlockSumm
 }
 
 SpanTemplate::Block SpanTemplate::make_block(
-    const std::string& name, const std::vector<std::pair<std::string, std::string>>& attributes) {
+    const std::string& name, const std::vector<std::pair<std::string, std::string>>& attributes,
+    Attributes more) {
   std::vector<Attribute> views;
   for (const auto& [key, value] : attributes)
     views.push_back({key, std::string_view(value)});
+  views.insert(views.end(), more.begin(), more.end());
   return {name, std::span<const Attribute>(views)};
 }
 
 SpanTemplate::SpanTemplate(std::string name,
-                           std::vector<std::pair<std::string, std::string>> attributes)
+                           std::vector<std::pair<std::string, std::string>> attributes,
+                           Attributes more)
     : name_(std::move(name)),
       attributes_(std::move(attributes)),
       name_bytes_(static_cast<std::uint32_t>(len_size(name_.size()))),
-      block_(make_block(name_, attributes_)) {}
+      block_(make_block(name_, attributes_, more)) {}
 
 void SpanTemplate::put_slowly(Record* record) const noexcept {
   set_name(record, name_);

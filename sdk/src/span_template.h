@@ -51,12 +51,13 @@ class AttributeBlock {
   // and that nobody else may reach yet. False, and nothing has happened, when a limit or the room
   // does not allow it.
   bool put(Record* record) const noexcept {
-    if (size_ == 0 || size_ > record->capacity - record->size ||
+    // A size of 0 wraps around.
+    if (size_ - 1 >= record->capacity - record->size - (kStep - 1) ||
         record->attribute_count + summary_.count > record->short_attribute_limit ||
         summary_.longest_value > record->short_value_limit) [[unlikely]] {
       return false;
     }
-    std::memcpy(record->data + record->size, encoded_, size_);
+    copy(record->data + record->size);
     record->size += size_;
     // All that there may be, so that the compiler knows how many: the rest is not looked at.
     static_assert(BlockSummary::kMost <= Record::kSpareSignatures);
@@ -68,20 +69,40 @@ class AttributeBlock {
   }
 
  private:
+  // Short blocks are copied in steps, where a call of memcpy would cost more: up to kStep - 1 bytes
+  // more than there are.
+  static constexpr std::uint32_t kStep = kRoom <= 256 ? 32 : 1;
+  static_assert(kRoom % kStep == 0);
+  void copy(char* to) const noexcept {
+    if constexpr (kStep == 1) {
+      std::memcpy(to, encoded_, size_);
+    } else {
+      for (std::uint32_t at = 0; at < size_; at += kStep)
+        std::memcpy(to + at, encoded_ + at, kStep);
+    }
+  }
   BlockSummary summary_;
   std::uint32_t size_ = 0;  // 0: not usable
-  char encoded_[kRoom];
+  char encoded_[kRoom] = {};
 };
 
 // The beginning of the spans of one operation. Immutable once made; any thread may start spans from
 // it. Attributes are strings, no key twice.
 class SpanTemplate {
  public:
-  SpanTemplate(std::string name, std::vector<std::pair<std::string, std::string>> attributes);
+  SpanTemplate(std::string name, std::vector<std::pair<std::string, std::string>> attributes)
+      : SpanTemplate(std::move(name), std::move(attributes), {}) {}
+  // With `more` attributes of any type, which samplers do not see. A span has all of them or, when
+  // a limit does not allow for them, none.
+  SpanTemplate(std::string name, std::vector<std::pair<std::string, std::string>> attributes,
+               Attributes more);
   const std::string& name() const noexcept { return name_; }
   const std::vector<std::pair<std::string, std::string>>& attributes() const noexcept {
     return attributes_;
   }
+
+  // False when every span goes the long way.
+  bool usable() const noexcept { return block_.usable(); }
 
   // Writes name and attributes into a fresh record.
   void put(Record* record) const noexcept {
@@ -94,7 +115,8 @@ class SpanTemplate {
   // Room for a name and four texts of the longest kind with their keys.
   using Block = AttributeBlock<640>;
   static Block make_block(const std::string& name,
-                          const std::vector<std::pair<std::string, std::string>>& attributes);
+                          const std::vector<std::pair<std::string, std::string>>& attributes,
+                          Attributes more);
   void put_slowly(Record* record) const noexcept;
 
   std::string name_;
@@ -106,8 +128,6 @@ class SpanTemplate {
 // Starts a span from a template. A sampler may look at one more attribute, which the caller sets.
 Span start_span(const Tracer& tracer, const SpanTemplate& span_template, SpanKind kind,
                 const Context& parent, const Attribute& sampled_by) noexcept;
-// The record of a span, null when it is not recorded; for as long as the span is open.
-Record* record_of(const Span& span) noexcept;
 
 // A key as a template argument.
 template <std::size_t N>
@@ -146,16 +166,21 @@ class FreshAttributes {
 
   template <KeyText kKey>
   void number(std::int64_t value) noexcept {
+    if (!try_number<kKey>(value)) [[unlikely]]
+      set_int(r_, kKey.view(), value);
+  }
+  // False, and nothing has happened, when it has to go the general way.
+  template <KeyText kKey>
+  bool try_number(std::int64_t value) noexcept {
     constexpr std::string_view key = kKey.view();
-    if (!has_room(key.size())) [[unlikely]] {
-      set_int(r_, key, value);
-      return;
-    }
+    if (!has_room(key.size())) [[unlikely]]
+      return false;
     char* p = r_->data + r_->size;
     char* any = p + key.size() + 6;
     any[0] = static_cast<char>(varint_tag(3));
     const char* end = put_varint(any + 1, static_cast<std::uint64_t>(value));
     commit<kKey>(p, static_cast<std::size_t>(end - any));
+    return true;
   }
 
  private:

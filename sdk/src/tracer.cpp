@@ -124,10 +124,6 @@ template <class Decide, class Fill>
   return span;
 }
 
-Record* record_of(const Span& span) noexcept {
-  return SpanFactory::record_of(span);
-}
-
 Span start_span(const Tracer& tracer, const SpanTemplate& span_template, SpanKind kind,
                 const Context& parent, const Attribute& sampled_by) noexcept {
   const TracerBinding* binding =

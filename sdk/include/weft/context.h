@@ -54,6 +54,7 @@ inline const void* ambient_owner() noexcept {
 }
 
 void report_scope_misuse() noexcept;
+class W3cHeaders;
 
 }  // namespace sdk_detail
 
@@ -133,6 +134,7 @@ class Context {
   friend class SpanRef;
   friend class Tracer;
   friend class sdk_detail::BorrowedIdentity;
+  friend class sdk_detail::W3cHeaders;
   friend const sdk_detail::ContextWords& sdk_detail::words_of(const Context& context) noexcept;
   friend void swap_ambient(Context& context) noexcept;
   void retain_all() const noexcept {

@@ -153,6 +153,27 @@ void put(Carrier& carrier, std::string_view name, std::string_view value) {
   }
 }
 
+// Whether the global propagator reads W3C's formats and no other; and which of them.
+struct GlobalFormats {
+  bool w3c_only;
+  bool trace_context;
+  bool baggage;
+};
+GlobalFormats unusual_formats() noexcept;
+// Four bits a format, from the lowest, 15 for none. Read and written atomically.
+inline constexpr std::uint64_t kDefaultFormats = ~std::uint64_t{0xFF} | 0x10;
+extern constinit std::uint64_t format_word;
+inline GlobalFormats global_formats() noexcept {
+  // As it is unless somebody has chosen otherwise.
+  if (__atomic_load_n(&format_word, __ATOMIC_RELAXED) == kDefaultFormats) [[likely]]
+    return {true, true, true};
+  return unusual_formats();
+}
+
+// Reads a traceparent into the identity of a context, and leaves the rest of it alone. False, and
+// `out` untouched, when it is malformed.
+bool read_parent(std::string_view text, ContextWords& out) noexcept;
+
 // The headers of the W3C formats, picked out of one walk over all of a message's.
 class W3cHeaders {
  public:
@@ -173,14 +194,13 @@ class W3cHeaders {
     }
   }
   // What they say, of the formats that are wanted.
-  Context extract(bool trace_context, bool baggage) const {
+  Context extract(const GlobalFormats& formats) const {
     Context context;
-    SpanContext span;
-    if (trace_context && parent_.count == 1 && read_traceparent(parent_.first, span)) {
-      if (state_.count != 0) span.set_trace_state(TraceState::parse(state_.text()));
-      context.set_span(static_cast<SpanContext&&>(span));
+    if (formats.trace_context && parent_.count == 1 && read_parent(parent_.first, context.words_) &&
+        state_.count != 0) [[unlikely]] {
+      context.words_.state = TraceState::parse(state_.text()).detach();
     }
-    if (baggage && baggage_.count != 0) {
+    if (formats.baggage && baggage_.count != 0) [[unlikely]] {
       context = context.with_baggage(Baggage::parse(baggage_.text()));
     }
     return context;
@@ -193,10 +213,13 @@ class W3cHeaders {
     std::unique_ptr<std::string> joined;  // all of them, when there are several
     unsigned count = 0;
     void add(std::string_view value) {
-      if (++count == 1) {
+      if (++count == 1) [[likely]] {
         first = value;
-        return;
+      } else {
+        add_another(value);
       }
+    }
+    void add_another(std::string_view value) {
       if (joined == nullptr) joined = std::make_unique<std::string>(first);
       if (joined->size() + value.size() < HeaderText::kMaxBytes) joined->append(",").append(value);
     }
@@ -208,14 +231,6 @@ class W3cHeaders {
   }
   Lines parent_, state_, baggage_;
 };
-
-// Whether the global propagator reads W3C's formats and no other; and which of them.
-struct GlobalFormats {
-  bool w3c_only;
-  bool trace_context;
-  bool baggage;
-};
-GlobalFormats global_formats() noexcept;
 
 // Readers that work on collected text. Each returns whether it found something usable.
 bool read_b3(std::string_view text, SpanContext& out) noexcept;

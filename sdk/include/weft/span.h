@@ -71,8 +71,8 @@ void end_span(Record* record, std::uint64_t end_time_ns) noexcept;
 // reading, for who needs the time as well and would read the clock twice.
 std::int64_t started_at(const Record* record) noexcept;
 void end_span_at(Record* record, std::int64_t monotonic_now_ns) noexcept;
-// Sets one more attribute, a number, and ends the span, under one lock.
-void end_span_with(Record* record, const Attribute& last, std::int64_t monotonic_now_ns) noexcept;
+// Sets http.response.status_code and ends the span, under one lock.
+void end_span_with_status(Record* record, int status_code, std::int64_t monotonic_now_ns) noexcept;
 // Marks the record as reachable by SpanRefs and returns its generation.
 std::uint64_t share(Record* record) noexcept;
 

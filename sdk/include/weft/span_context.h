@@ -16,6 +16,7 @@ void release(TraceStateRep* rep) noexcept;
 // `count` is a multiple of 8.
 void to_hex(const std::uint8_t* bytes, unsigned count, char* out) noexcept;
 class BorrowedIdentity;
+class W3cHeaders;
 struct SpanFactory;
 }  // namespace sdk_detail
 
@@ -114,6 +115,7 @@ class TraceState {
   friend class Context;
   friend class Tracer;
   friend class sdk_detail::BorrowedIdentity;
+  friend class sdk_detail::W3cHeaders;
   friend struct sdk_detail::SpanFactory;
   explicit TraceState(sdk_detail::TraceStateRep* rep) noexcept : rep_(rep) {}
   // A further reference to a text that somebody else holds.

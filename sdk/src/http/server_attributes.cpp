@@ -16,8 +16,7 @@ PeerBlock peer_block(std::string_view address, int port) {
 }
 
 HostBlock host_block(const HostPort& host) {
-  const Attribute attributes[2] = {{"server.address", host.host}, {"server.port", host.port}};
-  return {{}, std::span<const Attribute>(attributes, host.port == 0 ? 1 : 2)};
+  return {{}, HostAttributes(host).view()};
 }
 
 struct KnownHost {
@@ -68,7 +67,7 @@ const HostBlock* find_host(std::string_view text) noexcept {
         return nullptr;
       }
     }
-    if (known->text == text) return &known->block;
+    if (is_same(known->text, text)) return &known->block;
   }
   return nullptr;
 }

@@ -8,24 +8,10 @@
 #include <weft/http/semantics.h>
 
 #include "../clock.h"
+#include "server_attributes.h"
 
 namespace weft::sdk_detail {
 namespace {
-
-// A number below 10 for the usual schemes and versions, else -1.
-int combination(std::string_view scheme, std::string_view version) noexcept {
-  int at = 0;
-  if (scheme == "https") {
-    at = 5;
-  } else if (scheme != "http") {
-    return -1;
-  }
-  if (version == "1.1") return at;
-  if (version == "2") return at + 1;
-  if (version == "1.0") return at + 2;
-  if (version == "3") return at + 3;
-  return version.empty() ? at + 4 : -1;
-}
 
 SpanTemplate make_template(std::string_view raw_method, std::string_view scheme,
                            std::string_view version, std::string_view route) {
@@ -55,11 +41,31 @@ ServerOperation::ServerOperation(std::string_view method, std::string_view schem
       span_(make_template(method, scheme, version, route)) {}
 
 ServerOperation::~ServerOperation() {
+  delete at_host_.load(std::memory_order_relaxed);
   for (std::atomic<Cell*>& slot : cells_) {
     Cell* cell = slot.load(std::memory_order_relaxed);
     while (cell != nullptr)
       delete std::exchange(cell, cell->replaced);
   }
+}
+
+const SpanTemplate& ServerOperation::learn_host(std::string_view host) const noexcept {
+  constexpr std::size_t kMaxBytes = 64;
+  constexpr std::string_view kNoHost = "\n";  // like no header
+  if (host.empty() || host.size() > kMaxBytes) return span_;
+  try {
+    const HostAttributes attributes(split_host(host));
+    auto made = std::make_unique<AtHost>(
+        AtHost{std::string(host), {span_.name(), span_.attributes(), attributes.view()}});
+    if (!made->span.usable()) made->host = kNoHost;
+    const AtHost* known = nullptr;
+    if (at_host_.compare_exchange_strong(known, made.get(), std::memory_order_acq_rel)) {
+      return made.release()->span;
+    }
+  } catch (const std::exception&) {
+    // As if it were not known.
+  }
+  return span_;
 }
 
 const ServerOperation* ServerOperation::find(std::string_view method, std::string_view scheme,
@@ -131,14 +137,11 @@ ServerRouteState::~ServerRouteState() {
     delete operation.load(std::memory_order_relaxed);
 }
 
-const ServerOperation* ServerRouteState::find(std::string_view scheme,
-                                              std::string_view version) noexcept {
-  const int which = combination(scheme, version);
+const ServerOperation* ServerRouteState::make(std::string_view scheme, std::string_view version,
+                                              int which) noexcept {
   if (which < 0) return nullptr;
   std::atomic<const ServerOperation*>& slot = operations_[static_cast<std::size_t>(which)];
-  const ServerOperation* found = slot.load(std::memory_order_acquire);
-  if (found != nullptr) [[likely]]
-    return found;
+  const ServerOperation* found = nullptr;
   try {
     auto made = std::make_unique<const ServerOperation>(method, scheme, version, route);
     if (slot.compare_exchange_strong(found, made.get(), std::memory_order_acq_rel)) {

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include <weft/context.h>
+#include <weft/http/short_text.h>
 #include <weft/http/stopwatch.h>
 #include <weft/metrics.h>
 
@@ -19,6 +20,21 @@
 #include "../span_template.h"
 
 namespace weft::sdk_detail {
+
+// A number below 10 for the usual schemes and versions, else -1.
+inline int combination(std::string_view scheme, std::string_view version) noexcept {
+  int at = 0;
+  if (is_same(scheme, "https")) {
+    at = 5;
+  } else if (!is_same(scheme, "http")) {
+    return -1;
+  }
+  if (is_same(version, "1.1")) return at;
+  if (version == "2") return at + 1;
+  if (version == "1.0") return at + 2;
+  if (version == "3") return at + 3;
+  return version.empty() ? at + 4 : -1;
+}
 
 // Any thread may use it.
 class ServerOperation {
@@ -36,6 +52,14 @@ class ServerOperation {
                                      std::shared_ptr<const ServerOperation>& own);
 
   const SpanTemplate& span() const noexcept { return span_; }
+  // The same with what a Host header says, server.address and server.port, when that is the host
+  // which came first: nearly all servers have one. Spans may lack it nevertheless.
+  const SpanTemplate& span_at(std::string_view host) const noexcept {
+    const AtHost* const known = at_host_.load(std::memory_order_acquire);
+    if (known == nullptr) [[unlikely]]
+      return learn_host(host);
+    return is_same(known->host, host) ? known->span : span_;
+  }
   const std::string& raw_method() const noexcept { return raw_method_; }
   const std::string& method() const noexcept { return method_; }  // "_OTHER" when it is unknown
   const std::string& scheme() const noexcept { return scheme_; }
@@ -56,6 +80,11 @@ class ServerOperation {
                int status_code, const ContextWords& context) const noexcept;
 
  private:
+  struct AtHost {
+    std::string host;  // the header
+    SpanTemplate span;
+  };
+  const SpanTemplate& learn_host(std::string_view host) const noexcept;
   // Immutable once it is seen; freed with the operation.
   struct Cell {
     const InstrumentState* state;
@@ -69,6 +98,7 @@ class ServerOperation {
 
   const std::string raw_method_, method_, scheme_, version_, route_;
   const SpanTemplate span_;
+  mutable std::atomic<const AtHost*> at_host_{nullptr};
   mutable std::array<std::atomic<Cell*>, kCells> cells_{};
 };
 
@@ -78,12 +108,23 @@ struct ServerRouteState {
       : method(method_of_requests), route(route_template) {}
   ~ServerRouteState();
   // Null when scheme or version are unusual, or memory is short.
-  const ServerOperation* find(std::string_view scheme, std::string_view version) noexcept;
+  const ServerOperation* find(std::string_view scheme, std::string_view version) noexcept {
+    const int which = combination(scheme, version);
+    if (which >= 0) [[likely]] {
+      const ServerOperation* const found =
+          operations_[static_cast<std::size_t>(which)].load(std::memory_order_acquire);
+      if (found != nullptr) [[likely]]
+        return found;
+    }
+    return make(scheme, version, which);
+  }
 
   const std::string method;
   const std::string route;
 
  private:
+  const ServerOperation* make(std::string_view scheme, std::string_view version,
+                              int which) noexcept;
   std::array<std::atomic<const ServerOperation*>, 2 * 5> operations_{};
 };
 

@@ -10,6 +10,7 @@
 #include <weft/tracer.h>
 #include <weft/version.h>
 
+#include "../provider_core.h"
 #include "../span_template.h"
 #include "server_attributes.h"
 #include "server_operation.h"
@@ -48,34 +49,34 @@ const Histogram<double>& duration_histogram() {
 
 using sdk_detail::FreshAttributes;
 
-void describe_host(sdk_detail::Record* record, std::string_view text) {
-  const sdk_detail::HostBlock* known = sdk_detail::find_host(text);
-  if (known != nullptr && known->put(record)) return;
+// What follows is apart from the function that calls it so that what every request needs lies close
+// together: between two requests the kernel takes most of the processor's first-level caches.
+[[gnu::noinline]] void describe_unknown_host(sdk_detail::Record* record, std::string_view text) {
   FreshAttributes attributes(record);
   const sdk_detail::HostPort host = sdk_detail::split_host(text);
   attributes.text<"server.address">(host.host);
   if (host.port != 0) attributes.number<"server.port">(host.port);
 }
 
-void describe_peer(sdk_detail::Record* record, std::string_view address, int port,
-                   std::string_view client) {
+[[gnu::noinline]] void describe_peer(sdk_detail::Record* record, const ServerRequest& request,
+                                     const sdk_detail::ServerPeerState* prepared) {
+  const bool given = prepared == nullptr || !request.peer_address.empty();
+  const std::string_view address = given ? request.peer_address : prepared->address;
+  const int port = given ? request.peer_port : prepared->port;
   FreshAttributes attributes(record);
   if (!address.empty()) {
     attributes.text<"network.peer.address">(address);
     if (port != 0) attributes.number<"network.peer.port">(port);
   }
-  if (client.empty()) client = address;
+  const std::string_view client = request.client_address.empty() ? address : request.client_address;
   if (!client.empty()) attributes.text<"client.address">(client);
 }
 
-// What the conventions ask for beyond what the operation and the peer have. Nobody else reaches the
-// record yet.
-void describe(sdk_detail::Record* record, const ServerRequest& request) {
-  FreshAttributes attributes(record);
-  attributes.text<"url.path">(request.path);
-  if (!request.query.empty()) attributes.text<"url.query">(redact_query(request.query));
-  if (!request.host.empty()) describe_host(record, request.host);
-  if (!request.user_agent.empty()) attributes.text<"user_agent.original">(request.user_agent);
+[[gnu::noinline]] void describe_query(sdk_detail::Record* record, std::string_view query) {
+  FreshAttributes(record).text<"url.query">(redact_query(query));
+}
+[[gnu::noinline]] void describe_user_agent(sdk_detail::Record* record, std::string_view agent) {
+  FreshAttributes(record).text<"user_agent.original">(agent);
 }
 
 }  // namespace
@@ -91,7 +92,7 @@ ServerPeer::ServerPeer(std::string_view address, int port)
     : state_(std::make_shared<const sdk_detail::ServerPeerState>(address, port)) {}
 
 bool ServerPeer::is(std::string_view address, int port) const noexcept {
-  return state_ != nullptr && state_->port == port && state_->address == address;
+  return state_ != nullptr && state_->is(address, port);
 }
 
 void ServerPeer::prefetch() const noexcept {
@@ -102,13 +103,9 @@ void ServerPeer::prefetch() const noexcept {
     __builtin_prefetch(state + at);
 }
 
-const sdk_detail::ServerOperation* ServerSpan::find_operation(const ServerRequest& request,
-                                                              const ServerRoute* route,
-                                                              Extra& extra) {
-  if (route != nullptr) {
-    const auto* found = route->state_->find(request.scheme, request.protocol_version);
-    if (found != nullptr) return found;
-  }
+// The process has it for what is usual, else it is the span's own.
+const sdk_detail::ServerOperation* ServerSpan::find_operation_slowly(const ServerRequest& request,
+                                                                     Extra& extra) {
   std::shared_ptr<const sdk_detail::ServerOperation> own;
   const auto* found = sdk_detail::ServerOperation::find(request.method, request.scheme,
                                                         request.protocol_version, own);
@@ -119,37 +116,70 @@ const sdk_detail::ServerOperation* ServerSpan::find_operation(const ServerReques
   return found;
 }
 
+inline const sdk_detail::ServerOperation* ServerSpan::find_operation(const ServerRequest& request,
+                                                                     const ServerRoute* route,
+                                                                     Extra& extra) {
+  if (route != nullptr) {
+    const auto* found = route->state_->find(request.scheme, request.protocol_version);
+    if (found != nullptr) [[likely]]
+      return found;
+  }
+  return find_operation_slowly(request, extra);
+}
+
+inline Span ServerSpan::start_span(const ServerRequest& request) const {
+  return sdk_detail::start_span(server_tracer(), operation_->span_at(request.host),
+                                SpanKind::kServer, context_, {"url.path", request.path});
+}
+
 ServerSpan::ServerSpan(const ServerRequest& request, Context&& parent)
     : operation_(find_operation(request, nullptr, extra_)),
       context_(std::move(parent)),
-      span_(sdk_detail::start_span(server_tracer(), operation_->span(), SpanKind::kServer, context_,
-                                   {"url.path", request.path})) {
-  start(request);
+      span_(start_span(request)) {
+  describe(request, nullptr);
 }
 
 ServerSpan::ServerSpan(const ServerRequest& request, Context&& parent, const ServerRoute& route)
     : operation_(find_operation(request, &route, extra_)),
       context_(std::move(parent)),
-      span_(sdk_detail::start_span(server_tracer(), operation_->span(), SpanKind::kServer, context_,
-                                   {"url.path", request.path})) {
-  start(request);
-  // It has this route or, when something about the request is unusual, none.
-  if (operation_->route().size() != route.state_->route.size()) set_route(route.state_->route);
+      span_(start_span(request)) {
+  describe(request, &route);
 }
 
-void ServerSpan::start(const ServerRequest& request) {
+ServerSpan::ServerSpan(const ServerRequest& request, const sdk_detail::W3cHeaders& headers,
+                       const sdk_detail::GlobalFormats& formats, const ServerRoute* route)
+    : operation_(find_operation(request, route, extra_)),
+      context_(headers.extract(formats)),
+      span_(start_span(request)) {
+  describe(request, route);
+}
+
+// What the conventions ask for beyond what the operation has.
+void ServerSpan::describe(const ServerRequest& request, const ServerRoute* route) {
   stopwatch_.start(span_);
-  if (sdk_detail::Record* record = sdk_detail::record_of(span_)) {
-    describe(record, request);
-    const auto* known = request.peer == nullptr ? nullptr : request.peer->state_.get();
-    if (known == nullptr) {
-      describe_peer(record, request.peer_address, request.peer_port, request.client_address);
-    } else if (!request.client_address.empty() || !known->attributes.put(record)) {
-      describe_peer(record, known->address, known->port, request.client_address);
+  if (sdk_detail::Record* record = sdk_detail::SpanFactory::record_of(span_)) {
+    FreshAttributes(record).text<"url.path">(request.path);
+    if (!request.query.empty()) describe_query(record, request.query);
+    constexpr std::uint32_t kServerAddress = sdk_detail::signature_of("server.address");
+    if (!sdk_detail::may_be_set(*record, kServerAddress) && !request.host.empty()) [[unlikely]] {
+      const sdk_detail::HostBlock* const known = sdk_detail::find_host(request.host);
+      if (known == nullptr || !known->put(record)) [[unlikely]]
+        describe_unknown_host(record, request.host);
+    }
+    if (!request.user_agent.empty()) describe_user_agent(record, request.user_agent);
+    const auto* peer = request.peer == nullptr ? nullptr : request.peer->state_.get();
+    if (peer == nullptr || !request.client_address.empty() ||
+        !(request.peer_address.empty() || peer->is(request.peer_address, request.peer_port)) ||
+        !peer->attributes.put(record)) [[unlikely]] {
+      describe_peer(record, request, peer);
     }
   }
   // Last: from here on the span may be reached by others, and every write takes a lock.
   context_.set_span(span_);
+  // It has the route or, when something about the request is unusual, none.
+  if (route != nullptr && operation_->route().size() != route->state_->route.size()) [[unlikely]] {
+    set_route(route->state_->route);
+  }
 }
 
 sdk_detail::ServerSpanExtra& ServerSpan::extra() {
@@ -215,7 +245,7 @@ void ServerSpan::finish(int status_code) {
   if (status_code >= 500 && (extra_ == nullptr || extra_->error_type.empty())) {
     set_error(std::to_string(status_code));
   }
-  measure(stopwatch_.stop(span_, {"http.response.status_code", status_code}), status_code);
+  measure(stopwatch_.stop(span_, status_code), status_code);
 }
 
 void ServerSpan::measure(const sdk_detail::Stopwatch::Stopped& stopped, int status_code) {

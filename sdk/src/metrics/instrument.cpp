@@ -122,8 +122,9 @@ std::unique_ptr<MetricCell> make_cell(InstrumentState& owner, std::string_view e
 }
 
 // `time_ns` 0: now.
-void keep_exemplar(MetricCell& cell, std::size_t slot, double value, std::uint64_t time_ns,
-                   const ContextWords& ambient) noexcept {
+[[gnu::always_inline]] inline void keep_exemplar(MetricCell& cell, std::size_t slot, double value,
+                                                 std::uint64_t time_ns,
+                                                 const ContextWords& ambient) noexcept {
   switch (cell.owner->exemplars) {
     case ExemplarFilter::kAlwaysOff:
       return;
@@ -144,8 +145,15 @@ bool wants_exemplar(const MetricCell& cell) noexcept {
           (ambient_context.flags & kFlagSampled) != 0);
 }
 
-void record_histogram(MetricCell& cell, double value, std::uint64_t time_ns,
-                      const ContextWords& ambient) noexcept {
+[[gnu::noinline]] std::size_t find_bucket(const std::vector<double>& bounds,
+                                          double value) noexcept {
+  return static_cast<std::size_t>(std::lower_bound(bounds.begin(), bounds.end(), value) -
+                                  bounds.begin());
+}
+
+[[gnu::always_inline]] inline void record_histogram(MetricCell& cell, double value,
+                                                    std::uint64_t time_ns,
+                                                    const ContextWords& ambient) noexcept {
   if (std::isnan(value)) return;
   const auto& bounds = cell.owner->spec.boundaries;
   const std::lock_guard lock(cell);
@@ -153,8 +161,7 @@ void record_histogram(MetricCell& cell, double value, std::uint64_t time_ns,
   std::size_t bucket = cell.last_bucket;
   if ((bucket != bounds.size() && value > bounds[bucket]) ||
       (bucket != 0 && value <= bounds[bucket - 1])) {
-    bucket = static_cast<std::size_t>(std::lower_bound(bounds.begin(), bounds.end(), value) -
-                                      bounds.begin());
+    bucket = find_bucket(bounds, value);
     cell.last_bucket = bucket;
   }
   ++cell.buckets[bucket];

@@ -339,6 +339,41 @@ TEST(ServerSpan, LimitsHoldForWhatIsPrepared) {
   EXPECT_EQ(cut.attribute("server.port"), "8080");
 }
 
+// A route remembers the first host that it is asked for: the others are told apart from it.
+TEST(ServerSpan, EveryHostOfARouteIsItsOwn) {
+  Recorded recorded;
+  BeastRoutes routes;
+  routes.add("GET", "/users/{id}", [](BeastCall& call) { return call.respond(200, "", ""); });
+  const std::vector<std::string> hosts = {"first.example:81",
+                                          "second.example",
+                                          "",
+                                          "first.example:82",
+                                          std::string(200, 'a') + ":83",
+                                          "first.example:81",
+                                          "f\xC3\xBCnf.example:84"};
+  for (const std::string& host : hosts) {
+    BeastRequest request = make_request(beast::http::verb::get, "/users/7");
+    request.set(beast::http::field::host, host);
+    routes.handle(request, {});
+  }
+  BeastRoutes odd;  // what comes first cannot be prepared
+  odd.add("GET", "/users/{id}", [](BeastCall& call) { return call.respond(200, "", ""); });
+  for (const char* host : {"f\xC3\xBCnf.example:84", "first.example:81"}) {
+    BeastRequest request = make_request(beast::http::verb::get, "/users/7");
+    request.set(beast::http::field::host, host);
+    odd.handle(request, {});
+  }
+  std::string seen;
+  for (const auto& span : recorded.take()) {
+    EXPECT_EQ(span.attribute("http.route"), "/users/{id}");
+    seen.append(span.attribute("server.address")).append(":");
+    seen.append(span.attribute("server.port")).append(" ");
+  }
+  EXPECT_EQ(seen, "first.example:81 second.example: : first.example:82 " + std::string(200, 'a') +
+                      ":83 first.example:81 f\xC3\xBCnf.example:84 f\xC3\xBCnf.example:84 "
+                      "first.example:81 ");
+}
+
 // The table of hosts is small, and not all that comes is fit for it.
 TEST(ServerSpan, EveryHostIsTakenApart) {
   Recorded recorded;

@@ -108,11 +108,11 @@ ServerSpan start_span(const boost::beast::http::request<Body, Fields>& request,
   ServerRequest described{.method = method,
                           .path = target.path,
                           .query = target.query,
-                          .scheme = peer.tls ? "https" : "http",
+                          .scheme = std::string_view("https", peer.tls ? 5 : 4),
                           .protocol_version = protocol_version(request.version()),
                           .peer_address = peer.address,
-                          .peer_port = peer.port};
-  if (peer.prepared.is(peer.address, peer.port)) described.peer = &peer.prepared;
+                          .peer_port = peer.port,
+                          .peer = &peer.prepared};
   // One walk over the header for everything. Of repeated fields the first counts.
   sdk_detail::W3cHeaders headers;
   for (const auto& field : static_cast<const Fields&>(request)) {
@@ -131,8 +131,9 @@ ServerSpan start_span(const boost::beast::http::request<Body, Fields>& request,
     }
   }
   const sdk_detail::GlobalFormats formats = sdk_detail::global_formats();
-  Context parent = formats.w3c_only ? headers.extract(formats.trace_context, formats.baggage)
-                                    : global_propagator().extract(FieldCarrier<Fields>(request));
+  if (formats.w3c_only) [[likely]]
+    return {described, headers, formats, route};
+  Context parent = global_propagator().extract(FieldCarrier<Fields>(request));
   return route != nullptr ? ServerSpan(described, std::move(parent), *route)
                           : ServerSpan(described, std::move(parent));
 }

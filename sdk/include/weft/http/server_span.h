@@ -60,7 +60,8 @@ struct ServerRequest {
   std::string_view client_address = {};    // of the original client, when a trusted proxy tells it
   std::string_view peer_address = {};      // of the connection
   int peer_port = 0;
-  const ServerPeer* peer = nullptr;  // the two in one, prepared; then they are not looked at
+  // The two in one, prepared. Not used when it is for others than they say; they may be left out.
+  const ServerPeer* peer = nullptr;
 };
 
 // A route that a server knows before its first request: what the spans and the measurements of its
@@ -94,6 +95,10 @@ class ServerSpan {
   // The span of a request whose route is known already: as set_route() after the other
   // constructors, at half the price. `route` has to outlive the span; its method is the request's.
   ServerSpan(const ServerRequest& request, Context&& parent, const ServerRoute& route);
+  // For the library's own components: under the parent that the headers name, with a prepared route
+  // or, null, without. `formats` are those of the global propagator, no others than W3C's.
+  ServerSpan(const ServerRequest& request, const sdk_detail::W3cHeaders& headers,
+             const sdk_detail::GlobalFormats& formats, const ServerRoute* route);
   ServerSpan(ServerSpan&&) = default;
   // Abandons the request that is overwritten, as the destructor does.
   ServerSpan& operator=(ServerSpan&& other) noexcept;
@@ -122,7 +127,10 @@ class ServerSpan {
   using Extra = std::unique_ptr<sdk_detail::ServerSpanExtra, sdk_detail::DeleteServerSpanExtra>;
   static const sdk_detail::ServerOperation* find_operation(const ServerRequest& request,
                                                            const ServerRoute* route, Extra& extra);
-  void start(const ServerRequest& request);
+  static const sdk_detail::ServerOperation* find_operation_slowly(const ServerRequest& request,
+                                                                  Extra& extra);
+  Span start_span(const ServerRequest& request) const;
+  void describe(const ServerRequest& request, const ServerRoute* route);
   sdk_detail::ServerSpanExtra& extra();
   void abandon() noexcept;
   void measure(const sdk_detail::Stopwatch::Stopped& stopped, int status_code);

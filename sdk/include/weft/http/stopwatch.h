@@ -39,10 +39,12 @@ class Stopwatch {
     if (Record* record = std::exchange(span.record_, nullptr)) end_span_at(record, now);
     return stopped(now);
   }
-  // The same with one more attribute of the span's, a number.
-  Stopped stop(Span& span, const Attribute& last) {
+  // The same with one more attribute of the span's, http.response.status_code.
+  Stopped stop(Span& span, int status_code) {
     const std::int64_t now = now_ns();
-    if (Record* record = std::exchange(span.record_, nullptr)) end_span_with(record, last, now);
+    if (Record* record = std::exchange(span.record_, nullptr)) {
+      end_span_with_status(record, status_code, now);
+    }
     return stopped(now);
   }
 
