@@ -13,6 +13,10 @@
 // requests a second do not. Everything is recorded: each request is a sampled span under a remote
 // parent, with the attributes of the conventions and one of the handler's, and a measurement of
 // http.server.request.duration. What the exporters delivered and dropped stands beside.
+//
+// A process with a second thread, which an exporter needs, pays for that with every lock, every
+// allocation and every use of a file descriptor, whatever the thread does: the bare server beside a
+// thread that only sleeps shows how much, and what is below it in "of alike" is the middleware's.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/prctl.h>
@@ -515,8 +519,14 @@ int main(int argc, char** argv) {
     candidates.push_back({name, std::make_unique<Child>(run), exports});
   };
   add("bare", false, [](int pipe) { run_server(Bare(), pipe); });
+  add("bare, beside a thread that sleeps", false, [](int pipe) {
+    std::thread([] { pause(); }).detach();
+    run_server(Bare(), pipe);
+  });
   add("instrumented, spans thrown away", true, instrumented<Instrumented>(0));
+  candidates.back().like = 1;
   add("the same, exported by OTLP/HTTP", true, instrumented<Instrumented>(receiver.port()));
+  candidates.back().like = 1;
   add("bare, coroutine handlers", false, [](int pipe) { run_server(BareCoroutines(), pipe); });
   add("coroutine handlers, exported", true, instrumented<InstrumentedCoroutines>(receiver.port()));
   candidates.back().like = candidates.size() - 2;
