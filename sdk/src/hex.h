@@ -33,7 +33,7 @@ inline bool read_hex(const char* text, unsigned count, std::uint8_t* out,
 
 // Reads 16 lower-case digits into the 8 bytes of a word.
 inline bool read_hex16(const char* text, std::uint64_t& out) noexcept {
-#if defined(__SSE2__)
+#if defined(__SSE2__) && defined(__x86_64__)
   const __m128i c = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text));
   const __m128i digit = _mm_sub_epi8(c, _mm_set1_epi8('0'));
   // Letters from 10 on; what is none is below that or above 15.
@@ -47,7 +47,8 @@ inline bool read_hex16(const char* text, std::uint64_t& out) noexcept {
   // Each 16-bit lane has the high nibble in its low byte.
   const __m128i bytes = _mm_or_si128(
       _mm_and_si128(_mm_slli_epi16(nibbles, 4), _mm_set1_epi16(0xF0)), _mm_srli_epi16(nibbles, 8));
-  _mm_storel_epi64(reinterpret_cast<__m128i*>(&out), _mm_packus_epi16(bytes, bytes));
+  // Not stored: the word stays in a register.
+  out = static_cast<std::uint64_t>(_mm_cvtsi128_si64(_mm_packus_epi16(bytes, bytes)));
   return _mm_movemask_epi8(_mm_or_si128(is_digit, is_letter)) == 0xFFFF;
 #else
   std::uint8_t bytes[8];

@@ -103,7 +103,7 @@ class Pipeline final : public ForkParticipant {
   }
 
   // Counts an item that could not be recorded at all.
-  void count_dropped(std::uint64_t items = 1) noexcept;
+  [[gnu::cold]] void count_dropped(std::uint64_t items = 1) noexcept;
 
   // The thread that owned the buffer ends.
   void detach(ThreadBuffer& buffer) noexcept;
@@ -128,9 +128,9 @@ class Pipeline final : public ForkParticipant {
   Pipeline(Signal signal, const Resource& resource, std::vector<ExporterSlot> exporters);
   ~Pipeline() = default;
 
-  ThreadBuffer* find_buffer(ThreadState& state) noexcept;
-  char* reserve_slow(ThreadBuffer& buffer, std::size_t bytes) noexcept;
-  void hand_over_now(ThreadBuffer& buffer, ThreadState& state) noexcept;
+  [[gnu::cold]] ThreadBuffer* find_buffer(ThreadState& state) noexcept;
+  [[gnu::cold]] char* reserve_slow(ThreadBuffer& buffer, std::size_t bytes) noexcept;
+  [[gnu::cold]] void hand_over_now(ThreadBuffer& buffer, ThreadState& state) noexcept;
 
   // All of these under mutex_.
   void drain(Chunk* chunk) noexcept;

@@ -93,7 +93,7 @@ struct alignas(64) Record {
   }
 
  private:
-  void clear_slowly() noexcept;
+  [[gnu::cold]] void clear_slowly() noexcept;
 };
 
 inline constexpr std::size_t kInlineDataBytes = Record::kBytes - offsetof(Record, inline_data);
@@ -116,7 +116,7 @@ class RecordLock {
   }
 
  private:
-  static void wait(Record* record) noexcept;  // and acquires it
+  [[gnu::cold]] static void wait(Record* record) noexcept;  // and acquires it
   Record* record_;
 };
 

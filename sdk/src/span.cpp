@@ -233,7 +233,7 @@ constexpr std::size_t kParentBytes = 10;
 std::size_t plain_span_size(const Record& r) noexcept {
   return kPlainBytes + r.size + (r.has_parent ? kParentBytes : 0);
 }
-[[gnu::noinline]] std::size_t unusual_span_size(const Record& r) noexcept {
+[[gnu::noinline, gnu::cold]] std::size_t unusual_span_size(const Record& r) noexcept {
   std::size_t size = plain_span_size(r);
   if (r.state != nullptr) size += len_size(trace_state_text(r.state).size());
   for (const std::uint32_t count : {r.dropped_attributes, r.dropped_events, r.dropped_links})
@@ -263,7 +263,7 @@ char* put_status(char* p, const Record& r) noexcept {
 }
 
 // What is_plain() rules out.
-[[gnu::noinline]] char* put_unusual(char* p, const Record& r) noexcept {
+[[gnu::noinline, gnu::cold]] char* put_unusual(char* p, const Record& r) noexcept {
   if (r.state != nullptr) p = put_len(p, kTraceState, trace_state_text(r.state));
   p = put_count(p, kDroppedAttributes, r.dropped_attributes);
   p = put_count(p, kDroppedEvents, r.dropped_events);

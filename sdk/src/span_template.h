@@ -117,7 +117,7 @@ class SpanTemplate {
   static Block make_block(const std::string& name,
                           const std::vector<std::pair<std::string, std::string>>& attributes,
                           Attributes more);
-  void put_slowly(Record* record) const noexcept;
+  [[gnu::cold]] void put_slowly(Record* record) const noexcept;
 
   std::string name_;
   std::vector<std::pair<std::string, std::string>> attributes_;
@@ -150,15 +150,12 @@ class FreshAttributes {
   void text(std::string_view value) noexcept {
     constexpr std::string_view key = kKey.view();
     if (!has_room(key.size() + value.size()) || value.size() > r_->short_value_limit) [[unlikely]] {
-      set_string(r_, key, value);
-      return;
+      return text_slowly(key, value);
     }
     char* p = r_->data + r_->size;
     const std::uint64_t seen = copy_and_check(p + key.size() + 8, value.data(), value.size());
-    if ((seen & kHighBits) != 0) [[unlikely]] {
-      set_string(r_, key, value);
-      return;
-    }
+    if ((seen & kHighBits) != 0) [[unlikely]]
+      return text_slowly(key, value);
     p[key.size() + 6] = static_cast<char>(len_tag(1));
     p[key.size() + 7] = static_cast<char>(value.size());
     commit<kKey>(p, value.size() + 2);
@@ -189,6 +186,10 @@ class FreshAttributes {
   bool has_room(std::size_t bytes) const noexcept {
     return r_->capacity - r_->size >= bytes + kAround &&
            r_->attribute_count < r_->short_attribute_limit;
+  }
+  [[gnu::noinline, gnu::cold]] void text_slowly(std::string_view key,
+                                                std::string_view value) noexcept {
+    set_string(r_, key, value);
   }
   template <KeyText kKey>
   void commit(char* p, std::size_t any_size) noexcept {

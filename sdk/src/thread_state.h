@@ -38,7 +38,7 @@ struct ThreadState {
 extern constinit thread_local ThreadState thread_state __attribute__((tls_model("initial-exec")));
 
 void make_live() noexcept;
-void seed_random(ThreadState& state) noexcept;
+[[gnu::cold]] void seed_random(ThreadState& state) noexcept;
 
 constexpr std::uint64_t rotate_left(std::uint64_t value, int bits) noexcept {
   return value << bits | value >> (64 - bits);
@@ -65,8 +65,8 @@ inline std::uint64_t next_random(ThreadState& state) noexcept {
 
 // A cleared record, or null when kMaxRecords are in use.
 inline constexpr std::uint32_t kMaxRecords = 131072;
-Record* acquire_record_slow(ThreadState& state) noexcept;
-void release_record_slow(ThreadState& state, Record* record) noexcept;
+[[gnu::cold]] Record* acquire_record_slow(ThreadState& state) noexcept;
+[[gnu::cold]] void release_record_slow(ThreadState& state, Record* record) noexcept;
 
 inline constexpr std::uint32_t kThreadRecords = 64;
 

@@ -53,7 +53,7 @@ inline const void* ambient_owner() noexcept {
   return ambient_chain != nullptr ? ambient_chain : &ambient_context;
 }
 
-void report_scope_misuse() noexcept;
+[[gnu::cold]] void report_scope_misuse() noexcept;
 class W3cHeaders;
 
 }  // namespace sdk_detail

@@ -159,7 +159,7 @@ struct GlobalFormats {
   bool trace_context;
   bool baggage;
 };
-GlobalFormats unusual_formats() noexcept;
+[[gnu::cold]] GlobalFormats unusual_formats() noexcept;
 // Four bits a format, from the lowest, 15 for none. Read and written atomically.
 inline constexpr std::uint64_t kDefaultFormats = ~std::uint64_t{0xFF} | 0x10;
 extern constinit std::uint64_t format_word;
@@ -219,7 +219,7 @@ class W3cHeaders {
         add_another(value);
       }
     }
-    void add_another(std::string_view value) {
+    [[gnu::noinline, gnu::cold]] void add_another(std::string_view value) {
       if (joined == nullptr) joined = std::make_unique<std::string>(first);
       if (joined->size() + value.size() < HeaderText::kMaxBytes) joined->append(",").append(value);
     }

@@ -84,7 +84,7 @@ class ServerOperation {
     std::string host;  // the header
     SpanTemplate span;
   };
-  const SpanTemplate& learn_host(std::string_view host) const noexcept;
+  [[gnu::cold]] const SpanTemplate& learn_host(std::string_view host) const noexcept;
   // Immutable once it is seen; freed with the operation.
   struct Cell {
     const InstrumentState* state;
@@ -93,8 +93,9 @@ class ServerOperation {
     Cell* replaced = nullptr;  // of a provider that was global before
   };
   static constexpr std::size_t kCells = 8;
-  MetricCell* make_cell(const Histogram<double>& histogram, const InstrumentState* state,
-                        std::atomic<Cell*>& slot, int status_code) const noexcept;
+  [[gnu::cold]] MetricCell* make_cell(const Histogram<double>& histogram,
+                                      const InstrumentState* state, std::atomic<Cell*>& slot,
+                                      int status_code) const noexcept;
 
   const std::string raw_method_, method_, scheme_, version_, route_;
   const SpanTemplate span_;
@@ -123,8 +124,8 @@ struct ServerRouteState {
   const std::string route;
 
  private:
-  const ServerOperation* make(std::string_view scheme, std::string_view version,
-                              int which) noexcept;
+  [[gnu::cold]] const ServerOperation* make(std::string_view scheme, std::string_view version,
+                                            int which) noexcept;
   std::array<std::atomic<const ServerOperation*>, 2 * 5> operations_{};
 };
 

@@ -51,15 +51,17 @@ using sdk_detail::FreshAttributes;
 
 // What follows is apart from the function that calls it so that what every request needs lies close
 // together: between two requests the kernel takes most of the processor's first-level caches.
-[[gnu::noinline]] void describe_unknown_host(sdk_detail::Record* record, std::string_view text) {
+[[gnu::noinline, gnu::cold]] void describe_unknown_host(sdk_detail::Record* record,
+                                                        std::string_view text) {
   FreshAttributes attributes(record);
   const sdk_detail::HostPort host = sdk_detail::split_host(text);
   attributes.text<"server.address">(host.host);
   if (host.port != 0) attributes.number<"server.port">(host.port);
 }
 
-[[gnu::noinline]] void describe_peer(sdk_detail::Record* record, const ServerRequest& request,
-                                     const sdk_detail::ServerPeerState* prepared) {
+[[gnu::noinline, gnu::cold]] void describe_peer(sdk_detail::Record* record,
+                                                const ServerRequest& request,
+                                                const sdk_detail::ServerPeerState* prepared) {
   const bool given = prepared == nullptr || !request.peer_address.empty();
   const std::string_view address = given ? request.peer_address : prepared->address;
   const int port = given ? request.peer_port : prepared->port;
@@ -187,10 +189,6 @@ sdk_detail::ServerSpanExtra& ServerSpan::extra() {
   return *extra_;
 }
 
-ServerSpan::~ServerSpan() {
-  abandon();
-}
-
 ServerSpan& ServerSpan::operator=(ServerSpan&& other) noexcept {
   if (this == &other) return *this;
   this->~ServerSpan();
@@ -198,7 +196,6 @@ ServerSpan& ServerSpan::operator=(ServerSpan&& other) noexcept {
 }
 
 void ServerSpan::abandon() noexcept {
-  if (!stopwatch_.running()) return;
   set_error("cancelled", "the request was abandoned before it was answered");
   measure(stopwatch_.stop(span_), 0);
 }
@@ -249,13 +246,17 @@ void ServerSpan::finish(int status_code) {
 }
 
 void ServerSpan::measure(const sdk_detail::Stopwatch::Stopped& stopped, int status_code) {
+  const bool usual = extra_ == nullptr || (extra_->route.empty() && extra_->error_type.empty());
+  if (!usual || !operation_->measure(duration_histogram(), stopped, status_code,
+                                     sdk_detail::words_of(context_))) [[unlikely]] {
+    measure_by_attributes(stopped, status_code);
+  }
+}
+
+void ServerSpan::measure_by_attributes(const sdk_detail::Stopwatch::Stopped& stopped,
+                                       int status_code) {
   const std::string_view error_type = extra_ == nullptr ? std::string_view() : extra_->error_type;
   std::string_view route = extra_ == nullptr ? std::string_view() : extra_->route;
-  if (route.empty() && error_type.empty() &&
-      operation_->measure(duration_histogram(), stopped, status_code,
-                          sdk_detail::words_of(context_))) {
-    return;
-  }
   if (route.empty()) route = operation_->route();
   Attribute attributes[6] = {{"http.request.method", operation_->method()},
                              {"url.scheme", operation_->scheme()}};

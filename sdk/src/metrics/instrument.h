@@ -52,7 +52,7 @@ struct MetricCell {
     if (locked.exchange(true, std::memory_order_acquire)) [[unlikely]]
       wait();
   }
-  void wait() noexcept;  // and locks
+  [[gnu::cold]] void wait() noexcept;  // and locks
   void unlock() noexcept { locked.store(false, std::memory_order_release); }
 };
 

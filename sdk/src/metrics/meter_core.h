@@ -73,7 +73,7 @@ struct MeterCore final : ForkParticipant {
   bool shutdown(std::int64_t deadline_ns) noexcept;
 
   bool restart_wanted() const noexcept { return restart_wanted_.load(std::memory_order_relaxed); }
-  void restart_after_fork() noexcept;
+  [[gnu::cold]] void restart_after_fork() noexcept;
 
   void before_fork() noexcept override;
   void after_fork_in_parent() noexcept override;

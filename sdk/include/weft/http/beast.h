@@ -99,6 +99,16 @@ class FieldCarrier {
 
 namespace beast_detail {
 
+// With a global propagator that reads other formats than W3C's.
+template <class Body, class Fields>
+[[gnu::noinline]] ServerSpan start_span_of_any_format(
+    const boost::beast::http::request<Body, Fields>& request, const ServerRequest& described,
+    const ServerRoute* route) {
+  Context parent = global_propagator().extract(FieldCarrier<Fields>(request));
+  return route != nullptr ? ServerSpan(described, std::move(parent), *route)
+                          : ServerSpan(described, std::move(parent));
+}
+
 // The span of a request. `route` null: not known, or not prepared for this method.
 template <class Body, class Fields>
 ServerSpan start_span(const boost::beast::http::request<Body, Fields>& request,
@@ -133,9 +143,7 @@ ServerSpan start_span(const boost::beast::http::request<Body, Fields>& request,
   const sdk_detail::GlobalFormats formats = sdk_detail::global_formats();
   if (formats.w3c_only) [[likely]]
     return {described, headers, formats, route};
-  Context parent = global_propagator().extract(FieldCarrier<Fields>(request));
-  return route != nullptr ? ServerSpan(described, std::move(parent), *route)
-                          : ServerSpan(described, std::move(parent));
+  return start_span_of_any_format(request, described, route);
 }
 
 }  // namespace beast_detail
@@ -192,7 +200,7 @@ ServerSpan start_routed(const BeastRequest& request, const BeastPeer& peer, cons
 
 // The answer to a request that no route takes.
 template <class Match>
-BeastResponse refuse(const BeastCall& call, const Match& match) {
+[[gnu::noinline]] BeastResponse refuse(const BeastCall& call, const Match& match) {
   if (match.allowed.empty()) return call.respond(404, "text/plain", "not found\n");
   BeastResponse response = call.respond(405, "text/plain", "method not allowed\n");
   std::string allowed;
@@ -206,7 +214,7 @@ BeastResponse refuse(const BeastCall& call, const Match& match) {
 
 inline void complete(BeastResponse& response, const BeastRequest& request, ServerSpan& span) {
   response.keep_alive(request.keep_alive());
-  if (request.method() == boost::beast::http::verb::head) {
+  if (request.method() == boost::beast::http::verb::head) [[unlikely]] {
     const std::size_t size = response.body().size();
     response.body().clear();
     response.content_length(size);
@@ -216,7 +224,8 @@ inline void complete(BeastResponse& response, const BeastRequest& request, Serve
   span.finish(static_cast<int>(response.result_int()));
 }
 
-inline BeastResponse failed(const BeastCall& call, const char* message) {
+[[gnu::noinline, gnu::cold]] inline BeastResponse failed(const BeastCall& call,
+                                                         const char* message) {
   call.span.span().record_current_exception();
   call.span.set_error("exception", message);
   return call.respond(500, "text/plain", "internal error\n");

@@ -104,7 +104,10 @@ class ServerSpan {
   ServerSpan& operator=(ServerSpan&& other) noexcept;
   // A span that is destroyed before finish() ends as an error of type "cancelled": the handler
   // was abandoned before there was an answer.
-  ~ServerSpan();
+  ~ServerSpan() {
+    if (stopwatch_.running()) [[unlikely]]
+      abandon();
+  }
 
   // For attributes of one's own. Do not end it: finish() does.
   Span& span() { return span_; }
@@ -127,13 +130,14 @@ class ServerSpan {
   using Extra = std::unique_ptr<sdk_detail::ServerSpanExtra, sdk_detail::DeleteServerSpanExtra>;
   static const sdk_detail::ServerOperation* find_operation(const ServerRequest& request,
                                                            const ServerRoute* route, Extra& extra);
-  static const sdk_detail::ServerOperation* find_operation_slowly(const ServerRequest& request,
-                                                                  Extra& extra);
+  [[gnu::noinline]] static const sdk_detail::ServerOperation* find_operation_slowly(
+      const ServerRequest& request, Extra& extra);
   Span start_span(const ServerRequest& request) const;
   void describe(const ServerRequest& request, const ServerRoute* route);
   sdk_detail::ServerSpanExtra& extra();
-  void abandon() noexcept;
+  [[gnu::cold]] void abandon() noexcept;
   void measure(const sdk_detail::Stopwatch::Stopped& stopped, int status_code);
+  void measure_by_attributes(const sdk_detail::Stopwatch::Stopped& stopped, int status_code);
 
   // What most requests do not have.
   Extra extra_;
