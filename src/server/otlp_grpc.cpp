@@ -57,7 +57,7 @@ GrpcAnswer to_answer(const Error& error, uint32_t retry_after_s) {
 
 OtlpGrpc::OtlpGrpc(OtlpGrpcOptions options, Receiver& receiver, const CurrentTokens& tokens,
                    MetricsRegistry& metrics)
-    : options_(std::move(options)),
+    : options_(options),
       receiver_(receiver),
       tokens_(tokens),
       calls_ok_(counter(metrics, "ok")),

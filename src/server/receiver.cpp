@@ -55,7 +55,7 @@ bool is_retryable(const IngestResult& result) {
 
 Receiver::Receiver(SpanSink& sink, Options options, MetricsRegistry& metrics)
     : sink_(sink),
-      options_(std::move(options)),
+      options_(options),
       spans_(metrics.counter("weft_ingest_spans_total", "Spans acknowledged: on disk.")),
       rejected_spans_(metrics.counter("weft_ingest_rejected_spans_total",
                                       "Spans refused within accepted requests.")),
