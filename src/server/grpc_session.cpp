@@ -259,7 +259,10 @@ GrpcSession::Awaitable<void> GrpcSession::run() {
   try {
     bool going = co_await handshake(Alpn::kHttp2) && open();
     while (going) {
+      // The message stays where it is for as long as the socket may write to it, whatever becomes
+      // of its call meanwhile.
       const std::span<char> direct = direct_room();
+      reading_ = direct.empty() ? nullptr : streams_.at(data_stream_);
       const std::array<net::mutable_buffer, 2> into{
           net::buffer(direct.data(), direct.size()),
           net::buffer(buffer_.data(), large_frames_ ? kHeadBytes : buffer_.size())};
@@ -268,6 +271,10 @@ GrpcSession::Awaitable<void> GrpcSession::run() {
       heard_ = true;
       const size_t placed = std::min(bytes, direct.size());
       feed(direct.data(), placed);
+      if (const StreamPtr stream = std::exchange(reading_, nullptr);
+          stream && stream->phase == Stream::Phase::kAnswered) {
+        drop_message(*stream);
+      }
       feed(buffer_.data(), bytes - placed);
       received_bytes_ += bytes;
       if (state_ == State::kGreeting && received_bytes_ >= NGHTTP2_CLIENT_MAGIC_LEN) {
@@ -516,10 +523,7 @@ void GrpcSession::refuse_http(Stream& stream, const char* status) {
 
 void GrpcSession::answer(Stream& stream, GrpcAnswer answer) {
   if (stream.closed || stream.phase == Stream::Phase::kAnswered) return;
-  if (stream.phase == Stream::Phase::kReceiving) {
-    stream.call->message = {};
-    stream.reservation.release();
-  }
+  if (stream.phase == Stream::Phase::kReceiving && &stream != reading_.get()) drop_message(stream);
   stream.phase = Stream::Phase::kAnswered;
   stream.deadline_ns = UINT64_MAX;
   if (answer.code != 0) return submit_error(stream, answer);
@@ -529,6 +533,12 @@ void GrpcSession::answer(Stream& stream, GrpcAnswer answer) {
   nghttp2_data_provider reply{};
   reply.read_callback = Callbacks::read_reply;
   if (nghttp2_submit_response(http2_, stream.id, head.data(), head.size(), &reply) != 0) close();
+}
+
+// What has arrived of a message that nobody is going to handle.
+void GrpcSession::drop_message(Stream& stream) {
+  stream.call->message = {};
+  stream.reservation.release();
 }
 
 void GrpcSession::submit_error(Stream& stream, const GrpcAnswer& answer) {

@@ -57,6 +57,7 @@ class GrpcSession final : public Connection {
   void fail(Stream& stream, Error error, uint32_t retry_after_s = 0);
   void refuse_http(Stream& stream, const char* status);
   void answer(Stream& stream, GrpcAnswer answer);
+  static void drop_message(Stream& stream);
   void submit_error(Stream& stream, const GrpcAnswer& answer);
   // From any thread.
   static void answer_later(const std::shared_ptr<IoThread>& io, std::weak_ptr<GrpcSession> session,
@@ -71,6 +72,7 @@ class GrpcSession final : public Connection {
   size_t data_left_ = 0;
   int32_t data_stream_ = 0;
   bool large_frames_ = false;
+  StreamPtr reading_;  // into whose message the socket is being read
 
   std::string out_;  // being written
   bool writing_ = false;

@@ -271,6 +271,37 @@ TEST_F(GrpcSessionTest, SlowClientsAreAnsweredOrCut) {
   expect_works();
 }
 
+// While the rest of a large frame is awaited, to be read straight into its message.
+TEST_F(GrpcSessionTest, CallsThatEndInTheMidstOfALargeFrame) {
+  options_.limits.body_timeout_ns = 200'000'000;
+  start();
+  const std::string large = grpc_message(std::string(600'000, 'x'));
+  // DATA of stream 1 with all of it, of which only a part comes at once.
+  std::string frame("\0\0\0\0\0\0\0\0\1", 9);
+  for (int i = 0; i < 3; ++i)
+    frame[static_cast<size_t>(i)] = static_cast<char>(large.size() >> (16 - 8 * i) & 0xff);
+  frame += large;
+  for (const bool reset : {false, true}) {
+    Http2Client client(port());
+    const int32_t id = client.start(Http2Client::call_fields(kEcho));
+    ASSERT_EQ(id, 1);
+    client.exchange();
+    ASSERT_TRUE(client.socket().send(std::string_view(frame).substr(0, 300'000)));
+    EXPECT_TRUE(eventually([&] { return budget_->used_bytes() >= large.size() - 5; }));
+    if (reset) {
+      client.socket().close();
+    } else {
+      ASSERT_TRUE(client.wait_for(id));
+      EXPECT_EQ(client.answer(id).field("grpc-status"), "14");
+      client.socket().send(std::string_view(frame).substr(300'000));
+      const auto again = client.call(Http2Client::call_fields(kEcho), grpc_message("hello"));
+      EXPECT_EQ(again.field("grpc-status"), "0");
+    }
+    EXPECT_TRUE(eventually([&] { return budget_->used_bytes() == 0; }));
+  }
+  expect_works();
+}
+
 TEST_F(GrpcSessionTest, ClientsThatVanish) {
   start();
   for (int i = 0; i < 20; ++i) {
