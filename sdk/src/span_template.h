@@ -51,8 +51,7 @@ class AttributeBlock {
   // and that nobody else may reach yet. False, and nothing has happened, when a limit or the room
   // does not allow it.
   bool put(Record* record) const noexcept {
-    // A size of 0 wraps around.
-    if (size_ - 1 >= record->capacity - record->size - (kStep - 1) ||
+    if (size_ == 0 || size_ + (kStep - 1) > record->capacity - record->size ||
         record->attribute_count + summary_.count > record->short_attribute_limit ||
         summary_.longest_value > record->short_value_limit) [[unlikely]] {
       return false;

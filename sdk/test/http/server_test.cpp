@@ -339,6 +339,47 @@ TEST(ServerSpan, LimitsHoldForWhatIsPrepared) {
   EXPECT_EQ(cut.attribute("server.port"), "8080");
 }
 
+// However much room a long path leaves for what is prepared of host and peer.
+TEST(ServerSpan, PathsOfEveryLengthLeaveTheRestWhole) {
+  BeastRoutes routes;
+  routes.add("GET", "/{path...}", [](BeastCall& call) {
+    weft::current_span().set("account.state", "active");
+    return call.respond(200, "", "");
+  });
+  const auto peer = BeastPeer::of({boost::asio::ip::make_address("192.0.2.7"), 51234});
+  Recorded recorded;
+  // Records lie side by side, and one that has grown stays large: each request gets a new one, next
+  // to those of spans that go on.
+  const weft::Tracer tracer = weft::tracer("neighbours");
+  std::vector<weft::Span> neighbours;
+  for (const char* host : {"shop.example:8080", "other.example:8080"}) {
+    for (std::size_t length = 1; length < 700; ++length) {
+      neighbours.push_back(tracer.start_span("neighbour"));
+      neighbours.back().set("kept", "all the while");
+      const std::string path = "/" + std::string(length, 'p');
+      BeastRequest request = make_request(beast::http::verb::get, path.c_str());
+      request.set(beast::http::field::host, host);
+      request.erase(beast::http::field::user_agent);  // it would make room
+      routes.handle(request, peer);
+      const auto span = recorded.take().at(0);
+      ASSERT_EQ(span.attribute("url.path"), path);
+      ASSERT_EQ(span.attribute("server.port"), "8080") << length;
+      ASSERT_EQ(span.attribute("network.peer.address"), "192.0.2.7") << length;
+      ASSERT_EQ(span.attribute("network.peer.port"), "51234") << length;
+      ASSERT_EQ(span.attribute("client.address"), "192.0.2.7") << length;
+      ASSERT_EQ(span.attribute("account.state"), "active") << length;
+      ASSERT_EQ(span.attribute("http.response.status_code"), "200") << length;
+    }
+  }
+  neighbours.clear();
+  const auto kept = recorded.take();
+  EXPECT_EQ(kept.size(), 2u * 699);
+  for (const auto& span : kept) {
+    EXPECT_EQ(span.name, "neighbour");
+    EXPECT_EQ(span.attribute("kept"), "all the while");
+  }
+}
+
 // A route remembers the first host that it is asked for: the others are told apart from it.
 TEST(ServerSpan, EveryHostOfARouteIsItsOwn) {
   Recorded recorded;
