@@ -2,7 +2,6 @@
 // as long as that is so it holds no entries at all.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 
 #include "model/batch_arena.h"
@@ -13,8 +12,6 @@ template <typename T>
 class SeldomColumn {
  public:
   SeldomColumn() = default;
-  // `rows` zeros.
-  explicit SeldomColumn(size_t rows) : rows_(rows) {}
   // Of values in an array, copied into the arena unless all are zero.
   SeldomColumn(const T* begin, const T* end, BatchArena* arena)
       : rows_(static_cast<size_t>(end - begin)), values_(arena) {
@@ -40,9 +37,8 @@ class SeldomColumn {
   const ColumnVector<T>& values() const { return values_; }
 
   void push_back(T value) {
-    if (value != T{} && values_.empty()) values_.resize(rows_);
-    ++rows_;
-    if (!values_.empty() || value != T{}) values_.push_back(value);
+    resize(rows_ + 1);
+    if (value != T{}) at(rows_ - 1) = value;
   }
   // Those that are added are zero.
   void resize(size_t rows) {

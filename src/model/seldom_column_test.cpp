@@ -9,7 +9,8 @@ namespace weft {
 namespace {
 
 TEST(SeldomColumn, HoldsNothingWhileAllIsZero) {
-  SeldomColumn<uint32_t> column(3);
+  SeldomColumn<uint32_t> column;
+  column.resize(3);
   column.push_back(0);
   column.resize(6);
   EXPECT_EQ(column.size(), 6u);
@@ -35,7 +36,8 @@ TEST(SeldomColumn, HoldsAllFromTheFirstThatIsNot) {
   EXPECT_EQ(column[2], 7u);
   EXPECT_EQ(column[5], 0u);
 
-  SeldomColumn<uint32_t> written(4);
+  SeldomColumn<uint32_t> written;
+  written.resize(4);
   written.at(1) = 5;
   EXPECT_EQ(written.size(), 4u);
   EXPECT_EQ(written[1], 5u);

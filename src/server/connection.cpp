@@ -1,7 +1,6 @@
 #include "server/connection.h"
 
-#include <netinet/tcp.h>
-#include <sys/socket.h>
+#include <algorithm>
 
 namespace weft::server {
 
@@ -36,12 +35,24 @@ Connection::Awaitable<bool> Connection::handshake(Alpn alpn) {
   co_return !error;
 }
 
-bool Connection::peer_closed() {
-  if (!socket_.is_open()) return true;
-  tcp_info info{};
-  socklen_t size = sizeof info;
-  if (getsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return true;
-  return info.tcpi_state != TCP_ESTABLISHED;
+bool Connection::make_room(std::string& body, size_t filled, size_t length,
+                           MemoryReservation& reserved, uint64_t beside) {
+  constexpr size_t kFirstBytes = 1u << 20;
+  if (filled < body.size()) return true;
+  const size_t target = std::min(length, std::max(kFirstBytes, 2 * filled));
+  if (!reserved.grow_to(beside + target)) return false;
+  // libstdc++ 12 calls the operation with the capacity, which may be more than was asked for.
+  body.resize_and_overwrite(target, [target](char*, size_t) { return target; });
+  return true;
+}
+
+Error Connection::out_of_body_memory() {
+  return {ErrorCode::kUnavailable,
+          "too many requests are in flight; their bodies would not fit in memory"};
+}
+
+Error Connection::not_stored_in_time() {
+  return {ErrorCode::kUnavailable, "the spans are not on disk yet; send them again"};
 }
 
 void Connection::close() {

@@ -1,5 +1,6 @@
 // What the connections of every listener have in common, whatever they speak: a socket with or
-// without TLS on one I/O thread, a deadline, a place among the thread's connections. Internal to
+// without TLS on one I/O thread, a place among the thread's connections, bodies that grow within
+// the budget. Internal to
 // the engine: the headers of connections are the only ones that show Boost.
 #pragma once
 
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "server/http_engine.h"
+#include "server/memory_budget.h"
 
 namespace weft::server {
 
@@ -91,8 +93,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
     const auto [error, bytes] = co_await socket_.async_read_some(into, kAwait);
     co_return error ? 0 : bytes;
   }
-  // FIN or RST has arrived.
-  bool peer_closed();
+  // Makes room in a body of `length` bytes of which `filled` are there, if there is none. The
+  // memory grows with what arrives, so that a length that is claimed but never sent costs nothing.
+  // `reserved` holds it, and `beside` bytes for other things. False: the budget is used up.
+  static bool make_room(std::string& body, size_t filled, size_t length,
+                        MemoryReservation& reserved, uint64_t beside = 0);
+  // What is answered then, and when the store takes too long.
+  static Error out_of_body_memory();
+  static Error not_stored_in_time();
   void close();
 
   uint64_t now_ns() const { return shared_.options.clock->steady_ns(); }

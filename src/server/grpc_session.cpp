@@ -26,7 +26,6 @@ constexpr int32_t kConnectionWindowBytes = 16 << 20;
 // sends such frames no more is taken at once between them than the head of the next.
 constexpr size_t kDirectBytes = 32u << 10;
 constexpr size_t kHeadBytes = 2u << 10;
-constexpr size_t kFirstMessageBytes = 1u << 20;
 constexpr size_t kWriteBytes = 64u << 10;
 // HPACK's estimate of what a field costs beside its text (RFC 7541, 4.1).
 constexpr size_t kFieldOverheadBytes = 32;
@@ -454,23 +453,13 @@ bool GrpcSession::take_prefix(Stream& stream, const char*& data, size_t& size) {
   return size > 0;
 }
 
-// The memory grows with what arrives, so that a length that is claimed but never sent costs
-// nothing.
 bool GrpcSession::make_room(Stream& stream) {
-  std::string& message = stream.call->message;
-  if (stream.filled < message.size()) return true;
-  const size_t target =
-      std::min(stream.message_bytes, std::max(kFirstMessageBytes, 2 * stream.filled));
-  if (!stream.reservation.grow_to(stream.metadata_bytes + target)) {
-    fail(stream,
-         {ErrorCode::kUnavailable,
-          "too many requests are in flight; their bodies would not fit in memory"},
-         1);
-    return false;
+  if (Connection::make_room(stream.call->message, stream.filled, stream.message_bytes,
+                            stream.reservation, stream.metadata_bytes)) {
+    return true;
   }
-  // libstdc++ 12 calls the operation with the capacity, which may be more than was asked for.
-  message.resize_and_overwrite(target, [target](char*, size_t) { return target; });
-  return true;
+  fail(stream, out_of_body_memory(), 1);
+  return false;
 }
 
 std::span<char> GrpcSession::direct_room() {
@@ -597,7 +586,7 @@ void GrpcSession::check_streams(uint64_t now_ns) {
     } else if (stream->phase == Stream::Phase::kReceiving) {
       fail(*stream, {ErrorCode::kUnavailable, "the message did not arrive in time"}, 1);
     } else {
-      fail(*stream, {ErrorCode::kUnavailable, "the spans are not on disk yet; send them again"}, 1);
+      fail(*stream, not_stored_in_time(), 1);
     }
   }
 }

@@ -14,7 +14,6 @@
 
 #include "server/connection.h"
 #include "server/grpc_types.h"
-#include "server/memory_budget.h"
 
 namespace weft::server {
 
@@ -52,6 +51,7 @@ class GrpcSession final : public Connection {
   void begin(Stream& stream);
   void take_data(Stream& stream, const char* data, size_t size);
   bool take_prefix(Stream& stream, const char*& data, size_t& size);
+  // False: the call has been answered.
   bool make_room(Stream& stream);
   void complete(const StreamPtr& stream);
   void fail(Stream& stream, Error error, uint32_t retry_after_s = 0);

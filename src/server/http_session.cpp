@@ -1,5 +1,6 @@
 #include "server/http_session.h"
 
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <boost/asio/co_spawn.hpp>
@@ -156,6 +157,14 @@ void HttpSession::abort() {
   if (running_) running_->cancel();
   if (running_pipe_) running_pipe_->abort();
   close();
+}
+
+bool HttpSession::peer_closed() {
+  if (!socket_.is_open()) return true;
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (getsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return true;
+  return info.tcpi_state != TCP_ESTABLISHED;
 }
 
 HttpSession::Awaitable<bool> HttpSession::write_all(std::string_view a, std::string_view b) {
@@ -386,9 +395,7 @@ HttpSession::Awaitable<void> HttpSession::wait_for_answer(HttpRequest& request,
       if (over || peer_closed()) request.cancel->cancel();
     } else if (over) {
       answer.ready = true;  // a late answer finds it so and is dropped
-      answer.response =
-          make_error(request, 503,
-                     {ErrorCode::kUnavailable, "the spans are not on disk yet; send them again"});
+      answer.response = make_error(request, 503, not_stored_in_time());
       answer.response.headers.add("Retry-After", "1");
     }
   }

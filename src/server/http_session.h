@@ -66,6 +66,8 @@ class HttpSession final : public Connection {
                 std::shared_ptr<PendingAnswer> answer);
   void finish_metrics(int status, uint64_t started_ns);
   HttpResponse make_error(const HttpRequest& request, int status, Error error) const;
+  // FIN or RST has arrived.
+  bool peer_closed();
   void set_deadline(uint64_t after_ns);
 
   boost::beast::flat_buffer buffer_;

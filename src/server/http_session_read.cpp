@@ -9,8 +9,6 @@ namespace weft::server {
 
 namespace {
 
-constexpr size_t kFirstBodyBytes = 1u << 20;
-
 int status_of_parse_error(const beast::error_code& error) {
   if (error == http::error::header_limit) return 431;
   if (error == http::error::body_limit) return 413;
@@ -78,23 +76,14 @@ HttpSession::Awaitable<HttpSession::BodyError> HttpSession::read_body(
   co_return co_await read_sized_body(request, length, reservation);
 }
 
-static Error out_of_body_memory() {
-  return {ErrorCode::kUnavailable,
-          "too many requests are in flight; their bodies would not fit in memory"};
-}
-
-// Straight from the socket into the body: no parser between. The memory grows with what arrives,
-// so that a length that is claimed but never sent costs nothing.
+// Straight from the socket into the body: no parser between.
 HttpSession::Awaitable<HttpSession::BodyError> HttpSession::read_sized_body(
     HttpRequest& request, uint64_t length, MemoryReservation& reservation) {
   std::string& body = request.body;
   size_t filled = 0;
   while (filled < length) {
-    if (filled == body.size()) {
-      const size_t target = std::min<size_t>(length, std::max(kFirstBodyBytes, 2 * filled));
-      if (!reservation.grow_to(target)) co_return BodyError{503, out_of_body_memory()};
-      // libstdc++ 12 calls the operation with the capacity, which may be more than was asked for.
-      body.resize_and_overwrite(target, [target](char*, size_t) { return target; });
+    if (!make_room(body, filled, length, reservation)) {
+      co_return BodyError{503, out_of_body_memory()};
     }
     const size_t room = body.size() - filled;
     if (buffer_.size() > 0) {

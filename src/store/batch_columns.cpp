@@ -60,19 +60,14 @@ ValueColumn id_column(const Ids& ids, bool zero_is_absent) {
   return out;
 }
 
-ValueColumn string_column(const SpanBatchPtr& batch, const ColumnVector<StringPool::Id>& ids) {
+// `ids`: a ColumnVector or a SeldomColumn.
+template <typename Column>
+ValueColumn string_column(const SpanBatchPtr& batch, const Column& ids) {
   ValueColumn out;
   out.types.assign(ids.size(), ValueType::kString);
-  out.words.assign(ids.begin(), ids.end());
-  out.strings = strings_of(batch);
-  return out;
-}
-
-ValueColumn string_column(const SpanBatchPtr& batch, const SeldomColumn<StringPool::Id>& ids) {
-  if (!ids.values().empty()) return string_column(batch, ids.values());
-  ValueColumn out;
-  out.types.assign(ids.size(), ValueType::kString);
-  out.words.assign(ids.size(), StringPool::kEmpty);
+  out.words.resize(ids.size());
+  for (size_t row = 0; row < ids.size(); ++row)
+    out.words[row] = ids[row];
   out.strings = strings_of(batch);
   return out;
 }

@@ -98,20 +98,15 @@ Mask evaluate_words(size_t rows, ValueType type, const CompiledCondition& condit
   return mask;
 }
 
-Mask evaluate_strings(const StringPool& strings, const ColumnVector<StringPool::Id>& ids,
+// `ids`: a ColumnVector or a SeldomColumn.
+template <typename Column>
+Mask evaluate_strings(const StringPool& strings, const Column& ids,
                       const CompiledCondition& condition) {
   TextMemo memo(condition, strings, ValueType::kString);
   Mask mask(ids.size());
   for (size_t row = 0; row < ids.size(); ++row)
     mask[row] = memo(ids[row]);
   return mask;
-}
-
-Mask evaluate_strings(const StringPool& strings, const SeldomColumn<StringPool::Id>& ids,
-                      const CompiledCondition& condition) {
-  if (!ids.values().empty()) return evaluate_strings(strings, ids.values(), condition);
-  TextMemo memo(condition, strings, ValueType::kString);
-  return Mask(ids.size(), memo(StringPool::kEmpty));
 }
 
 template <typename IdType>

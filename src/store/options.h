@@ -39,8 +39,8 @@ struct Options {
   // The open block is sealed when it has one of these.
   uint64_t block_max_spans = 1'000'000;
   // In memory. Two blocks are there at a time under load, one that fills and one that is sealed:
-  // with larger ones sealing waits longer for memory (a tenth more a span at 160 MiB), and a
-  // block is hardly smaller for it (0.03 bytes a span of 27.7).
+  // with larger ones more memory is fresh and sealing waits longer for it (a twentieth more a
+  // span at 160 MiB), and a block is hardly smaller (0.03 bytes a span of 27.7).
   uint64_t block_max_bytes = 96u << 20;
   uint64_t block_max_age_ns = 600'000'000'000;
   // Sealed blocks below this many spans are merged with their neighbours.

@@ -66,29 +66,20 @@ class RowsReader {
   Expected<bool> table_wanted(BlockTable table);
   bool wanted(const LoadedColumn& column, const std::vector<uint32_t>& classes, Window window);
 
-  void fill_text(const PageColumn& column, Window window, ColumnVector<StringPool::Id>& out) {
-    TextCopier copy(batch_.strings, column, window.size());
-    for (uint32_t row = window.begin; row < window.end; ++row) {
-      if (column.present(row)) out[row - window.begin] = copy(column.word(row));
-    }
-  }
-  void fill_text(const PageColumn& column, Window window, SeldomColumn<StringPool::Id>& out) {
+  // `out`: a ColumnVector or a SeldomColumn with an entry for each row of the window.
+  template <typename Column>
+  void fill_text(const PageColumn& column, Window window, Column& out) {
     TextCopier copy(batch_.strings, column, window.size());
     for (uint32_t row = window.begin; row < window.end; ++row) {
       if (column.present(row)) out.at(row - window.begin) = copy(column.word(row));
     }
   }
-  void fill_number(const PageColumn& column, Window window, SeldomColumn<uint32_t>& out) {
+  template <typename Column>
+  void fill_number(const PageColumn& column, Window window, Column& out) {
     for (uint32_t row = window.begin; row < window.end; ++row) {
-      if (column.present(row)) {
-        out.at(row - window.begin) = static_cast<uint32_t>(column.word(row));
-      }
-    }
-  }
-  template <typename T>
-  void fill_number(const PageColumn& column, Window window, ColumnVector<T>& out) {
-    for (uint32_t row = window.begin; row < window.end; ++row) {
-      if (column.present(row)) out[row - window.begin] = static_cast<T>(column.word(row));
+      if (!column.present(row)) continue;
+      auto& entry = out.at(row - window.begin);
+      entry = static_cast<std::decay_t<decltype(entry)>>(column.word(row));
     }
   }
 
