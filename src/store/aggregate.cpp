@@ -212,8 +212,11 @@ class Aggregation {
   Status count_split(const WorkUnit& unit, AggregateState& state) {
     std::vector<ColumnRef> columns = request_.group_by;
     if (request_.value) columns.push_back(*request_.value);
+    WEFT_ASSIGN(const auto candidates, split_candidates(snapshot_, split_of(work_, unit), filters_,
+                                                        memory_, request_.range));
+    if (candidates.empty()) return {};
     WEFT_ASSIGN(const GatheredTraces traces,
-                gather_split_traces(snapshot_, split_of(work_, unit),
+                gather_split_traces(snapshot_, candidates,
                                     columns_for(request_.filter, std::move(columns))));
     const SpanBatch& all = *traces.spans;
     const auto mask = evaluate(filter_, all);

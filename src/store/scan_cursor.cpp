@@ -133,8 +133,11 @@ class Cursor final : public ScanCursor {
   }
 
   Expected<std::optional<ScanBatch>> read_split(const WorkUnit& unit) {
+    WEFT_ASSIGN(const auto candidates, split_candidates(*snapshot_, split_of(work_, unit), filters_,
+                                                        memory_, request_.range));
+    if (candidates.empty()) return std::nullopt;
     WEFT_ASSIGN(const GatheredTraces traces,
-                gather_split_traces(*snapshot_, split_of(work_, unit), split_columns_));
+                gather_split_traces(*snapshot_, candidates, split_columns_));
     const SpanBatch& all = *traces.spans;
     stats_.spans.fetch_add(all.size(), std::memory_order_relaxed);
     std::vector<uint8_t> mask = evaluate(filter_, all);

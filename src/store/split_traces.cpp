@@ -70,6 +70,37 @@ void add_memory(const Snapshot& snapshot, std::span<const SplitTrace> traces,
   batches.push_back(std::make_shared<SpanBatch>(gather_rows(snapshot.memory->batches, rows)));
 }
 
+bool any_in_memory(const Snapshot& snapshot, const SplitTrace& trace, MemoryScan& memory) {
+  if (trace.memory_trace == UINT32_MAX) return false;
+  const TraceOrder& order = snapshot.memory->order;
+  return std::any_of(order.rows.begin() + order.trace_begin[trace.memory_trace],
+                     order.rows.begin() + order.trace_begin[trace.memory_trace + 1],
+                     [&](RowRef row) { return memory.is_candidate(row); });
+}
+
+struct PieceOf {
+  Piece piece;
+  uint32_t trace = 0;  // index among the traces in question
+};
+
+// Marks the traces whose piece in this page has a row that meets filter and range.
+Status choose_in_page(const Block& block, size_t page_index, std::span<const PieceOf> pieces,
+                      BlockFilters& filters, TimeRange range, std::vector<uint8_t>& chosen) {
+  WEFT_ASSIGN(const BlockFilter* filter, filters.get(pieces.front().piece.block));
+  if (filter->none()) return {};
+  PageReader page(block, page_index);
+  WEFT_ASSIGN(const auto mask, matching_rows(*filter, range, page));
+  if (mask.empty()) return {};
+  WEFT_ASSIGN(const auto* begin, page.trace_begin());
+  for (const PieceOf& of : pieces) {
+    const uint32_t local = of.piece.trace - page.info().first_trace;
+    const auto first = mask.begin() + (*begin)[local];
+    const auto last = mask.begin() + (*begin)[local + 1];
+    if (std::find(first, last, 1) != last) chosen[of.trace] = 1;
+  }
+  return {};
+}
+
 void add_columns(const Predicate& filter, std::vector<ColumnRef>& columns) {
   if (filter.kind == Predicate::Kind::kCondition) columns.push_back(filter.condition.column);
   for (const Predicate& child : filter.children)
@@ -77,6 +108,41 @@ void add_columns(const Predicate& filter, std::vector<ColumnRef>& columns) {
 }
 
 }  // namespace
+
+Expected<std::vector<SplitTrace>> split_candidates(const Snapshot& snapshot,
+                                                   std::span<const SplitTrace> traces,
+                                                   BlockFilters& filters, MemoryScan& memory,
+                                                   TimeRange range) {
+  std::vector<PieceOf> pieces;
+  std::vector<uint8_t> chosen(traces.size());
+  for (uint32_t t = 0; t < traces.size(); ++t) {
+    chosen[t] = any_in_memory(snapshot, traces[t], memory);
+    for (const Piece& piece : traces[t].pieces)
+      pieces.push_back({piece, t});
+  }
+  std::ranges::sort(pieces, {}, &PieceOf::piece);
+  for (size_t i = 0; i < pieces.size();) {
+    const Block& block = *snapshot.blocks->blocks[pieces[i].piece.block];
+    const size_t page = block.page_of_trace(pieces[i].piece.trace);
+    size_t end = i + 1;
+    while (end < pieces.size() && pieces[end].piece.block == pieces[i].piece.block &&
+           block.page_of_trace(pieces[end].piece.trace) == page) {
+      ++end;
+    }
+    const auto of_page = std::span(pieces).subspan(i, end - i);
+    i = end;
+    const Status status = choose_in_page(block, page, of_page, filters, range, chosen);
+    if (status) continue;
+    if (status.error().code != ErrorCode::kCorrupt) return std::unexpected(status.error());
+    for (const PieceOf& piece : of_page)
+      chosen[piece.trace] = 1;
+  }
+  std::vector<SplitTrace> out;
+  for (size_t t = 0; t < traces.size(); ++t) {
+    if (chosen[t] != 0) out.push_back(traces[t]);
+  }
+  return out;
+}
 
 Expected<GatheredTraces> gather_split_traces(const Snapshot& snapshot,
                                              std::span<const SplitTrace> traces,

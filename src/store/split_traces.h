@@ -18,6 +18,14 @@ struct GatheredTraces {
   std::vector<uint32_t> trace_begin;
 };
 
+// Those of the traces that may have a span which meets the question's filter in its range: one of
+// their pieces has, as it is stored. Gathering the others would be in vain, and costs a hundred
+// times as much. Pieces that cannot be read count as if they had (gathering deals with them).
+Expected<std::vector<SplitTrace>> split_candidates(const Snapshot& snapshot,
+                                                   std::span<const SplitTrace> traces,
+                                                   BlockFilters& filters, MemoryScan& memory,
+                                                   TimeRange range);
+
 // Gathers the traces in one pass: a page that holds pieces of many of them is read once. With
 // `wanted`, only what PageReader::read_rows fills in then. Damaged pieces are left out (the block
 // has reported them).

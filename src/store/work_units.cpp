@@ -101,9 +101,8 @@ Expected<const BlockFilter*> BlockFilters::get(uint32_t block) {
   return &*filter;
 }
 
-Expected<std::vector<uint8_t>> page_candidates(const Snapshot& snapshot, const WorkUnit& unit,
-                                               const BlockFilter& filter, TimeRange range,
-                                               PageReader& page) {
+Expected<std::vector<uint8_t>> matching_rows(const BlockFilter& filter, TimeRange range,
+                                             PageReader& page) {
   if (filter.none()) return std::vector<uint8_t>{};
   WEFT_ASSIGN(std::vector<uint8_t> mask, filter.evaluate(page));
   if (std::ranges::find(mask, 1) == mask.end()) return std::vector<uint8_t>{};
@@ -113,14 +112,22 @@ Expected<std::vector<uint8_t>> page_candidates(const Snapshot& snapshot, const W
     for (size_t row = 0; row < mask.size(); ++row) {
       mask[row] = mask[row] & static_cast<uint8_t>(range.contains((*starts)[row]));
     }
+    if (std::ranges::find(mask, 1) == mask.end()) return std::vector<uint8_t>{};
   }
+  return mask;
+}
+
+Expected<std::vector<uint8_t>> page_candidates(const Snapshot& snapshot, const WorkUnit& unit,
+                                               const BlockFilter& filter, TimeRange range,
+                                               PageReader& page) {
+  WEFT_ASSIGN(std::vector<uint8_t> mask, matching_rows(filter, range, page));
+  if (mask.empty()) return mask;
   const auto split = snapshot.split_traces(unit.block, unit.page);
-  if (!split.empty()) {
-    WEFT_ASSIGN(const auto* begin, page.trace_begin());
-    for (size_t t = 0; t < split.size(); ++t) {
-      if (split[t] == 0) continue;
-      std::fill(mask.begin() + (*begin)[t], mask.begin() + (*begin)[t + 1], 0);
-    }
+  if (split.empty()) return mask;
+  WEFT_ASSIGN(const auto* begin, page.trace_begin());
+  for (size_t t = 0; t < split.size(); ++t) {
+    if (split[t] == 0) continue;
+    std::fill(mask.begin() + (*begin)[t], mask.begin() + (*begin)[t + 1], 0);
   }
   if (std::ranges::find(mask, 1) == mask.end()) return std::vector<uint8_t>{};
   return mask;

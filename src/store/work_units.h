@@ -66,6 +66,9 @@ class BlockFilters {
   std::vector<std::optional<Expected<BlockFilter>>> filters_;
 };
 
+// Rows of a page that meet filter and range: one byte a row. Empty when there are none.
+Expected<std::vector<uint8_t>> matching_rows(const BlockFilter& filter, TimeRange range,
+                                             PageReader& page);
 // Candidate rows of a page: filter, range and no split traces. Empty when there are none.
 Expected<std::vector<uint8_t>> page_candidates(const Snapshot& snapshot, const WorkUnit& unit,
                                                const BlockFilter& filter, TimeRange range,
