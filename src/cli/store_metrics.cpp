@@ -51,7 +51,8 @@ constexpr CounterRow kGauges[] = {
     {"weft_store_queue_bytes", "Bytes of requests that wait for the log",
      &store::Counters::queue_bytes},
     {"weft_store_frozen_blocks", "Blocks that wait to be sealed", &store::Counters::frozen_blocks},
-    {"weft_store_cache_bytes", "Memory of decoded dictionaries", &store::Counters::cache_bytes},
+    {"weft_store_cache_bytes", "Memory of decoded dictionaries and classes",
+     &store::Counters::cache_bytes},
 };
 
 }  // namespace

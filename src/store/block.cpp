@@ -166,13 +166,24 @@ Expected<std::vector<size_t>> Block::find_attribute(BlockTable table, std::strin
 }
 
 Expected<LoadedColumnPtr> Block::column(size_t index) const {
-  if (auto cached = cache_.get(id_, index)) {
+  if (auto cached = cache_.get(id_, Cache::Kind::kColumn, index)) {
     return std::static_pointer_cast<const LoadedColumn>(cached);
   }
   WEFT_ASSIGN(const BlockColumns* all, columns());
   WEFT_ASSIGN(auto loaded, load_column(all->columns[index]));
-  cache_.put(id_, index, loaded, loaded->memory_bytes());
+  cache_.put(id_, Cache::Kind::kColumn, index, loaded, loaded->memory_bytes());
   return loaded;
+}
+
+PageClassesPtr Block::kept_classes(size_t page) const {
+  if (page >= Cache::kMaxParts) return nullptr;
+  return std::static_pointer_cast<const PageClasses>(cache_.get(id_, Cache::Kind::kPage, page));
+}
+
+void Block::keep_classes(size_t page, PageClassesPtr classes) const {
+  if (page >= Cache::kMaxParts) return;
+  const uint64_t bytes = classes->memory_bytes();
+  cache_.put(id_, Cache::Kind::kPage, page, std::move(classes), bytes);
 }
 
 Expected<LoadedColumnPtr> Block::load_column(const ColumnMeta& meta) const {

@@ -17,6 +17,7 @@
 #include "store/bloom.h"
 #include "store/cache.h"
 #include "store/finding.h"
+#include "store/page_classes.h"
 
 namespace weft::store {
 
@@ -74,6 +75,10 @@ class Block {
   // All columns of a key, whatever their type.
   Expected<std::vector<size_t>> find_attribute(BlockTable table, std::string_view key) const;
   Expected<LoadedColumnPtr> column(size_t index) const;
+  // The classes of the spans of a page, decoded: what keep_classes() was given last, unless it has
+  // left the cache; then nullptr.
+  PageClassesPtr kept_classes(size_t page) const;
+  void keep_classes(size_t page, PageClassesPtr classes) const;
   // The bytes of a page's chunk, checked. Empty when it has none.
   Expected<std::string> chunk(const LoadedColumn& column, size_t page) const;
 

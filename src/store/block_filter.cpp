@@ -5,14 +5,29 @@
 namespace weft::store {
 namespace {
 
-using Mask = std::vector<uint8_t>;
-
 Verdict verdict(bool yes) {
   return yes ? Verdict::kYes : Verdict::kNo;
 }
 
 bool is_set(uint8_t byte) {
   return byte != 0;
+}
+
+// The part of the window from the first row whose byte is `value` to the last one; empty when there
+// is none.
+PageWindow narrow(const std::vector<uint8_t>& mask, PageWindow window, uint8_t value) {
+  const auto first = mask.begin() + window.begin;
+  const auto last = mask.begin() + window.end;
+  const auto found = std::find(first, last, value);
+  if (found == last) return {window.begin, window.begin};
+  const auto behind =
+      std::find(std::make_reverse_iterator(last), std::make_reverse_iterator(found), value).base();
+  return {static_cast<uint32_t>(found - mask.begin()),
+          static_cast<uint32_t>(behind - mask.begin())};
+}
+
+Verdict either(Verdict a, Verdict b) {
+  return a == b ? a : Verdict::kDepends;
 }
 
 }  // namespace
@@ -105,6 +120,7 @@ Expected<BlockFilter::Node> BlockFilter::make(const CompiledPredicate& predicate
     }
     node.children.push_back(std::move(made));
   }
+  std::ranges::stable_sort(node.children, {}, &Node::method);
   return node;
 }
 
@@ -149,11 +165,12 @@ BlockFilter::CodeColumn BlockFilter::judge_column(size_t index, const LoadedColu
   CodeColumn out{.index = index, .truth = {}, .probe = nullptr};
   const ValueType type = column.meta.type;
   if (column.meta.encoding == ColumnEncoding::kDictionary) {
+    Mask truth;
     for (uint32_t code = 0; code < column.meta.dictionary_size; ++code) {
-      out.truth.push_back(column.strings
-                              ? condition.matches_text(type, column.strings->at(code + 1))
-                              : condition.matches_word(type, column.numbers[code]));
+      truth.push_back(column.strings ? condition.matches_text(type, column.strings->at(code + 1))
+                                     : condition.matches_word(type, column.numbers[code]));
     }
+    out.truth.emplace(column, std::move(truth));
   } else if (column.meta.encoding == ColumnEncoding::kText && type == ValueType::kString) {
     const auto* wanted = std::get_if<std::string>(&condition.operand().data);
     const bool equal = condition.op() == CompareOp::kEqual;
@@ -198,7 +215,8 @@ Status BlockFilter::add_entity(Field field, const CompiledPredicate& predicate, 
     truth = evaluate_attribute(entities.scopes.attributes, entities.scopes.size(), entities.strings,
                                predicate.column.key, condition);
   }
-  node.columns.push_back({.index = *index, .truth = std::move(truth), .probe = nullptr});
+  node.columns.push_back(
+      {.index = *index, .truth = CodeTruth(*column, std::move(truth)), .probe = nullptr});
   return {};
 }
 
@@ -223,11 +241,18 @@ Status BlockFilter::add_attribute(const CompiledPredicate& predicate, Node& node
     node.has_base = true;
     node.base = std::move(resource.columns.front());
   }
+  // Whether any row of the page has the string is seen without looking at the rows, and when those
+  // without it are "no" already, that is mostly all.
+  const bool quick = !node.has_base && !node.absent && !node.columns.empty() &&
+                     std::ranges::all_of(node.columns, [](const CodeColumn& column) {
+                       return column.probe && column.found_is;
+                     });
+  if (quick) node.method = Node::Method::kProbe;
   return {};
 }
 
 Status BlockFilter::judge_classes(Node& node, size_t classes) const {
-  if (node.method != Node::Method::kCodes) {
+  if (node.method != Node::Method::kCodes && node.method != Node::Method::kProbe) {
     node.classes.assign(classes, Verdict::kDepends);
     return {};
   }
@@ -237,13 +262,12 @@ Status BlockFilter::judge_classes(Node& node, size_t classes) const {
                                                             : column.probe->may_be(value.code);
       return may_be ? Verdict::kDepends : verdict(!column.found_is);
     }
-    if (value.code == ClassValue::kVaries || column.truth.empty()) {
-      // All entries may have one truth.
-      if (!column.truth.empty() && std::ranges::all_of(column.truth, is_set)) return Verdict::kYes;
-      if (!column.truth.empty() && std::ranges::none_of(column.truth, is_set)) return Verdict::kNo;
-      return Verdict::kDepends;
-    }
-    return verdict(column.truth[value.code] != 0);
+    if (!column.truth) return Verdict::kDepends;
+    const Mask& truth = column.truth->of_code;
+    if (value.code != ClassValue::kVaries) return verdict(truth[value.code] != 0);
+    // All entries may have one truth.
+    if (std::ranges::all_of(truth, is_set)) return Verdict::kYes;
+    return std::ranges::none_of(truth, is_set) ? Verdict::kNo : Verdict::kDepends;
   };
   node.classes.assign(classes, verdict(node.absent));
   if (node.has_base) {
@@ -267,128 +291,171 @@ Status BlockFilter::judge_classes(Node& node, size_t classes) const {
   return {};
 }
 
-Expected<Mask> BlockFilter::evaluate(PageReader& page) const {
-  return evaluate_node(root_, page);
+Expected<Verdict> BlockFilter::judge_page(const Node& node, PageReader& page) const {
+  if (node.method == Node::Method::kConstant) return verdict(node.constant);
+  if (node.method == Node::Method::kDuration) {
+    // Orders are monotonic: what holds at both ends of the page's range holds between.
+    const CompiledCondition& condition = *node.source->condition;
+    const CompareOp op = condition.op();
+    const bool order = op == CompareOp::kLess || op == CompareOp::kLessEqual ||
+                       op == CompareOp::kGreater || op == CompareOp::kGreaterEqual;
+    const PageInfo& info = page.info();
+    if (!order || info.max_duration_ns > INT64_MAX) return Verdict::kDepends;
+    return either(verdict(condition.matches_word(ValueType::kInt, info.min_duration_ns)),
+                  verdict(condition.matches_word(ValueType::kInt, info.max_duration_ns)));
+  }
+  if (node.method == Node::Method::kBranch) {
+    const Verdict settles = verdict(node.source->kind == Predicate::Kind::kOr);
+    bool depends = false;
+    for (const Node& child : node.children) {
+      WEFT_ASSIGN(const Verdict of_child, judge_page(child, page));
+      if (of_child == settles) return settles;
+      depends |= of_child == Verdict::kDepends;
+    }
+    if (!depends) return settles == Verdict::kYes ? Verdict::kNo : Verdict::kYes;
+  }
+  WEFT_ASSIGN(const PageClasses* classes, page.classes(BlockTable::kSpans));
+  if (classes->counts.empty()) return Verdict::kNo;
+  Verdict all = node.classes[classes->counts.front().of];
+  for (const PageClasses::Count& count : classes->counts)
+    all = either(all, node.classes[count.of]);
+  return all;
 }
 
-Expected<Mask> BlockFilter::evaluate_node(const Node& node, PageReader& page) const {
-  if (node.method == Node::Method::kConstant) return Mask(page.rows(), node.constant);
-  WEFT_ASSIGN(const auto* class_of, page.classes(BlockTable::kSpans));
-  Mask mask(page.rows());
-  bool depends = false;
-  for (size_t row = 0; row < mask.size(); ++row) {
-    const Verdict v = node.classes[(*class_of)[row]];
-    depends |= v == Verdict::kDepends;
-    mask[row] = v == Verdict::kYes;
-  }
-  if (!depends) return mask;
-  switch (node.method) {
-    case Node::Method::kCodes:
-      return evaluate_codes(node, page);
-    case Node::Method::kDuration:
-      return evaluate_duration(node, page);
-    case Node::Method::kGeneric:
-      return evaluate_generic(node, page);
-    default:
-      break;
-  }
-  const bool both = node.source->kind == Predicate::Kind::kAnd;
-  std::ranges::fill(mask, static_cast<uint8_t>(both));
-  for (const Node& child : node.children) {
-    WEFT_ASSIGN(const Mask other, evaluate_node(child, page));
-    for (size_t row = 0; row < mask.size(); ++row) {
-      mask[row] = both ? mask[row] & other[row] : mask[row] | other[row];
-    }
-    const bool settled =
-        both ? std::ranges::none_of(mask, is_set) : std::ranges::all_of(mask, is_set);
-    if (settled) break;
+Expected<std::vector<uint8_t>> BlockFilter::evaluate(PageReader& page) const {
+  WEFT_ASSIGN(const Verdict all, judge_page(root_, page));
+  const auto rows = static_cast<uint32_t>(page.rows());
+  if (all == Verdict::kNo) return Mask();
+  Mask mask(rows, all == Verdict::kYes);
+  if (all == Verdict::kDepends) {
+    WEFT_TRY(evaluate_node(root_, page, {0, rows}, mask));
+    if (std::ranges::none_of(mask, is_set)) mask.clear();
   }
   return mask;
 }
 
-Expected<Mask> BlockFilter::evaluate_codes(const Node& node, PageReader& page) const {
-  Mask mask(page.rows(), node.absent);
+Status BlockFilter::evaluate_node(const Node& node, PageReader& page, PageWindow window,
+                                  Mask& mask) const {
+  switch (node.method) {
+    case Node::Method::kConstant:
+      std::fill(mask.begin() + window.begin, mask.begin() + window.end, node.constant);
+      return {};
+    case Node::Method::kBranch:
+      return evaluate_branch(node, page, window, mask);
+    case Node::Method::kProbe:
+    case Node::Method::kCodes:
+      return evaluate_codes(node, page, window, mask);
+    case Node::Method::kDuration:
+      return evaluate_duration(node, page, window, mask);
+    case Node::Method::kGeneric:
+      return evaluate_generic(node, page, window, mask);
+  }
+  return {};
+}
+
+// A child is asked only for the rows from the first to the last one of which the ones before it
+// have left open what the whole says.
+Status BlockFilter::evaluate_branch(const Node& node, PageReader& page, PageWindow window,
+                                    Mask& mask) const {
+  const bool both = node.source->kind == Predicate::Kind::kAnd;
+  WEFT_ASSIGN(const PageClasses* classes, page.classes(BlockTable::kSpans));
+  // Until a child says otherwise, rows are what does not settle it; but for those whose class does.
+  const Verdict settles = verdict(!both);
+  for (uint32_t row = window.begin; row < window.end; ++row) {
+    const Verdict v = node.classes[classes->of_row[row]];
+    mask[row] = static_cast<uint8_t>((v == settles) != both);
+  }
+  window = narrow(mask, window, both);
+  Mask other;
+  for (const Node& child : node.children) {
+    if (window.begin == window.end) return {};
+    WEFT_ASSIGN(const Verdict all, judge_page(child, page));
+    if (all != settles && all != Verdict::kDepends) continue;
+    if (all == settles) {
+      std::fill(mask.begin() + window.begin, mask.begin() + window.end, !both);
+      return {};
+    }
+    other.resize(mask.size());
+    WEFT_TRY(evaluate_node(child, page, window, other));
+    for (uint32_t row = window.begin; row < window.end; ++row) {
+      mask[row] = both ? mask[row] & other[row] : mask[row] | other[row];
+    }
+    window = narrow(mask, window, both);
+  }
+  return {};
+}
+
+Status BlockFilter::evaluate_codes(const Node& node, PageReader& page, PageWindow window,
+                                   Mask& mask) const {
+  std::fill(mask.begin() + window.begin, mask.begin() + window.end, node.absent);
   const CompiledCondition& condition = *node.source->condition;
-  if (node.has_base) WEFT_TRY(apply_column(node.base, condition, page, mask));
+  if (node.has_base) WEFT_TRY(apply_column(node.base, condition, page, window, mask));
   for (const CodeColumn& column : node.columns) {
-    // When all rows without the string are "no" already, it matters only whether there is one with
-    // it.
-    if (column.probe && column.found_is && !node.has_base && !node.absent) {
+    if (node.method == Node::Method::kProbe) {
       WEFT_ASSIGN(const bool possible, page.may_have_text(column.index, *column.probe));
       if (!possible) continue;
     }
-    WEFT_TRY(apply_column(column, condition, page, mask));
+    WEFT_TRY(apply_column(column, condition, page, window, mask));
   }
-  return mask;
+  return {};
 }
 
 // Overwrites the rows that have a value in the column.
 Status BlockFilter::apply_column(const CodeColumn& column, const CompiledCondition& condition,
-                                 PageReader& page, Mask& mask) {
+                                 PageReader& page, PageWindow window, Mask& mask) {
+  if (column.truth) return page.judge_codes(column.index, *column.truth, window, mask);
   if (column.probe) {
     WEFT_ASSIGN(const auto matches, page.match_text(column.index, *column.probe));
-    for (size_t row = 0; row < mask.size(); ++row) {
+    for (uint32_t row = window.begin; row < window.end; ++row) {
       if (matches[row] == PageReader::TextMatch::kAbsent) continue;
       mask[row] = (matches[row] == PageReader::TextMatch::kSame) == column.found_is;
     }
     return {};
   }
-  WEFT_ASSIGN(const PageColumn values, page.column(column.index));
+  WEFT_ASSIGN(const PageColumn values, page.column(column.index, window.begin, window.end));
   const ValueType type = values.column->meta.type;
-  switch (values.column->meta.encoding) {
-    case ColumnEncoding::kNumber:
-      for (size_t row = 0; row < mask.size(); ++row) {
-        if (values.present(row)) mask[row] = condition.matches_word(type, values.word(row));
-      }
-      return {};
-    case ColumnEncoding::kText:
-      for (size_t row = 0; row < mask.size(); ++row) {
-        if (!values.present(row)) continue;
-        const auto id = static_cast<StringPool::Id>(values.word(row));
-        mask[row] = condition.matches_text(type, values.texts->at(id));
-      }
-      return {};
-    default:
-      break;
-  }
-  for (size_t row = 0; row < mask.size(); ++row) {
-    if (values.present(row)) mask[row] = column.truth[values.code(row)];
+  const bool text = values.column->meta.encoding == ColumnEncoding::kText;
+  for (uint32_t row = window.begin; row < window.end; ++row) {
+    if (!values.present(row)) continue;
+    const uint64_t word = values.word(row);
+    mask[row] = text ? condition.matches_text(type, values.texts->at(static_cast<uint32_t>(word)))
+                     : condition.matches_word(type, word);
   }
   return {};
 }
 
-Expected<Mask> BlockFilter::evaluate_duration(const Node& node, PageReader& page) const {
+Status BlockFilter::evaluate_duration(const Node& node, PageReader& page, PageWindow window,
+                                      Mask& mask) const {
   const CompiledCondition& condition = *node.source->condition;
-  const auto matches = [&](uint64_t duration) {
-    return condition.matches_word(ValueType::kInt, duration);
-  };
-  // Orders are monotonic: what holds at both ends of the page's range holds between.
-  const CompareOp op = condition.op();
-  const bool order = op == CompareOp::kLess || op == CompareOp::kLessEqual ||
-                     op == CompareOp::kGreater || op == CompareOp::kGreaterEqual;
-  const bool low = matches(page.info().min_duration_ns);
-  if (order && page.info().max_duration_ns <= INT64_MAX &&
-      low == matches(page.info().max_duration_ns)) {
-    return Mask(page.rows(), low);
-  }
   WEFT_ASSIGN(const auto* durations, page.durations());
+  // As SpanBatch::duration_ns: 0 when the end is not after the start. Where no end lies before its
+  // start and no sum wraps, starts say nothing.
+  int64_t signs = 0;
+  for (const int64_t duration : *durations)
+    signs |= duration;
+  if (signs >= 0 && page.info().max_start_ns <= INT64_MAX) {
+    for (uint32_t row = window.begin; row < window.end; ++row) {
+      mask[row] = condition.matches_word(ValueType::kInt, static_cast<uint64_t>((*durations)[row]));
+    }
+    return {};
+  }
   WEFT_ASSIGN(const auto* starts, page.starts());
-  Mask mask(page.rows());
-  for (size_t row = 0; row < mask.size(); ++row) {
-    // As SpanBatch::duration_ns: 0 when the end is not after the start.
+  for (uint32_t row = window.begin; row < window.end; ++row) {
     const uint64_t start = (*starts)[row];
     const uint64_t end = start + static_cast<uint64_t>((*durations)[row]);
-    mask[row] = matches(end > start ? end - start : 0);
+    mask[row] = condition.matches_word(ValueType::kInt, end > start ? end - start : 0);
   }
-  return mask;
+  return {};
 }
 
-Expected<Mask> BlockFilter::evaluate_generic(const Node& node, PageReader& page) const {
+Status BlockFilter::evaluate_generic(const Node& node, PageReader& page, PageWindow window,
+                                     Mask& mask) const {
   WEFT_ASSIGN(const SpanBatch batch,
-              page.read_rows(0, static_cast<uint32_t>(page.rows()), [&](const ColumnMeta& meta) {
+              page.read_rows(window.begin, window.end, [&](const ColumnMeta& meta) {
                 return column_serves(meta, node.source->column);
               }));
-  return weft::store::evaluate(*node.source, batch);
+  std::ranges::copy(weft::store::evaluate(*node.source, batch), mask.begin() + window.begin);
+  return {};
 }
 
 }  // namespace weft::store

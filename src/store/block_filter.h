@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "store/compiled_predicate.h"
@@ -24,25 +25,30 @@ class BlockFilter {
   bool none() const { return none_; }
   // Every span matches.
   bool all() const { return all_; }
-  // One byte a row of the page. Any thread.
+  // One byte a row of the page; empty when none matches. Any thread.
   Expected<std::vector<uint8_t>> evaluate(PageReader& page) const;
 
  private:
+  using Mask = std::vector<uint8_t>;
+
+  // How a column of codes answers: one of them, or neither; then its values are read.
   struct CodeColumn {
     size_t index = 0;
-    std::vector<uint8_t> truth;  // kDictionary: by code
+    std::optional<CodeTruth> truth;  // kDictionary
     // kText, when the condition is (un)equality: says which rows have the string; those have the
     // truth `found_is`, the others with a value the opposite.
     std::shared_ptr<const TextProbe> probe;
     bool found_is = true;
   };
   struct Node {
-    enum class Method : uint8_t { kConstant, kBranch, kCodes, kDuration, kGeneric };
+    // From the cheapest to the dearest: in this order children are asked, as long as there are rows
+    // of which it is not known what the whole says.
+    enum class Method : uint8_t { kConstant, kDuration, kProbe, kCodes, kBranch, kGeneric };
     Method method = Method::kConstant;
     const CompiledPredicate* source = nullptr;
     bool constant = false;            // kConstant
     std::vector<Node> children;       // kBranch
-    std::vector<CodeColumn> columns;  // kCodes: at most one has a value in a row
+    std::vector<CodeColumn> columns;  // kProbe, kCodes: at most one has a value in a row
     bool absent = false;              // kCodes: truth of a row without a value
     bool has_base = false;            // kCodes: such rows take base's truth instead
     CodeColumn base;
@@ -59,12 +65,16 @@ class BlockFilter {
   static CodeColumn judge_column(size_t index, const LoadedColumn& column,
                                  const CompiledCondition& condition);
 
-  Expected<std::vector<uint8_t>> evaluate_node(const Node& node, PageReader& page) const;
-  Expected<std::vector<uint8_t>> evaluate_codes(const Node& node, PageReader& page) const;
+  // What the classes of the page's rows and its bounds say of all of them.
+  Expected<Verdict> judge_page(const Node& node, PageReader& page) const;
+  // These set the bytes of the window's rows. `mask` has one for each row of the page.
+  Status evaluate_node(const Node& node, PageReader& page, PageWindow window, Mask& mask) const;
+  Status evaluate_branch(const Node& node, PageReader& page, PageWindow window, Mask& mask) const;
+  Status evaluate_codes(const Node& node, PageReader& page, PageWindow window, Mask& mask) const;
+  Status evaluate_duration(const Node& node, PageReader& page, PageWindow window, Mask& mask) const;
+  Status evaluate_generic(const Node& node, PageReader& page, PageWindow window, Mask& mask) const;
   static Status apply_column(const CodeColumn& column, const CompiledCondition& condition,
-                             PageReader& page, std::vector<uint8_t>& mask);
-  Expected<std::vector<uint8_t>> evaluate_duration(const Node& node, PageReader& page) const;
-  Expected<std::vector<uint8_t>> evaluate_generic(const Node& node, PageReader& page) const;
+                             PageReader& page, PageWindow window, Mask& mask);
 
   const Block* block_;
   Node root_;

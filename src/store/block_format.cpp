@@ -134,8 +134,11 @@ std::optional<BlockColumns> decode_columns(std::string_view bytes) {
   if (!get_stream(packed, plain, kMaxEntries)) return std::nullopt;
   ByteReader in(plain);
   BlockColumns out;
-  for (uint32_t& classes : out.classes)
-    classes = static_cast<uint32_t>(in.varint());
+  for (uint32_t& classes : out.classes) {
+    const uint64_t of_table = in.varint();
+    if (of_table > kMaxTableClasses) return std::nullopt;
+    classes = static_cast<uint32_t>(of_table);
+  }
   const uint64_t count = in.varint();
   for (uint64_t i = 0; i < count && in.ok(); ++i) {
     ColumnMeta& column = out.columns.emplace_back();

@@ -142,6 +142,9 @@ struct ColumnMeta {
   uint64_t data_offset = 0;  // of the first chunk; they lie one behind the other
 };
 
+// Of one table.
+inline constexpr uint32_t kMaxTableClasses = 65'536;
+
 struct BlockColumns {
   uint32_t classes[kBlockTables] = {};
   std::vector<ColumnMeta> columns;

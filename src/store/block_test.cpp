@@ -9,12 +9,14 @@
 #include "store/block_filter.h"
 #include "store/block_writer.h"
 #include "store/page_reader.h"
+#include "store/testing/random_predicate.h"
 #include "store/testing/store_fixture.h"
 
 namespace weft::store {
 namespace {
 
 using testing::canonical;
+using testing::random_predicate;
 using testing::random_spans;
 using testing::split_randomly;
 using testing::test_seed;
@@ -214,13 +216,46 @@ TEST(Block, NearUniqueStringsAreFoundWithoutPuttingThemTogether) {
     ASSERT_TRUE(filter);
     for (size_t p = 0; p < opened.block->page_count(); ++p) {
       PageReader page(*opened.block, p);
-      const auto mask = filter->evaluate(page);
+      auto mask = filter->evaluate(page);
       ASSERT_TRUE(mask) << mask.error().message;
+      if (mask->empty()) mask->resize(page.rows());
       const auto rows = page.read_rows(0, static_cast<uint32_t>(page.rows()));
       ASSERT_TRUE(rows);
       const auto expected = evaluate(*predicate, *rows);
       ASSERT_EQ(*mask, expected) << to_display(condition.operand);
       EXPECT_TRUE(!filter->none() || std::ranges::count(expected, 1) == 0);
+    }
+  }
+}
+
+TEST(Block, FiltersOfManyConditionsAnswerAsThePlainEvaluation) {
+  std::mt19937_64 random(test_seed("FiltersOfManyConditions"));
+  // Of more than one page.
+  const auto spans = random_spans(random, {.traces = 3'000});
+  const auto all = std::make_shared<const SpanBatch>(to_batch(spans));
+  OpenedBlock opened;
+  opened.write_and_open(split_randomly(random, spans));
+  ASSERT_NE(opened.block, nullptr);
+  ASSERT_GT(opened.block->page_count(), 1u);
+  std::vector<SpanBatch> pages;
+  for (size_t p = 0; p < opened.block->page_count(); ++p) {
+    PageReader page(*opened.block, p);
+    auto rows = page.read_rows(0, static_cast<uint32_t>(page.rows()));
+    ASSERT_TRUE(rows) << rows.error().message;
+    pages.push_back(std::move(*rows));
+  }
+  for (int round = 0; round < 150; ++round) {
+    const Predicate wanted = random_predicate(random, all, spans, 3);
+    const auto predicate = CompiledPredicate::create(wanted);
+    ASSERT_TRUE(predicate) << predicate.error().message;
+    const auto filter = BlockFilter::create(*opened.block, *predicate);
+    ASSERT_TRUE(filter);
+    for (size_t p = 0; p < pages.size(); ++p) {
+      PageReader page(*opened.block, p);
+      auto mask = filter->evaluate(page);
+      ASSERT_TRUE(mask) << mask.error().message;
+      if (mask->empty()) mask->resize(page.rows());
+      ASSERT_EQ(*mask, evaluate(*predicate, pages[p])) << to_string(wanted);
     }
   }
 }

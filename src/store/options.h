@@ -66,7 +66,8 @@ struct Options {
   uint64_t retention_age_ns = 0;
   // The oldest blocks are dropped while all have more bytes than this; 0: no bound.
   uint64_t retention_bytes = 0;
-  // Decoded dictionaries and class tables that are kept for the next query.
+  // Decoded dictionaries, class tables and (a quarter) classes of pages' rows that are kept for the
+  // next query.
   uint64_t cache_bytes = 128u << 20;
   // How often retention, merging and ageing are looked at.
   uint64_t maintenance_interval_ns = 1'000'000'000;

@@ -1,6 +1,7 @@
 #include "store/page_reader.h"
 
 #include <algorithm>
+#include <numeric>
 #include <optional>
 
 #include "store/stream_codec.h"
@@ -21,6 +22,19 @@ uint32_t first_of(const PageInfo& page, BlockTable table) {
     default:
       return page.first_row;
   }
+}
+
+std::vector<PageClasses::Count> count_classes(std::span<const uint16_t> class_of,
+                                              uint32_t classes) {
+  std::vector<uint32_t> rows(std::max(classes, 1u));
+  for (const uint16_t c : class_of)
+    ++rows[c];
+  std::vector<PageClasses::Count> out;
+  for (uint32_t c = 0; c < rows.size(); ++c) {
+    if (rows[c] != 0) out.push_back({c, rows[c]});
+  }
+  out.shrink_to_fit();
+  return out;
 }
 
 }  // namespace
@@ -47,40 +61,170 @@ Expected<std::string> PageReader::special(BlockTable table, Field field) {
   return bytes;
 }
 
-Expected<const std::vector<uint32_t>*> PageReader::classes(BlockTable table) {
-  auto& known = classes_[static_cast<size_t>(table)];
-  if (known) return &*known;
+Expected<const PageClasses*> PageReader::classes(BlockTable table) {
+  PageClassesPtr& known = classes_[static_cast<size_t>(table)];
+  if (known == nullptr && table == BlockTable::kSpans) known = block_.kept_classes(page_);
+  if (known != nullptr) return known.get();
   WEFT_ASSIGN(const BlockColumns* columns, block_.columns());
   const uint32_t count = columns->classes[static_cast<size_t>(table)];
-  std::vector<uint32_t> classes(rows(table), 0);
-  if (count > 1 && !classes.empty()) {
+  auto decoded = std::make_shared<PageClasses>();
+  decoded->of_row.resize(rows(table));
+  if (count > 1 && !decoded->of_row.empty()) {
     WEFT_ASSIGN(const std::string bytes, special(table, Field::kClass));
     ByteReader in(bytes);
-    if (!get_codes(in, classes, rows(table), count - 1)) return bad("classes");
+    std::vector<uint32_t> codes;
+    if (!get_codes(in, codes, rows(table), count - 1)) return bad("classes");
+    std::ranges::transform(codes, decoded->of_row.begin(),
+                           [](uint32_t code) { return static_cast<uint16_t>(code); });
   }
-  known = std::move(classes);
-  return &*known;
+  decoded->counts = count_classes(decoded->of_row, count);
+  if (table == BlockTable::kSpans) block_.keep_classes(page_, decoded);
+  known = std::move(decoded);
+  return known.get();
 }
 
-Expected<const PageReader::ClassCounts*> PageReader::class_counts(BlockTable table, uint32_t end) {
-  auto& known = class_counts_[static_cast<size_t>(table)];
-  for (const ClassCounts& counts : known) {
-    if (counts.end == end) return &counts;
+Expected<std::span<const PageClasses::Count>> PageReader::class_counts(BlockTable table,
+                                                                       uint32_t end) {
+  WEFT_ASSIGN(const PageClasses* classes, this->classes(table));
+  if (end == classes->of_row.size()) return classes->counts;
+  auto& known = counts_before_[static_cast<size_t>(table)];
+  for (const CountsBefore& before : known) {
+    if (before.end == end) return before.counts;
   }
   WEFT_ASSIGN(const BlockColumns* columns, block_.columns());
-  WEFT_ASSIGN(const auto* class_of, classes(table));
-  std::vector<uint32_t> rows(columns->classes[static_cast<size_t>(table)], 0);
-  for (size_t row = 0; row < end; ++row)
-    ++rows[(*class_of)[row]];
-  ClassCounts counts{.end = end, .rows = {}};
-  for (uint32_t c = 0; c < rows.size(); ++c) {
-    if (rows[c] != 0) counts.rows.emplace_back(c, rows[c]);
-  }
-  known.push_front(std::move(counts));
-  return &known.front();
+  known.push_front({end, count_classes(std::span(classes->of_row).first(end),
+                                       columns->classes[static_cast<size_t>(table)])});
+  return known.front().counts;
 }
 
-// What the classes and the chunk say of which rows have a value.
+CodeTruth::CodeTruth(const LoadedColumn& column, std::vector<uint8_t> of_code_)
+    : of_code(std::move(of_code_)) {
+  of_class.reserve(column.classes.size());
+  for (const ClassValue& value : column.classes) {
+    uint8_t flags = 0;
+    if (value.presence == ClassValue::Presence::kAlways) flags |= kAlways;
+    if (value.presence == ClassValue::Presence::kMaybe) flags |= kMaybe;
+    if (value.code == ClassValue::kVaries) {
+      flags |= kVaries;
+    } else if (flags != 0 && of_code[value.code] != 0) {
+      flags |= kConstant;
+    }
+    of_class.push_back(flags);
+  }
+}
+
+// What the classes and the presence bits say of which rows have a value.
+struct PageReader::Presence {
+  // What the classes alone say of some rows.
+  struct Sums {
+    uint64_t always = 0;
+    uint64_t always_varying = 0;
+    uint64_t maybe = 0;
+    uint64_t maybe_varying = 0;
+  };
+  Sums all;     // of all rows of the page
+  Sums before;  // of those before the window
+  // A byte for each row that is kMaybe, in their order, and one more, at which the row behind the
+  // last one may look.
+  std::vector<uint8_t> bits;
+  uint64_t set = 0;  // of them
+  uint64_t set_before = 0;
+
+  // Calls each(row, 1 when it has a value, its class's value) for the window, whose first bit is
+  // the one at `next_bit`.
+  template <typename Each>
+  void walk(const LoadedColumn& column, std::span<const uint16_t> class_of, PageWindow window,
+            size_t next_bit, Each&& each) const {
+    for (uint32_t row = window.begin; row < window.end; ++row) {
+      const ClassValue& value = column.classes[class_of[row]];
+      const auto is_maybe = static_cast<uint8_t>(value.presence == ClassValue::Presence::kMaybe);
+      const auto is_always = static_cast<uint8_t>(value.presence == ClassValue::Presence::kAlways);
+      const uint8_t present = is_always | (is_maybe & bits[next_bit]);
+      next_bit += is_maybe;
+      each(row, present, value);
+    }
+  }
+
+  // How many of the rows before `last`, of which these are the sums, have a code of their own. The
+  // bits alone say it when all rows that are kMaybe vary, or none.
+  uint64_t count_varying(const LoadedColumn& column, std::span<const uint16_t> class_of,
+                         const Sums& sums, uint64_t set_bits, uint32_t last) const {
+    if (sums.maybe_varying == 0) return sums.always_varying;
+    if (sums.maybe_varying == sums.maybe) return sums.always_varying + set_bits;
+    uint64_t varying = 0;
+    walk(column, class_of, {0, last}, 0, [&](size_t, uint8_t present, const ClassValue& value) {
+      varying += present & static_cast<uint8_t>(value.code == ClassValue::kVaries);
+    });
+    return varying;
+  }
+};
+
+Expected<PageReader::Presence> PageReader::read_presence(const LoadedColumn& column, ByteReader& in,
+                                                         PageWindow window) {
+  const bool number = column.meta.encoding == ColumnEncoding::kNumber;
+  const auto sum_classes = [&](uint32_t last) -> Expected<Presence::Sums> {
+    WEFT_ASSIGN(const auto counts, class_counts(column.meta.table, last));
+    Presence::Sums sums;
+    for (const auto& [c, rows] : counts) {
+      const ClassValue& value = column.classes[c];
+      const uint64_t varying = !number && value.code == ClassValue::kVaries ? rows : 0;
+      if (value.presence == ClassValue::Presence::kAlways) {
+        sums.always += rows;
+        sums.always_varying += varying;
+      } else if (value.presence == ClassValue::Presence::kMaybe) {
+        sums.maybe += rows;
+        sums.maybe_varying += varying;
+      }
+    }
+    return sums;
+  };
+  Presence out;
+  WEFT_ASSIGN(out.all, sum_classes(static_cast<uint32_t>(rows(column.meta.table))));
+  WEFT_ASSIGN(out.before, sum_classes(window.begin));
+  if (!get_bits(in, out.bits, out.all.maybe)) return bad("presence");
+  const auto before_end = out.bits.begin() + static_cast<ptrdiff_t>(out.before.maybe);
+  out.set_before = std::accumulate(out.bits.begin(), before_end, uint64_t{0});
+  out.set = std::accumulate(before_end, out.bits.end(), out.set_before);
+  out.bits.push_back(0);
+  return out;
+}
+
+Status PageReader::judge_codes(size_t index, const CodeTruth& truth, PageWindow window,
+                               std::vector<uint8_t>& mask) {
+  WEFT_ASSIGN(const LoadedColumnPtr column, block_.column(index));
+  WEFT_ASSIGN(const PageClasses* classes, this->classes(column->meta.table));
+  const std::vector<uint16_t>& class_of = classes->of_row;
+  WEFT_ASSIGN(const std::string bytes, block_.chunk(*column, page_));
+  bytes_read_ += bytes.size();
+  ByteReader in(bytes);
+  WEFT_ASSIGN(const Presence presence, read_presence(*column, in, window));
+  const auto n = static_cast<uint32_t>(class_of.size());
+  const uint64_t varying = presence.count_varying(*column, class_of, presence.all, presence.set, n);
+  const uint64_t varying_before =
+      presence.count_varying(*column, class_of, presence.before, presence.set_before, window.begin);
+  std::vector<uint32_t> codes;
+  if (varying > 0 &&
+      !get_codes(in, codes, varying, column->meta.dictionary_size - 1, {varying_before, varying})) {
+    return bad("codes");
+  }
+  codes.push_back(0);  // at which the row behind the last one with a code may look
+  size_t next_bit = presence.before.maybe;
+  size_t next_code = 0;
+  for (uint32_t row = window.begin; row < window.end; ++row) {
+    // Without a branch: neighbours are of many classes.
+    const uint8_t flags = truth.of_class[class_of[row]];
+    const uint8_t is_maybe = flags >> 1 & 1;
+    const uint8_t present = (flags & 1) | (is_maybe & presence.bits[next_bit]);
+    const uint8_t varies = present & (flags >> 2);
+    const uint8_t meets = varies != 0 ? truth.of_code[codes[next_code]] : flags >> 3;
+    mask[row] = present != 0 ? meets : mask[row];
+    next_bit += is_maybe;
+    next_code += varies;
+  }
+  return {};
+}
+
+// Which rows of a window have a value, and of those of codes which.
 struct PageReader::ColumnRows {
   std::vector<uint32_t> codes;  // of the window, as PageColumn has them
   uint64_t present_before = 0;  // rows with a value before the window
@@ -90,20 +234,21 @@ struct PageReader::ColumnRows {
   std::vector<uint64_t> templates_before;
 };
 
-// Reads presence bits and codes. Only the window's rows are written; those before it are counted,
-// since bits and codes lie there for all rows of the page.
+// Only the window's rows are written; those before it are counted, since bits and codes lie there
+// for all rows of the page.
 Expected<PageReader::ColumnRows> PageReader::find_rows(const LoadedColumn& column, ByteReader& in,
-                                                       const std::vector<uint32_t>& class_of,
-                                                       uint32_t begin, uint32_t end) {
-  using Presence = ClassValue::Presence;
+                                                       PageWindow window) {
   constexpr uint32_t kPending = PageColumn::kAbsent - 1;
   ColumnRows out;
   const bool number = column.meta.encoding == ColumnEncoding::kNumber;
   const bool text = column.meta.encoding == ColumnEncoding::kText;
+  WEFT_ASSIGN(const PageClasses* classes, this->classes(column.meta.table));
+  const std::span<const uint16_t> class_of = classes->of_row;
+  const auto [begin, end] = window;
   // What follows from the operation has no bytes here.
   const bool follows =
       !number && !text && std::ranges::all_of(column.classes, [](const ClassValue& value) {
-        return value.presence == Presence::kAlways && value.code != ClassValue::kVaries;
+        return value.presence == ClassValue::Presence::kAlways && value.code != ClassValue::kVaries;
       });
   if (follows) {
     out.codes.resize(end - begin);
@@ -114,84 +259,23 @@ Expected<PageReader::ColumnRows> PageReader::find_rows(const LoadedColumn& colum
     out.present = class_of.size();
     return out;
   }
-  // What the classes alone say of the rows before `last`.
-  struct Sums {
-    uint64_t always = 0;
-    uint64_t always_varying = 0;
-    uint64_t maybe = 0;
-    uint64_t maybe_varying = 0;
-  };
-  const auto sum_classes = [&](uint32_t last) -> Expected<Sums> {
-    WEFT_ASSIGN(const ClassCounts* counts, class_counts(column.meta.table, last));
-    Sums sums;
-    for (const auto& [c, rows] : counts->rows) {
-      const ClassValue& value = column.classes[c];
-      const uint64_t varying = !number && value.code == ClassValue::kVaries ? rows : 0;
-      if (value.presence == Presence::kAlways) {
-        sums.always += rows;
-        sums.always_varying += varying;
-      } else if (value.presence == Presence::kMaybe) {
-        sums.maybe += rows;
-        sums.maybe_varying += varying;
-      }
-    }
-    return sums;
-  };
-  const auto n = static_cast<uint32_t>(class_of.size());
-  WEFT_ASSIGN(const Sums all, sum_classes(n));
-  WEFT_ASSIGN(const Sums before, sum_classes(begin));
-  std::vector<uint8_t> bits;
-  if (!get_bits(in, bits, all.maybe)) return bad("presence");
-  const auto count_bits = [&](uint64_t last) {
-    uint64_t set = 0;
-    for (size_t i = 0; i < last; ++i)
-      set += bits[i];
-    return set;
-  };
-  const uint64_t set = count_bits(all.maybe);
-  const uint64_t set_before = count_bits(before.maybe);
-  bits.push_back(0);  // the row behind the last maybe may look at it
-  out.present = all.always + set;
-  out.present_before = before.always + set_before;
-
-  size_t next_bit = 0;
-  // Calls each(row, whether it has a value, its class's value).
-  const auto walk = [&](size_t first, size_t last, auto&& each) {
-    for (size_t row = first; row < last; ++row) {
-      const ClassValue& value = column.classes[class_of[row]];
-      const auto is_maybe = static_cast<uint8_t>(value.presence == Presence::kMaybe);
-      const auto is_always = static_cast<uint8_t>(value.presence == Presence::kAlways);
-      const uint8_t present = is_always | (is_maybe & bits[next_bit]);
-      next_bit += is_maybe;
-      each(row, present, value);
-    }
-  };
-  const auto varies = [number](uint8_t present, const ClassValue& value) {
-    return static_cast<uint64_t>(present & static_cast<uint8_t>(!number) &
-                                 static_cast<uint8_t>(value.code == ClassValue::kVaries));
-  };
-  // Rows with a code: the bits alone say how many when all maybe rows vary, or none.
-  const auto count_varying = [&](const Sums& sums, uint64_t set_bits, size_t last) {
-    if (sums.maybe_varying == 0) return sums.always_varying;
-    if (sums.maybe_varying == sums.maybe) return sums.always_varying + set_bits;
-    uint64_t varying = 0;
-    next_bit = 0;
-    walk(0, last, [&](size_t, uint8_t present, const ClassValue& value) {
-      varying += varies(present, value);
-    });
-    return varying;
-  };
-  const uint64_t varying = count_varying(all, set, n);
-  const uint64_t varying_before = count_varying(before, set_before, begin);
-  next_bit = before.maybe;
+  WEFT_ASSIGN(const Presence presence, read_presence(column, in, window));
+  out.present = presence.all.always + presence.set;
+  out.present_before = presence.before.always + presence.set_before;
+  const uint64_t varying = presence.count_varying(column, class_of, presence.all, presence.set,
+                                                  static_cast<uint32_t>(class_of.size()));
+  const uint64_t varying_before =
+      presence.count_varying(column, class_of, presence.before, presence.set_before, begin);
   uint64_t varying_within = 0;
   out.codes.resize(end - begin);
-  walk(begin, end, [&](size_t row, uint8_t present, const ClassValue& value) {
-    const uint32_t code = number ? 0 : value.code == ClassValue::kVaries ? kPending : value.code;
-    out.codes[row - begin] = present != 0 ? code : PageColumn::kAbsent;
-    out.present_within += present;
-    varying_within += varies(present, value);
-  });
+  presence.walk(column, class_of, window, presence.before.maybe,
+                [&](size_t row, uint8_t present, const ClassValue& value) {
+                  const bool varies = value.code == ClassValue::kVaries;
+                  const uint32_t code = number ? 0 : varies ? kPending : value.code;
+                  out.codes[row - begin] = present != 0 ? code : PageColumn::kAbsent;
+                  out.present_within += present;
+                  varying_within += present & static_cast<uint8_t>(!number && varies);
+                });
   if (varying_within == 0 && !text) return out;
   // Variables lie behind all codes, so those of a column of texts are stepped over in any case.
   std::vector<uint32_t> codes;
@@ -202,23 +286,23 @@ Expected<PageReader::ColumnRows> PageReader::find_rows(const LoadedColumn& colum
   }
   size_t next = text ? varying_before : 0;
   if (text && begin > 0) {
-    WEFT_ASSIGN(const ClassCounts* counts, class_counts(column.meta.table, begin));
+    WEFT_ASSIGN(const auto counts, class_counts(column.meta.table, begin));
     out.templates_before.assign(column.meta.dictionary_size, 0);
     for (size_t i = 0; i < next; ++i)
       ++out.templates_before[codes[i]];
     bool some_maybe = false;
-    for (const auto& [c, rows] : counts->rows) {
+    for (const auto& [c, rows] : counts) {
       const ClassValue& value = column.classes[c];
       if (value.code == ClassValue::kVaries) continue;
-      if (value.presence == Presence::kAlways) out.templates_before[value.code] += rows;
-      some_maybe |= value.presence == Presence::kMaybe;
+      if (value.presence == ClassValue::Presence::kAlways) out.templates_before[value.code] += rows;
+      some_maybe |= value.presence == ClassValue::Presence::kMaybe;
     }
-    next_bit = 0;
-    walk(0, some_maybe ? begin : 0, [&](size_t, uint8_t present, const ClassValue& value) {
-      const bool counted =
-          value.presence == Presence::kMaybe && value.code != ClassValue::kVaries && present != 0;
-      if (counted) ++out.templates_before[value.code];
-    });
+    presence.walk(column, class_of, {0, some_maybe ? begin : 0}, 0,
+                  [&](size_t, uint8_t present, const ClassValue& value) {
+                    const bool counted = value.presence == ClassValue::Presence::kMaybe &&
+                                         value.code != ClassValue::kVaries && present != 0;
+                    if (counted) ++out.templates_before[value.code];
+                  });
   }
   codes.push_back(0);
   for (uint32_t& code : out.codes) {
@@ -233,54 +317,53 @@ Expected<PageColumn> PageReader::column(size_t index, uint32_t begin, uint32_t e
   PageColumn out;
   WEFT_ASSIGN(out.column, block_.column(index));
   const LoadedColumn& column = *out.column;
-  WEFT_ASSIGN(const auto* class_of, classes(column.meta.table));
-  end = std::min(end, static_cast<uint32_t>(class_of->size()));
+  end = std::min(end, static_cast<uint32_t>(rows(column.meta.table)));
   begin = std::min(begin, end);
   const bool text = column.meta.encoding == ColumnEncoding::kText;
   WEFT_ASSIGN(const std::string bytes, block_.chunk(column, page_));
   bytes_read_ += bytes.size();
   ByteReader in(bytes);
-  WEFT_ASSIGN(ColumnRows rows, find_rows(column, in, *class_of, begin, end));
+  WEFT_ASSIGN(ColumnRows found, find_rows(column, in, {begin, end}));
   out.first_row = begin;
   if (column.meta.encoding == ColumnEncoding::kNumber) {
     std::vector<uint64_t> numbers;
-    const uint64_t first = rows.present_before;
-    if (!get_ints(in, numbers, rows.present, {first, first + rows.present_within})) {
+    const uint64_t first = found.present_before;
+    if (!get_ints(in, numbers, found.present, {first, first + found.present_within})) {
       return bad("numbers");
     }
-    if (rows.present_within == rows.codes.size()) {
+    if (found.present_within == found.codes.size()) {
       out.words = std::move(numbers);
     } else {
       numbers.push_back(0);
-      out.words.resize(rows.codes.size());
+      out.words.resize(found.codes.size());
       size_t next = 0;
-      for (size_t i = 0; i < rows.codes.size(); ++i) {
-        const bool present = rows.codes[i] != PageColumn::kAbsent;
+      for (size_t i = 0; i < found.codes.size(); ++i) {
+        const bool present = found.codes[i] != PageColumn::kAbsent;
         out.words[i] = present ? numbers[next] : 0;
         next += static_cast<size_t>(present);
       }
     }
-    out.codes = std::move(rows.codes);
+    out.codes = std::move(found.codes);
     return out;
   }
   if (!text) {
-    out.codes = std::move(rows.codes);
+    out.codes = std::move(found.codes);
     return out;
   }
 
   auto texts = std::make_shared<StringPool>();
   out.words.assign(end - begin, 0);
-  out.codes = std::move(rows.codes);
-  if (rows.present_within == 0) {
+  out.codes = std::move(found.codes);
+  if (found.present_within == 0) {
     out.texts = std::move(texts);
     return out;
   }
   TemplateVariables variables;
-  if (!get_variables(in, variables, rows.present, kMaxPageTextBytes)) return bad("text");
-  texts->reserve(rows.present_within, rows.present_within * 32);
+  if (!get_variables(in, variables, found.present, kMaxPageTextBytes)) return bad("text");
+  texts->reserve(found.present_within, found.present_within * 32);
   TemplateJoiner joiner(variables);
-  for (uint32_t code = 0; code < rows.templates_before.size(); ++code) {
-    const uint64_t strings = rows.templates_before[code];
+  for (uint32_t code = 0; code < found.templates_before.size(); ++code) {
+    const uint64_t strings = found.templates_before[code];
     if (strings == 0) continue;
     if (!joiner.skip(template_needs(column.strings->at(code + 1)), strings)) return bad("text");
   }
@@ -300,24 +383,23 @@ Expected<PageColumn> PageReader::column(size_t index, uint32_t begin, uint32_t e
 Expected<std::vector<PageReader::TextMatch>> PageReader::match_text(size_t index,
                                                                     const TextProbe& text) {
   WEFT_ASSIGN(const LoadedColumnPtr column, block_.column(index));
-  WEFT_ASSIGN(const auto* class_of, classes(column->meta.table));
-  const auto n = static_cast<uint32_t>(class_of->size());
+  const auto n = static_cast<uint32_t>(rows(column->meta.table));
   WEFT_ASSIGN(const std::string bytes, block_.chunk(*column, page_));
   bytes_read_ += bytes.size();
   ByteReader in(bytes);
-  WEFT_ASSIGN(const ColumnRows rows, find_rows(*column, in, *class_of, 0, n));
+  WEFT_ASSIGN(const ColumnRows found, find_rows(*column, in, {0, n}));
   std::vector<TextMatch> matches(n);
   bool possible = false;
   for (size_t row = 0; row < n; ++row) {
-    const uint32_t code = rows.codes[row];
+    const uint32_t code = found.codes[row];
     matches[row] = code == PageColumn::kAbsent ? TextMatch::kAbsent : TextMatch::kOther;
     possible |= text.may_be(code);
   }
   if (!possible) return matches;
   TemplateVariables variables;
-  if (!get_variables(in, variables, rows.present, kMaxPageTextBytes)) return bad("text");
+  if (!get_variables(in, variables, found.present, kMaxPageTextBytes)) return bad("text");
   if (text.may_be_among(variables) &&
-      !text.find(rows.codes, PageColumn::kAbsent, variables,
+      !text.find(found.codes, PageColumn::kAbsent, variables,
                  [&](size_t row) { matches[row] = TextMatch::kSame; })) {
     return bad("text");
   }
@@ -326,11 +408,10 @@ Expected<std::vector<PageReader::TextMatch>> PageReader::match_text(size_t index
 
 Expected<bool> PageReader::may_have_text(size_t index, const TextProbe& text) {
   WEFT_ASSIGN(const LoadedColumnPtr column, block_.column(index));
-  WEFT_ASSIGN(const auto* class_of, classes(column->meta.table));
   WEFT_ASSIGN(const std::string bytes, block_.chunk(*column, page_));
   bytes_read_ += bytes.size();
   ByteReader in(bytes);
-  WEFT_ASSIGN(const ColumnRows none, find_rows(*column, in, *class_of, 0, 0));
+  WEFT_ASSIGN(const ColumnRows none, find_rows(*column, in, {0, 0}));
   if (none.present == 0 || !text.possible()) return false;
   TemplateVariables variables;
   if (!get_variables(in, variables, none.present, kMaxPageTextBytes)) return bad("text");

@@ -6,7 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <utility>
+#include <span>
 #include <vector>
 
 #include "store/block.h"
@@ -39,6 +39,22 @@ struct PageColumn {
   }
 };
 
+// What a condition says of a column of codes (kDictionary) of one block.
+struct CodeTruth {
+  // Of a class; kConstant: the class's code meets the condition.
+  enum Flag : uint8_t { kAlways = 1, kMaybe = 2, kVaries = 4, kConstant = 8 };
+  CodeTruth(const LoadedColumn& column, std::vector<uint8_t> of_code);
+
+  std::vector<uint8_t> of_code;   // 1: rows with the code meet it
+  std::vector<uint8_t> of_class;  // of Flag
+};
+
+// Rows of a page's table, counted from the page's first one.
+struct PageWindow {
+  uint32_t begin = 0;
+  uint32_t end = 0;
+};
+
 class PageReader {
  public:
   PageReader(const Block& block, size_t page) : block_(block), page_(page) {}
@@ -53,9 +69,13 @@ class PageReader {
   uint64_t bytes_read() const { return bytes_read_; }
 
   // References stay valid as long as the reader lives.
-  Expected<const std::vector<uint32_t>*> classes(BlockTable table);
+  Expected<const PageClasses*> classes(BlockTable table);
   // The rows [begin, end), as far as the table has them.
   Expected<PageColumn> column(size_t index, uint32_t begin = 0, uint32_t end = UINT32_MAX);
+  // Sets mask[row] for those rows of the window that have a value in the column: whether it meets
+  // the condition. `mask` has a byte for each row of the page.
+  Status judge_codes(size_t index, const CodeTruth& truth, PageWindow window,
+                     std::vector<uint8_t>& mask);
   // What each row has in a column of near-unique strings (kText): no value, another one, or the
   // probe's. The strings are not put together.
   enum class TextMatch : uint8_t { kAbsent, kOther, kSame };
@@ -89,16 +109,12 @@ class PageReader {
   Expected<SpanBatch> read_rows(uint32_t begin, uint32_t end, const Wanted& wanted = nullptr);
 
  private:
+  struct Presence;
   struct ColumnRows;
-  Expected<ColumnRows> find_rows(const LoadedColumn& column, ByteReader& in,
-                                 const std::vector<uint32_t>& class_of, uint32_t begin,
-                                 uint32_t end);
+  Expected<Presence> read_presence(const LoadedColumn& column, ByteReader& in, PageWindow window);
+  Expected<ColumnRows> find_rows(const LoadedColumn& column, ByteReader& in, PageWindow window);
   // How many of the rows before `end` are of each class that occurs.
-  struct ClassCounts {
-    uint32_t end = 0;
-    std::vector<std::pair<uint32_t, uint32_t>> rows;
-  };
-  Expected<const ClassCounts*> class_counts(BlockTable table, uint32_t end);
+  Expected<std::span<const PageClasses::Count>> class_counts(BlockTable table, uint32_t end);
   Expected<std::string> special(BlockTable table, Field field);
   Status load_shape();
   std::unexpected<Error> bad(const char* what) const;
@@ -108,8 +124,12 @@ class PageReader {
   const Block& block_;
   size_t page_;
   uint64_t bytes_read_ = 0;
-  std::optional<std::vector<uint32_t>> classes_[kBlockTables];
-  std::forward_list<ClassCounts> class_counts_[kBlockTables];
+  PageClassesPtr classes_[kBlockTables];
+  struct CountsBefore {
+    uint32_t end = 0;
+    std::vector<PageClasses::Count> counts;
+  };
+  std::forward_list<CountsBefore> counts_before_[kBlockTables];
   std::optional<std::vector<TraceId>> trace_ids_;
   std::optional<std::vector<uint32_t>> trace_begin_;
   std::vector<uint64_t> trace_starts_;

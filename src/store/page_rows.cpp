@@ -64,7 +64,7 @@ class RowsReader {
   Status read_entities(const PageColumn& column, Window window);
   AttributeTable& table_of(const ColumnMeta& meta);
   Expected<bool> table_wanted(BlockTable table);
-  bool wanted(const LoadedColumn& column, const std::vector<uint32_t>& classes, Window window);
+  bool wanted(const LoadedColumn& column, const std::vector<uint16_t>& classes, Window window);
 
   // `out`: a ColumnVector or a SeldomColumn with an entry for each row of the window.
   template <typename Column>
@@ -189,7 +189,7 @@ Status RowsReader::read_specials(Window spans) {
   return {};
 }
 
-bool RowsReader::wanted(const LoadedColumn& column, const std::vector<uint32_t>& classes,
+bool RowsReader::wanted(const LoadedColumn& column, const std::vector<uint16_t>& classes,
                         Window window) {
   if (column.meta.encoding == ColumnEncoding::kSpecial) return false;
   for (uint32_t row = window.begin; row < window.end; ++row) {
@@ -214,7 +214,7 @@ Status RowsReader::read_columns(BlockTable table, Window window) {
       }
       continue;  // fenced off: the block has reported it
     }
-    if (!wanted(**loaded, *classes, window)) continue;
+    if (!wanted(**loaded, classes->of_row, window)) continue;
     auto column = page_.column(i, window.begin, window.end);
     if (!column) {
       if (entity || column.error().code != ErrorCode::kCorrupt) {

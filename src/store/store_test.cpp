@@ -11,6 +11,7 @@
 #include "model/testing/random_spans.h"
 #include "store/batch_columns.h"
 #include "store/compiled_predicate.h"
+#include "store/testing/random_predicate.h"
 #include "store/testing/store_fixture.h"
 
 namespace weft::store {
@@ -19,10 +20,13 @@ namespace {
 using testing::append_and_wait;
 using testing::canonical;
 using testing::export_spans;
+using testing::random_column;
+using testing::random_predicate;
 using testing::random_spans;
 using testing::store_options;
 using testing::test_seed;
 using testing::to_batch;
+using testing::value_at;
 
 // A store that has got spans in many requests, some of them twice, and was sealed and restarted
 // now and then, and the spans that it should have.
@@ -97,72 +101,6 @@ TEST(Store, KeepsEverySpanOnceOverLogOpenAndSealedBlocks) {
 }
 
 // --- scans against the plain evaluation of all spans in one batch ---
-
-ColumnRef random_column(std::mt19937_64& random, const std::vector<Span>& spans) {
-  if (random() % 3 == 0) {
-    return ColumnRef::of(
-        static_cast<Intrinsic>(1 + random() % static_cast<uint64_t>(Intrinsic::kLinkSpanId)));
-  }
-  const Span& span = spans[random() % spans.size()];
-  const auto key_of = [&](const Attributes& attributes) {
-    return attributes.empty() ? std::string("nowhere")
-                              : attributes[random() % attributes.size()].key;
-  };
-  switch (random() % 5) {
-    case 0:
-      return ColumnRef::attribute(AttributeScope::kResource, key_of(span.resource.attributes));
-    case 1:
-      return ColumnRef::attribute(AttributeScope::kInstrumentation, key_of(span.scope.attributes));
-    case 2:
-      return ColumnRef::attribute(AttributeScope::kEvent,
-                                  span.events.empty() ? "x" : key_of(span.events[0].attributes));
-    case 3:
-      return ColumnRef::attribute(AttributeScope::kAny, random() % 2 == 0
-                                                            ? key_of(span.resource.attributes)
-                                                            : key_of(span.attributes));
-    default:
-      return ColumnRef::attribute(AttributeScope::kSpan, key_of(span.attributes));
-  }
-}
-
-Value value_at(const ValueColumn& column, size_t i) {
-  switch (column.types[i]) {
-    case ValueType::kNone:
-      return {};
-    case ValueType::kBool:
-      return column.words[i] != 0;
-    case ValueType::kInt:
-      return static_cast<int64_t>(column.words[i]);
-    case ValueType::kDouble:
-      return std::bit_cast<double>(column.words[i]);
-    case ValueType::kString:
-      return Value(column.text(i));
-    case ValueType::kBytes:
-      return Value(Value::Bytes{std::string(column.text(i))});
-    default:
-      return decode_nested(column.types[i], column.text(i));
-  }
-}
-
-Predicate random_predicate(std::mt19937_64& random, const SpanBatchPtr& all,
-                           const std::vector<Span>& spans, int depth) {
-  if (depth > 0 && random() % 2 == 0) {
-    std::vector<Predicate> children;
-    for (int i = 0; i < 2; ++i)
-      children.push_back(random_predicate(random, all, spans, depth - 1));
-    return random() % 2 == 0 ? Predicate::all_of(std::move(children))
-                             : Predicate::any_of(std::move(children));
-  }
-  Condition condition;
-  condition.column = random_column(random, spans);
-  const ValueColumn values = extract_column(all, condition.column);
-  if (!values.words.empty()) condition.operand = value_at(values, random() % values.words.size());
-  condition.op = static_cast<CompareOp>(random() % 10);
-  if (condition.op == CompareOp::kRegex || condition.op == CompareOp::kNotRegex) {
-    condition.operand = Value(std::string(1, static_cast<char>('a' + random() % 26)) + ".*");
-  }
-  return Predicate::of(std::move(condition));
-}
 
 using RowKey = std::pair<TraceId, SpanId>;
 

@@ -105,7 +105,7 @@ Expected<std::vector<uint8_t>> matching_rows(const BlockFilter& filter, TimeRang
                                              PageReader& page) {
   if (filter.none()) return std::vector<uint8_t>{};
   WEFT_ASSIGN(std::vector<uint8_t> mask, filter.evaluate(page));
-  if (std::ranges::find(mask, 1) == mask.end()) return std::vector<uint8_t>{};
+  if (mask.empty()) return mask;
   const PageInfo& info = page.info();
   if (info.min_start_ns < range.from_ns || info.max_start_ns >= range.to_ns) {
     WEFT_ASSIGN(const auto* starts, page.starts());
