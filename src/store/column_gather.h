@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -103,6 +104,10 @@ class ColumnGather {
     std::vector<Part> parts;
     uint64_t values = 0;
   };
+  struct OfClass {
+    uint32_t rows = 0;  // with a value
+    uint64_t value = 0;
+  };
   std::vector<Wanted> find_columns(ColumnDomain domain,
                                    const std::vector<const AttributeTable*>& tables);
   void add_column(const Wanted& wanted);
@@ -113,6 +118,7 @@ class ColumnGather {
                 std::span<const std::string_view> texts);
   bool add_as_dictionary(const ColumnMeta& meta, std::span<const uint32_t> rows,
                          std::span<const StringValue> values);
+  static void fetch_ahead(const Wanted& wanted, size_t part);
   // Calls put(part, i, row) for each value that has a row in the block, and marks the rows in
   // present_.
   template <typename Put>
@@ -128,6 +134,14 @@ class ColumnGather {
   void add_codes(const ColumnMeta& meta, std::span<const uint32_t> rows,
                  std::span<const uint32_t> codes);
   bool add_attribute_as_dictionary(const Wanted& wanted);
+  // When the rows of each class have the same value or none: the values by class. Else nullopt,
+  // mostly soon. `value_of(part, i)` is what tells values apart.
+  template <typename ValueOf>
+  std::optional<std::vector<OfClass>> values_by_class(const Wanted& wanted, ValueOf&& value_of);
+  // Gives the dictionary code of a part's string when it is called with the part and an index.
+  auto code_of();
+  bool add_strings_by_class(const Wanted& wanted);
+  bool add_numbers_by_class(const Wanted& wanted);
   bool looks_unique(std::span<const StringValue> values) const;
   bool dictionary_pays(size_t values) const;
   // Entries of a dictionary after so many values.

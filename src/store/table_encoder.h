@@ -66,6 +66,8 @@ class TableEncoder {
   uint32_t rows() const { return page_begin_.back(); }
   uint32_t classes() const { return static_cast<uint32_t>(class_size_.size()); }
   uint32_t class_of(uint32_t row) const { return class_of_[row]; }
+  // Rows of the class.
+  uint32_t class_size(uint32_t c) const { return class_size_[c]; }
 
  private:
   // What a column adds to a page's chunk behind the presence bits: the values at [begin, end) of
