@@ -34,6 +34,10 @@ endif()
 if(CMAKE_BUILD_TYPE STREQUAL "Debug")
   target_compile_definitions(weft_flags INTERFACE _GLIBCXX_ASSERTIONS)
 endif()
+# A third of a full build is tests, whose own code runs for seconds: optimising it takes longer than
+# it saves. The libraries that they test are compiled as everywhere.
+add_library(weft_test_flags INTERFACE)
+target_compile_options(weft_test_flags INTERFACE $<$<CONFIG:RelWithDebInfo>:-O1>)
 # Line tables are enough for backtraces and profiles, and keep the build small.
 set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1 -DNDEBUG")
 set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g")
@@ -83,7 +87,7 @@ function(weft_library layer)
   target_link_libraries(weft_${layer} ${visibility} ${ARG_DEPENDS} weft_flags)
   if(testing_sources)
     add_library(weft_${layer}_testing STATIC EXCLUDE_FROM_ALL ${testing_sources})
-    target_link_libraries(weft_${layer}_testing PUBLIC weft_${layer})
+    target_link_libraries(weft_${layer}_testing PUBLIC weft_${layer} PRIVATE weft_test_flags)
     set_property(GLOBAL APPEND PROPERTY WEFT_TESTING_LIBRARIES weft_${layer}_testing)
   endif()
 endfunction()
@@ -102,7 +106,7 @@ function(weft_tests layer)
   get_property(testing_libraries GLOBAL PROPERTY WEFT_TESTING_LIBRARIES)
   add_executable(weft_${layer}_test ${sources})
   target_link_libraries(weft_${layer}_test PRIVATE weft_${layer} ${ARG_DEPENDS}
-    ${testing_libraries} weft_flags
+    ${testing_libraries} weft_flags weft_test_flags
     GTest::gtest GTest::gmock GTest::gtest_main)
   add_test(NAME ${layer} COMMAND weft_${layer}_test)
   set_tests_properties(${layer} PROPERTIES
