@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <compare>
 
+#include "scan/regex_prefilter.h"
+
 namespace weft {
 namespace {
 
@@ -52,6 +54,7 @@ Expected<CompiledCondition> CompiledCondition::create(CompareOp op, Value operan
   } else if (is_regex(op)) {
     if (const auto* pattern = std::get_if<std::string>(&operand.data)) {
       WEFT_ASSIGN(out.regex_, compile_regex(*pattern));
+      out.prefilter_ = std::make_shared<const RegexPrefilter>(*pattern);
       out.kind_ = Kind::kRegex;
     }
   } else if (const auto* text = std::get_if<std::string>(&operand.data)) {

@@ -18,6 +18,8 @@ class RE2;
 
 namespace weft {
 
+class RegexPrefilter;
+
 // Regular expressions of conditions: RE2 with its defaults, matched against the whole value.
 // kInvalidArgument with RE2's reason when the pattern does not compile or needs too much memory.
 Expected<std::shared_ptr<const re2::RE2>> compile_regex(std::string_view pattern);
@@ -48,6 +50,9 @@ class CompiledCondition {
 
   CompareOp op() const { return op_; }
   const Value& operand() const { return operand_; }
+  // Of kRegex and kNotRegex with a pattern: what rules out texts that do not match it. Else
+  // nullptr.
+  const RegexPrefilter* prefilter() const { return prefilter_.get(); }
   // True when a column that holds values of this type alone can match at all: lets a source skip
   // columns of other types.
   bool can_match(ValueType type) const;
@@ -84,6 +89,7 @@ class CompiledCondition {
   bool bool_ = false;
   std::string text_;
   std::shared_ptr<const re2::RE2> regex_;
+  std::shared_ptr<const RegexPrefilter> prefilter_;
   Value operand_;
 };
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "scan/regex_prefilter.h"
+
 namespace weft::store {
 namespace {
 
@@ -24,6 +26,17 @@ PageWindow narrow(const std::vector<uint8_t>& mask, PageWindow window, uint8_t v
       std::find(std::make_reverse_iterator(last), std::make_reverse_iterator(found), value).base();
   return {static_cast<uint32_t>(found - mask.begin()),
           static_cast<uint32_t>(behind - mask.begin())};
+}
+
+// Whether a string of the template can match.
+bool may_match(const RegexPrefilter& prefilter, std::string_view skeleton) {
+  std::vector<int> occurring;
+  for (size_t i = 0; i < prefilter.atoms().size(); ++i) {
+    if (template_may_contain(skeleton, prefilter.atoms()[i])) {
+      occurring.push_back(static_cast<int>(i));
+    }
+  }
+  return prefilter.may_match(occurring);
 }
 
 Verdict either(Verdict a, Verdict b) {
@@ -162,7 +175,8 @@ Status BlockFilter::make_condition(const CompiledPredicate& predicate, Node& nod
 
 BlockFilter::CodeColumn BlockFilter::judge_column(size_t index, const LoadedColumn& column,
                                                   const CompiledCondition& condition) {
-  CodeColumn out{.index = index, .truth = {}, .probe = nullptr};
+  CodeColumn out;
+  out.index = index;
   const ValueType type = column.meta.type;
   if (column.meta.encoding == ColumnEncoding::kDictionary) {
     Mask truth;
@@ -177,6 +191,16 @@ BlockFilter::CodeColumn BlockFilter::judge_column(size_t index, const LoadedColu
     if (wanted != nullptr && (equal || condition.op() == CompareOp::kNotEqual)) {
       out.probe = std::make_shared<const TextProbe>(column.strings, *wanted);
       out.found_is = equal;
+      return out;
+    }
+  }
+  if (column.meta.encoding == ColumnEncoding::kText) {
+    const RegexPrefilter* prefilter = type == ValueType::kString ? condition.prefilter() : nullptr;
+    out.may.assign(column.meta.dictionary_size, 1);
+    if (prefilter != nullptr) {
+      out.otherwise = condition.op() == CompareOp::kNotRegex;
+      for (uint32_t code = 0; code < column.meta.dictionary_size; ++code)
+        out.may[code] = may_match(*prefilter, column.strings->at(code + 1));
     }
   }
   return out;
@@ -215,8 +239,9 @@ Status BlockFilter::add_entity(Field field, const CompiledPredicate& predicate, 
     truth = evaluate_attribute(entities.scopes.attributes, entities.scopes.size(), entities.strings,
                                predicate.column.key, condition);
   }
-  node.columns.push_back(
-      {.index = *index, .truth = CodeTruth(*column, std::move(truth)), .probe = nullptr});
+  CodeColumn& made = node.columns.emplace_back();
+  made.index = *index;
+  made.truth.emplace(*column, std::move(truth));
   return {};
 }
 
@@ -247,12 +272,15 @@ Status BlockFilter::add_attribute(const CompiledPredicate& predicate, Node& node
                      std::ranges::all_of(node.columns, [](const CodeColumn& column) {
                        return column.probe && column.found_is;
                      });
+  const bool texts = std::ranges::any_of(
+      node.columns, [](const CodeColumn& column) { return !column.may.empty(); });
   if (quick) node.method = Node::Method::kProbe;
+  if (texts) node.method = Node::Method::kTexts;
   return {};
 }
 
 Status BlockFilter::judge_classes(Node& node, size_t classes) const {
-  if (node.method != Node::Method::kCodes && node.method != Node::Method::kProbe) {
+  if (!node.by_columns()) {
     node.classes.assign(classes, Verdict::kDepends);
     return {};
   }
@@ -261,6 +289,11 @@ Status BlockFilter::judge_classes(Node& node, size_t classes) const {
       const bool may_be = value.code == ClassValue::kVaries ? column.probe->possible()
                                                             : column.probe->may_be(value.code);
       return may_be ? Verdict::kDepends : verdict(!column.found_is);
+    }
+    if (!column.may.empty()) {
+      const bool may = value.code == ClassValue::kVaries ? std::ranges::any_of(column.may, is_set)
+                                                         : column.may[value.code] != 0;
+      return may ? Verdict::kDepends : verdict(column.otherwise);
     }
     if (!column.truth) return Verdict::kDepends;
     const Mask& truth = column.truth->of_code;
@@ -328,44 +361,45 @@ Expected<std::vector<uint8_t>> BlockFilter::evaluate(PageReader& page) const {
   if (all == Verdict::kNo) return Mask();
   Mask mask(rows, all == Verdict::kYes);
   if (all == Verdict::kDepends) {
-    WEFT_TRY(evaluate_node(root_, page, {0, rows}, mask));
+    WEFT_TRY(evaluate_node(root_, page, {.window = {0, rows}}, mask));
     if (std::ranges::none_of(mask, is_set)) mask.clear();
   }
   return mask;
 }
 
-Status BlockFilter::evaluate_node(const Node& node, PageReader& page, PageWindow window,
+Status BlockFilter::evaluate_node(const Node& node, PageReader& page, const AskedRows& asked,
                                   Mask& mask) const {
   switch (node.method) {
     case Node::Method::kConstant:
-      std::fill(mask.begin() + window.begin, mask.begin() + window.end, node.constant);
+      std::fill(mask.begin() + asked.window.begin, mask.begin() + asked.window.end, node.constant);
       return {};
     case Node::Method::kBranch:
-      return evaluate_branch(node, page, window, mask);
+      return evaluate_branch(node, page, asked, mask);
     case Node::Method::kProbe:
     case Node::Method::kCodes:
-      return evaluate_codes(node, page, window, mask);
+    case Node::Method::kTexts:
+      return evaluate_columns(node, page, asked, mask);
     case Node::Method::kDuration:
-      return evaluate_duration(node, page, window, mask);
+      return evaluate_duration(node, page, asked, mask);
     case Node::Method::kGeneric:
-      return evaluate_generic(node, page, window, mask);
+      return evaluate_generic(node, page, asked, mask);
   }
   return {};
 }
 
 // A child is asked only for the rows from the first to the last one of which the ones before it
 // have left open what the whole says.
-Status BlockFilter::evaluate_branch(const Node& node, PageReader& page, PageWindow window,
+Status BlockFilter::evaluate_branch(const Node& node, PageReader& page, const AskedRows& asked,
                                     Mask& mask) const {
   const bool both = node.source->kind == Predicate::Kind::kAnd;
   WEFT_ASSIGN(const PageClasses* classes, page.classes(BlockTable::kSpans));
   // Until a child says otherwise, rows are what does not settle it; but for those whose class does.
   const Verdict settles = verdict(!both);
-  for (uint32_t row = window.begin; row < window.end; ++row) {
+  for (uint32_t row = asked.window.begin; row < asked.window.end; ++row) {
     const Verdict v = node.classes[classes->of_row[row]];
     mask[row] = static_cast<uint8_t>((v == settles) != both);
   }
-  window = narrow(mask, window, both);
+  PageWindow window = narrow(mask, asked.window, both);
   Mask other;
   for (const Node& child : node.children) {
     if (window.begin == window.end) return {};
@@ -376,7 +410,7 @@ Status BlockFilter::evaluate_branch(const Node& node, PageReader& page, PageWind
       return {};
     }
     other.resize(mask.size());
-    WEFT_TRY(evaluate_node(child, page, window, other));
+    WEFT_TRY(evaluate_node(child, page, {window, &mask, both}, other));
     for (uint32_t row = window.begin; row < window.end; ++row) {
       mask[row] = both ? mask[row] & other[row] : mask[row] | other[row];
     }
@@ -385,25 +419,26 @@ Status BlockFilter::evaluate_branch(const Node& node, PageReader& page, PageWind
   return {};
 }
 
-Status BlockFilter::evaluate_codes(const Node& node, PageReader& page, PageWindow window,
-                                   Mask& mask) const {
-  std::fill(mask.begin() + window.begin, mask.begin() + window.end, node.absent);
+Status BlockFilter::evaluate_columns(const Node& node, PageReader& page, const AskedRows& asked,
+                                     Mask& mask) const {
+  std::fill(mask.begin() + asked.window.begin, mask.begin() + asked.window.end, node.absent);
   const CompiledCondition& condition = *node.source->condition;
-  if (node.has_base) WEFT_TRY(apply_column(node.base, condition, page, window, mask));
+  if (node.has_base) WEFT_TRY(apply_column(node.base, condition, page, asked, mask));
   for (const CodeColumn& column : node.columns) {
     if (node.method == Node::Method::kProbe) {
       WEFT_ASSIGN(const bool possible, page.may_have_text(column.index, *column.probe));
       if (!possible) continue;
     }
-    WEFT_TRY(apply_column(column, condition, page, window, mask));
+    WEFT_TRY(apply_column(column, condition, page, asked, mask));
   }
   return {};
 }
 
 // Overwrites the rows that have a value in the column.
 Status BlockFilter::apply_column(const CodeColumn& column, const CompiledCondition& condition,
-                                 PageReader& page, PageWindow window, Mask& mask) {
-  if (column.truth) return page.judge_codes(column.index, *column.truth, window, mask);
+                                 PageReader& page, const AskedRows& asked, Mask& mask) {
+  const PageWindow window = asked.window;
+  if (column.truth) return page.judge_codes(column.index, *column.truth, asked.window, mask);
   if (column.probe) {
     WEFT_ASSIGN(const auto matches, page.match_text(column.index, *column.probe));
     for (uint32_t row = window.begin; row < window.end; ++row) {
@@ -412,20 +447,24 @@ Status BlockFilter::apply_column(const CodeColumn& column, const CompiledConditi
     }
     return {};
   }
+  if (!column.may.empty()) {
+    WEFT_ASSIGN(const LoadedColumnPtr loaded, page.block().column(column.index));
+    const auto meets = [&condition, type = loaded->meta.type](std::string_view text) {
+      return condition.matches_text(type, text);
+    };
+    return page.judge_texts(column.index, column.may, column.otherwise, meets, asked, mask);
+  }
   WEFT_ASSIGN(const PageColumn values, page.column(column.index, window.begin, window.end));
   const ValueType type = values.column->meta.type;
-  const bool text = values.column->meta.encoding == ColumnEncoding::kText;
   for (uint32_t row = window.begin; row < window.end; ++row) {
-    if (!values.present(row)) continue;
-    const uint64_t word = values.word(row);
-    mask[row] = text ? condition.matches_text(type, values.texts->at(static_cast<uint32_t>(word)))
-                     : condition.matches_word(type, word);
+    if (values.present(row)) mask[row] = condition.matches_word(type, values.word(row));
   }
   return {};
 }
 
-Status BlockFilter::evaluate_duration(const Node& node, PageReader& page, PageWindow window,
+Status BlockFilter::evaluate_duration(const Node& node, PageReader& page, const AskedRows& asked,
                                       Mask& mask) const {
+  const PageWindow window = asked.window;
   const CompiledCondition& condition = *node.source->condition;
   WEFT_ASSIGN(const auto* durations, page.durations());
   // As SpanBatch::duration_ns: 0 when the end is not after the start. Where no end lies before its
@@ -448,8 +487,9 @@ Status BlockFilter::evaluate_duration(const Node& node, PageReader& page, PageWi
   return {};
 }
 
-Status BlockFilter::evaluate_generic(const Node& node, PageReader& page, PageWindow window,
+Status BlockFilter::evaluate_generic(const Node& node, PageReader& page, const AskedRows& asked,
                                      Mask& mask) const {
+  const PageWindow window = asked.window;
   WEFT_ASSIGN(const SpanBatch batch,
               page.read_rows(window.begin, window.end, [&](const ColumnMeta& meta) {
                 return column_serves(meta, node.source->column);

@@ -31,10 +31,14 @@ class BlockFilter {
  private:
   using Mask = std::vector<uint8_t>;
 
-  // How a column of codes answers: one of them, or neither; then its values are read.
+  // How a column of codes answers: one of the three, or none (kNumber); then its values are read.
   struct CodeColumn {
     size_t index = 0;
     std::optional<CodeTruth> truth;  // kDictionary
+    // kText: by template, whether its strings have to be looked at. The others have the truth
+    // `otherwise`.
+    Mask may;
+    bool otherwise = false;
     // kText, when the condition is (un)equality: says which rows have the string; those have the
     // truth `found_is`, the others with a value the opposite.
     std::shared_ptr<const TextProbe> probe;
@@ -43,16 +47,21 @@ class BlockFilter {
   struct Node {
     // From the cheapest to the dearest: in this order children are asked, as long as there are rows
     // of which it is not known what the whole says.
-    enum class Method : uint8_t { kConstant, kDuration, kProbe, kCodes, kBranch, kGeneric };
+    enum class Method : uint8_t { kConstant, kDuration, kProbe, kCodes, kTexts, kBranch, kGeneric };
     Method method = Method::kConstant;
     const CompiledPredicate* source = nullptr;
-    bool constant = false;            // kConstant
-    std::vector<Node> children;       // kBranch
-    std::vector<CodeColumn> columns;  // kProbe, kCodes: at most one has a value in a row
-    bool absent = false;              // kCodes: truth of a row without a value
-    bool has_base = false;            // kCodes: such rows take base's truth instead
+    bool constant = false;       // kConstant
+    std::vector<Node> children;  // kBranch
+    // kProbe, kCodes and kTexts, which puts strings together: at most one has a value in a row.
+    std::vector<CodeColumn> columns;
+    bool absent = false;    // of these: truth of a row without a value
+    bool has_base = false;  // such rows take base's truth instead
     CodeColumn base;
     std::vector<Verdict> classes;
+
+    bool by_columns() const {
+      return method == Method::kProbe || method == Method::kCodes || method == Method::kTexts;
+    }
   };
 
   explicit BlockFilter(const Block& block) : block_(&block) {}
@@ -67,14 +76,20 @@ class BlockFilter {
 
   // What the classes of the page's rows and its bounds say of all of them.
   Expected<Verdict> judge_page(const Node& node, PageReader& page) const;
-  // These set the bytes of the window's rows. `mask` has one for each row of the page.
-  Status evaluate_node(const Node& node, PageReader& page, PageWindow window, Mask& mask) const;
-  Status evaluate_branch(const Node& node, PageReader& page, PageWindow window, Mask& mask) const;
-  Status evaluate_codes(const Node& node, PageReader& page, PageWindow window, Mask& mask) const;
-  Status evaluate_duration(const Node& node, PageReader& page, PageWindow window, Mask& mask) const;
-  Status evaluate_generic(const Node& node, PageReader& page, PageWindow window, Mask& mask) const;
+  // These set the bytes of the rows that are asked for, and perhaps of others of their window.
+  // `mask` has one for each row of the page and is another one than that of `asked`.
+  Status evaluate_node(const Node& node, PageReader& page, const AskedRows& asked,
+                       Mask& mask) const;
+  Status evaluate_branch(const Node& node, PageReader& page, const AskedRows& asked,
+                         Mask& mask) const;
+  Status evaluate_columns(const Node& node, PageReader& page, const AskedRows& asked,
+                          Mask& mask) const;
+  Status evaluate_duration(const Node& node, PageReader& page, const AskedRows& asked,
+                           Mask& mask) const;
+  Status evaluate_generic(const Node& node, PageReader& page, const AskedRows& asked,
+                          Mask& mask) const;
   static Status apply_column(const CodeColumn& column, const CompiledCondition& condition,
-                             PageReader& page, PageWindow window, Mask& mask);
+                             PageReader& page, const AskedRows& asked, Mask& mask);
 
   const Block* block_;
   Node root_;

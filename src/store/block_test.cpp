@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
 
 #include "model/testing/random_spans.h"
@@ -183,6 +184,15 @@ std::string near_unique(std::mt19937_64& random) {
   }
 }
 
+std::string re2_quoted(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (std::ispunct(static_cast<unsigned char>(c)) != 0) out += '\\';
+    out += c;
+  }
+  return out;
+}
+
 TEST(Block, NearUniqueStringsAreFoundWithoutPuttingThemTogether) {
   std::mt19937_64 random(test_seed("NearUniqueStringsAreFound"));
   auto spans = random_spans(random, {.traces = 1'500});
@@ -226,6 +236,51 @@ TEST(Block, NearUniqueStringsAreFoundWithoutPuttingThemTogether) {
       EXPECT_TRUE(!filter->none() || std::ranges::count(expected, 1) == 0);
     }
   }
+}
+
+TEST(Block, ExpressionsOverNearUniqueStringsAnswerAsThePlainEvaluation) {
+  std::mt19937_64 random(test_seed("ExpressionsOverNearUniqueStrings"));
+  auto spans = random_spans(random, {.traces = 500});
+  for (Span& span : spans) {
+    std::erase_if(span.attributes, [](const KeyValue& a) { return a.key == "user"; });
+    if (random() % 10 != 0) span.attributes.push_back({"user", Value(near_unique(random))});
+  }
+  OpenedBlock opened;
+  opened.write_and_open(split_randomly(random, spans));
+  ASSERT_NE(opened.block, nullptr);
+  PageReader all(*opened.block, 0);
+  const auto rows = all.read_rows(0, static_cast<uint32_t>(all.rows()));
+  ASSERT_TRUE(rows);
+  std::vector<std::string> patterns{".*",          "u-.*",      "U-.*",          "(?i)U-.*",
+                                    ".*zzz.*",     "",          "[a-z]+-[0-9]+", "u-1.*|.*zzz",
+                                    ".*[ef]{2}.*", "\\x{C9}.*", ".*-(17|18)"};
+  size_t found = 0;
+  for (int round = 0; round < 200; ++round) {
+    std::string pattern = patterns[random() % patterns.size()];
+    if (round % 2 == 0) {
+      // A part of a string that may be there.
+      const std::string text = near_unique(random);
+      const size_t at = text.empty() ? 0 : random() % text.size();
+      pattern = ".*" + re2_quoted(text.substr(at, 1 + random() % 6)) + ".*";
+    }
+    const Condition condition{
+        .column = ColumnRef::attribute(
+            random() % 2 == 0 ? AttributeScope::kSpan : AttributeScope::kAny, "user"),
+        .op = random() % 3 == 0 ? CompareOp::kNotRegex : CompareOp::kRegex,
+        .operand = Value(pattern)};
+    const auto predicate = CompiledPredicate::create(Predicate::of(condition));
+    ASSERT_TRUE(predicate) << pattern;
+    const auto filter = BlockFilter::create(*opened.block, *predicate);
+    ASSERT_TRUE(filter);
+    PageReader page(*opened.block, 0);
+    auto mask = filter->evaluate(page);
+    ASSERT_TRUE(mask) << mask.error().message;
+    if (mask->empty()) mask->resize(page.rows());
+    const auto expected = evaluate(*predicate, *rows);
+    ASSERT_EQ(*mask, expected) << pattern;
+    found += static_cast<size_t>(std::ranges::count(expected, 1));
+  }
+  EXPECT_GT(found, 0u);
 }
 
 TEST(Block, FiltersOfManyConditionsAnswerAsThePlainEvaluation) {

@@ -252,6 +252,50 @@ TEST(TextTemplate, ShortAndLongStringsAreSplitAlike) {
 }
 
 // A string is split by a template that is known as it is without.
+TEST(TextTemplate, MayContainWhatItsStringsContain) {
+  std::mt19937_64 random(test_seed("MayContainWhatItsStringsContain"));
+  static constexpr std::string_view kPieces[] = {"/",
+                                                 "-",
+                                                 "Orders",
+                                                 "x",
+                                                 "0042",
+                                                 "7",
+                                                 "4bf92f3577b34da6",
+                                                 "\xC3\x89",
+                                                 "\x01",
+                                                 "?id=",
+                                                 "123e4567-e89b-42d3-a456-426614174000"};
+  for (int round = 0; round < 20'000; ++round) {
+    std::string text;
+    for (size_t i = random() % 6; i > 0; --i)
+      text += kPieces[random() % std::size(kPieces)];
+    std::string skeleton;
+    TemplateVariables variables;
+    split_template(text, skeleton, variables);
+    std::string lower;
+    for (const char c : text)
+      lower += c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    if (lower.empty()) continue;
+    const size_t at = random() % lower.size();
+    const std::string part = lower.substr(at, 1 + random() % (lower.size() - at));
+    EXPECT_TRUE(template_may_contain(skeleton, part)) << text << ": " << part;
+  }
+  const auto may = [](std::string_view text, std::string_view part) {
+    std::string skeleton;
+    TemplateVariables variables;
+    split_template(text, skeleton, variables);
+    return template_may_contain(skeleton, part);
+  };
+  constexpr std::string_view kText = "/orders/1234/items/4bf92f3577b34da6";
+  // Of other strings of the template, too.
+  EXPECT_TRUE(may(kText, "/orders/99/items/"));
+  EXPECT_TRUE(may(kText, "5/items/deadbeef"));
+  EXPECT_FALSE(may(kText, "/order/"));
+  EXPECT_FALSE(may(kText, "orders/a"));
+  EXPECT_FALSE(may(kText, "zzz"));
+  EXPECT_FALSE(may("", "a"));
+}
+
 TEST(KnownTemplate, SplitsAsSplitTemplateDoes) {
   std::mt19937_64 random(test_seed("SplitsAsSplitTemplateDoes"));
   static constexpr std::string_view kPieces[] = {"/",

@@ -232,6 +232,16 @@ struct PageReader::ColumnRows {
   uint64_t present = 0;         // in the whole page
   // kText: how many strings of each template lie before the window.
   std::vector<uint64_t> templates_before;
+
+  // Passes over those strings. False when the variables run out (damage).
+  bool skip_before(const LoadedColumn& column, TemplateJoiner& joiner) const {
+    for (uint32_t code = 0; code < templates_before.size(); ++code) {
+      const uint64_t strings = templates_before[code];
+      if (strings == 0) continue;
+      if (!joiner.skip(template_needs(column.strings->at(code + 1)), strings)) return false;
+    }
+    return true;
+  }
 };
 
 // Only the window's rows are written; those before it are counted, since bits and codes lie there
@@ -362,11 +372,7 @@ Expected<PageColumn> PageReader::column(size_t index, uint32_t begin, uint32_t e
   if (!get_variables(in, variables, found.present, kMaxPageTextBytes)) return bad("text");
   texts->reserve(found.present_within, found.present_within * 32);
   TemplateJoiner joiner(variables);
-  for (uint32_t code = 0; code < found.templates_before.size(); ++code) {
-    const uint64_t strings = found.templates_before[code];
-    if (strings == 0) continue;
-    if (!joiner.skip(template_needs(column.strings->at(code + 1)), strings)) return bad("text");
-  }
+  if (!found.skip_before(column, joiner)) return bad("text");
   std::string string;
   for (size_t i = 0; i < out.codes.size(); ++i) {
     if (out.codes[i] == PageColumn::kAbsent) continue;
@@ -378,6 +384,44 @@ Expected<PageColumn> PageReader::column(size_t index, uint32_t begin, uint32_t e
   }
   out.texts = std::move(texts);
   return out;
+}
+
+Status PageReader::judge_texts(size_t index, std::span<const uint8_t> may, bool otherwise,
+                               const std::function<bool(std::string_view)>& meets,
+                               const AskedRows& asked, std::vector<uint8_t>& mask) {
+  const PageWindow window = asked.window;
+  WEFT_ASSIGN(const LoadedColumnPtr column, block_.column(index));
+  WEFT_ASSIGN(const std::string bytes, block_.chunk(*column, page_));
+  bytes_read_ += bytes.size();
+  ByteReader in(bytes);
+  WEFT_ASSIGN(const ColumnRows found, find_rows(*column, in, window));
+  bool any = false;
+  for (uint32_t row = window.begin; row < window.end; ++row) {
+    const uint32_t code = found.codes[row - window.begin];
+    if (code == PageColumn::kAbsent) continue;
+    mask[row] = otherwise;
+    any |= may[code] != 0 && asked.has(row);
+  }
+  if (!any) return {};
+  TemplateVariables variables;
+  if (!get_variables(in, variables, found.present, kMaxPageTextBytes)) return bad("text");
+  TemplateJoiner joiner(variables);
+  if (!found.skip_before(*column, joiner)) return bad("text");
+  std::vector<std::optional<TemplateNeeds>> needs(column->meta.dictionary_size);
+  std::string string;
+  for (uint32_t row = window.begin; row < window.end; ++row) {
+    const uint32_t code = found.codes[row - window.begin];
+    if (code == PageColumn::kAbsent) continue;
+    const std::string_view skeleton = column->strings->at(code + 1);
+    if (may[code] == 0 || !asked.has(row)) {
+      if (!needs[code]) needs[code] = template_needs(skeleton);
+      if (!joiner.skip(*needs[code])) return bad("text");
+    } else {
+      if (!joiner.join(skeleton, string)) return bad("text");
+      mask[row] = meets(string);
+    }
+  }
+  return {};
 }
 
 Expected<std::vector<PageReader::TextMatch>> PageReader::match_text(size_t index,

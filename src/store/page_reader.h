@@ -55,6 +55,16 @@ struct PageWindow {
   uint32_t end = 0;
 };
 
+// The rows of a window that somebody wants to know something of: all, or those whose byte in
+// `among` is `value`. What is said of the others does not matter.
+struct AskedRows {
+  PageWindow window;
+  const std::vector<uint8_t>* among = nullptr;
+  uint8_t value = 1;
+
+  bool has(uint32_t row) const { return among == nullptr || (*among)[row] == value; }
+};
+
 class PageReader {
  public:
   PageReader(const Block& block, size_t page) : block_(block), page_(page) {}
@@ -75,6 +85,11 @@ class PageReader {
   // Sets mask[row] for those rows of the window that have a value in the column: whether it meets
   // the condition. `mask` has a byte for each row of the page.
   Status judge_codes(size_t index, const CodeTruth& truth, PageWindow window,
+                     std::vector<uint8_t>& mask);
+  // The same for a column of near-unique strings (kText): what `meets` says of the string, which is
+  // put together for that, or `otherwise` for templates whose byte in `may` is 0.
+  Status judge_texts(size_t index, std::span<const uint8_t> may, bool otherwise,
+                     const std::function<bool(std::string_view)>& meets, const AskedRows& rows,
                      std::vector<uint8_t>& mask);
   // What each row has in a column of near-unique strings (kText): no value, another one, or the
   // probe's. The strings are not put together.

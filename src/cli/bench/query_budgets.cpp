@@ -49,8 +49,9 @@ constexpr std::array kQuestions = {
     Question{"search, two attributes of the same spans (all)", "/api/v1/search",
              "{ span.http.response.status_code = 304 && span.user.id = \"u-1234567\" }", 50,
              Finds::kNothing},
+    // Any string with a number can have this one: none is ruled out by its template.
     Question{"search by regex on near-unique values (all)", "/api/v1/search",
-             "{ span.url.path =~ \".*/zzz/.*\" }", std::nullopt, Finds::kNothing},
+             "{ span.url.path =~ \".*9999999.*\" }", std::nullopt, Finds::kNothing},
     Question{"heatmap of all spans", "/api/v1/heatmap", "{ }", 100},
     Question{"heatmap of a filter's spans", "/api/v1/heatmap",
              "{ resource.service.name != \"none\" && kind = server }", 100},
