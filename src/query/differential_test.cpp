@@ -24,6 +24,7 @@ MemorySourceOptions random_options(std::mt19937_64& random) {
   MemorySourceOptions out;
   out.traces_per_batch = 1 + random() % 9;
   out.superset = random() % 2 == 0;
+  out.drops_unneeded = random() % 2 == 0;
   out.newest_first = random() % 3 != 0;
   out.tell_remaining = random() % 2 == 0;
   out.seed = random();

@@ -93,6 +93,7 @@ class Search {
     request.filter = plan_.spans.candidates.predicate;
     request.columns = table.columns();
     request.whole_traces = true;
+    request.needed = plan_.spans.needed;
     request.parents = plan_.spans.parents || table.needs_trace();
     const unsigned threads = worker_count(options_.budget);
     std::vector<TraceEvaluator> evaluators;

@@ -25,6 +25,8 @@ std::string describe_spans(const SpanPlan& plan, bool is_search) {
   out += fmt::format("  pipeline      {}\n", to_string(plan.pipeline));
   out += fmt::format("  candidates    {}{}\n", weft::to_string(plan.candidates.predicate),
                      plan.candidates.exact ? "" : "  (a superset)");
+  for (const Predicate& predicate : plan.needed)
+    out += fmt::format("  in its trace  {}\n", weft::to_string(predicate));
   out += fmt::format("  columns       {}\n", column_list(table));
   out += fmt::format("  traces        {}\n", whole ? "whole, of every candidate" : "not needed");
   out += fmt::format("  parent rows   {}\n", plan.parents || table.needs_trace() ? "yes" : "no");

@@ -28,6 +28,7 @@ Expected<Inspected> match_spans(SpanSource& source, const CompiledQuery& query,
   request.filter = plan.candidates.predicate;
   request.columns = table.columns();
   request.whole_traces = plan.whole_traces || options.whole_traces;
+  request.needed = plan.needed;
   request.parents = plan.parents || table.needs_trace() || options.whole_traces;
 
   BudgetMeter meter(options.budget, options.cancel);

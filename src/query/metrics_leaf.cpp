@@ -245,6 +245,7 @@ Status scan_leaf(const SpanPlan& plan, FieldTable& table,
   request.filter = plan.candidates.predicate;
   request.columns = table.columns();
   request.whole_traces = plan.whole_traces || table.needs_trace();
+  request.needed = plan.needed;
   request.parents = plan.parents || table.needs_trace();
   const unsigned threads = worker_count(context.options.budget);
   std::vector<TraceEvaluator> evaluators;

@@ -152,6 +152,29 @@ Pushdown push_down(const SpansetExpr& expression) {
   return out;
 }
 
+// What a trace has to have a span for, each, so that the expression has a result.
+void add_needed(const SpansetExpr& expression, std::vector<Predicate>& needed) {
+  switch (expression.kind) {
+    case SpansetExpr::Kind::kFilter: {
+      if (!expression.filter) return;
+      Predicate predicate = push_down(*expression.filter).predicate;
+      if (predicate.kind != Predicate::Kind::kTrue) needed.push_back(std::move(predicate));
+      return;
+    }
+    case SpansetExpr::Kind::kPipeline: {
+      const Stage& first = expression.pipeline[0].stages.front();
+      if (first.spanset) add_needed(*first.spanset, needed);
+      return;
+    }
+    case SpansetExpr::Kind::kOperation:
+      break;
+  }
+  if (expression.op == Op::kOr) return;
+  const bool is_negated = expression.op >= Op::kNotChild && expression.op <= Op::kNotSibling;
+  if (!is_negated) add_needed(expression.operands[0], needed);
+  add_needed(expression.operands[1], needed);
+}
+
 bool is_plain(const SpansetExpr& expression) {
   return expression.kind == SpansetExpr::Kind::kFilter;
 }
@@ -330,6 +353,14 @@ SpanPlan plan_spans(Pipeline pipeline) {
                (stage.kind == Stage::Kind::kSpanset && is_plain(*stage.spanset));
       });
   out.whole_traces = !out.filters_only;
+  if (out.whole_traces && pipeline.stages.front().spanset) {
+    add_needed(*pipeline.stages.front().spanset, out.needed);
+    // The source looks for the candidates anyway.
+    const std::string candidates = weft::to_string(out.candidates.predicate);
+    std::erase_if(out.needed, [&](const Predicate& predicate) {
+      return weft::to_string(predicate) == candidates;
+    });
+  }
   Collector{out}.add(pipeline);
   out.pipeline = std::move(pipeline);
   return out;

@@ -29,6 +29,8 @@ Pushdown push_down(const Pipeline& pipeline);
 struct SpanPlan {
   Pipeline pipeline;
   Pushdown candidates;
+  // A trace with a result has a span for each of these too: the other sides of its operations.
+  std::vector<Predicate> needed;
   // The pipeline is filters alone (and select, which changes no set).
   bool filters_only = false;
   // A span cannot be judged without the rest of its trace.

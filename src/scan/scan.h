@@ -59,6 +59,9 @@ struct ScanRequest {
   // false: candidate spans alone. true: every span of each trace that has a candidate in range,
   // the trace's other spans included whatever their time.
   bool whole_traces = false;
+  // With whole_traces: a trace that has no span for one of these, whatever its time, is not wanted;
+  // the source may return it all the same.
+  std::vector<Predicate> needed;
   // Fill ScanBatch::parent_row (only with whole_traces).
   bool parents = false;
   // When not empty, no other traces are looked at; each id once. A filter on the trace id would

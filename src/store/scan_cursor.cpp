@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <deque>
 
 #include "store/batch_columns.h"
 #include "store/page_extract.h"
@@ -14,9 +15,10 @@ namespace {
 class Cursor final : public ScanCursor {
  public:
   Cursor(SnapshotPtr snapshot, WorkList work, const ScanRequest& request, CompiledPredicate filter,
-         const CancelToken& cancel, ScanStats& stats)
+         std::vector<CompiledPredicate> needed, const CancelToken& cancel, ScanStats& stats)
       : request_(request),
         filter_(std::move(filter)),
+        needed_(std::move(needed)),
         cancel_(cancel),
         stats_(stats),
         snapshot_(std::move(snapshot)),
@@ -24,6 +26,8 @@ class Cursor final : public ScanCursor {
         filters_(*snapshot_, filter_),
         work_(std::move(work)),
         split_columns_(columns_for(request.filter, request.columns)) {
+    for (const CompiledPredicate& predicate : needed_)
+      needed_filters_.emplace_back(*snapshot_, predicate);
     stats_.blocks.fetch_add(work_.blocks);
     stats_.blocks_skipped.fetch_add(work_.blocks_skipped);
   }
@@ -73,12 +77,49 @@ class Cursor final : public ScanCursor {
     WEFT_ASSIGN(const BlockFilter* filter, filters_.get(unit.block));
     if (filter->none()) return std::nullopt;
     PageReader page(block, unit.page);
-    WEFT_ASSIGN(const auto mask, page_candidates(*snapshot_, unit, *filter, request_.range, page));
+    WEFT_ASSIGN(auto mask, page_candidates(*snapshot_, unit, *filter, request_.range, page));
     stats_.spans.fetch_add(page.rows(), std::memory_order_relaxed);
     Expected<std::optional<ScanBatch>> out = std::nullopt;
+    if (!mask.empty()) WEFT_TRY(drop_unneeded(page, unit.block, mask));
     if (!mask.empty()) out = take(page, mask);
     stats_.bytes.fetch_add(page.bytes_read(), std::memory_order_relaxed);
     return out;
+  }
+
+  // Takes the traces out of the mask that lack a span which they need: whole traces lie in one
+  // page. Empty when none is left.
+  Status drop_unneeded(PageReader& page, uint32_t block, std::vector<uint8_t>& mask) {
+    for (BlockFilters& filters : needed_filters_) {
+      WEFT_ASSIGN(const BlockFilter* filter, filters.get(block));
+      std::vector<uint8_t> having;
+      if (!filter->none()) {
+        WEFT_ASSIGN(having, filter->evaluate(page));
+      }
+      if (having.empty()) {
+        mask.clear();
+        return {};
+      }
+      WEFT_ASSIGN(const auto* begin, page.trace_begin());
+      bool any = false;
+      for (size_t t = 0; t + 1 < begin->size(); ++t) {
+        const uint32_t first = (*begin)[t];
+        const uint32_t end = (*begin)[t + 1];
+        const auto has_one = [&](const std::vector<uint8_t>& of) {
+          return std::find(of.begin() + first, of.begin() + end, 1) != of.begin() + end;
+        };
+        if (!has_one(mask)) continue;
+        if (has_one(having)) {
+          any = true;
+        } else {
+          std::fill(mask.begin() + first, mask.begin() + end, 0);
+        }
+      }
+      if (!any) {
+        mask.clear();
+        return {};
+      }
+    }
+    return {};
   }
 
   // The candidates of a page (or the traces that have one) as a batch.
@@ -149,11 +190,13 @@ class Cursor final : public ScanCursor {
 
   ScanRequest request_;
   CompiledPredicate filter_;
+  const std::vector<CompiledPredicate> needed_;
   const CancelToken& cancel_;
   ScanStats& stats_;
   SnapshotPtr snapshot_;
   MemoryScan memory_;
   BlockFilters filters_;
+  std::deque<BlockFilters> needed_filters_;  // of needed_
   WorkList work_;
   PageReader::Wanted split_columns_;
   std::atomic<size_t> next_{0};
@@ -166,8 +209,15 @@ Expected<std::unique_ptr<ScanCursor>> make_scan_cursor(SnapshotPtr snapshot, Wor
                                                        const CancelToken& cancel,
                                                        ScanStats& stats) {
   WEFT_ASSIGN(auto filter, CompiledPredicate::create(request.filter));
+  std::vector<CompiledPredicate> needed;
+  if (request.whole_traces) {
+    for (const Predicate& predicate : request.needed) {
+      WEFT_ASSIGN(auto compiled, CompiledPredicate::create(predicate));
+      needed.push_back(std::move(compiled));
+    }
+  }
   return std::make_unique<Cursor>(std::move(snapshot), std::move(work), request, std::move(filter),
-                                  cancel, stats);
+                                  std::move(needed), cancel, stats);
 }
 
 }  // namespace weft::store

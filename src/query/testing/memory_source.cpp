@@ -154,7 +154,12 @@ Expected<std::unique_ptr<ScanCursor>> MemorySource::scan(const ScanRequest& requ
     const bool wanted =
         request.traces.empty() ||
         std::ranges::find(request.traces, spans_[begin].trace_id) != request.traces.end();
-    if (has_candidate && wanted) traces.push_back(std::move(trace));
+    const auto of_trace = std::span(spans_).subspan(begin, end - begin);
+    const bool has_needed = std::ranges::all_of(request.needed, [&](const Predicate& needed) {
+      return std::ranges::any_of(of_trace, [&](const Span& span) { return holds(needed, span); });
+    });
+    const bool dropped = request.whole_traces && options_.drops_unneeded && !has_needed;
+    if (has_candidate && wanted && !dropped) traces.push_back(std::move(trace));
     begin = end;
   }
   std::sort(traces.begin(), traces.end(),

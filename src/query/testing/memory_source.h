@@ -13,10 +13,11 @@ namespace weft::testing {
 
 struct MemorySourceOptions {
   size_t traces_per_batch = 7;
-  bool superset = false;       // return spans (or traces) that do not meet the filter as well
-  bool newest_first = true;    // else batches come in an order drawn from `seed`
-  bool tell_remaining = true;  // fill ScanBatch::remaining_before_ns
-  bool aggregates = false;     // aggregate() is there, exact
+  bool superset = false;        // return spans (or traces) that do not meet the filter as well
+  bool drops_unneeded = false;  // leaves traces out that lack a span of ScanRequest::needed
+  bool newest_first = true;     // else batches come in an order drawn from `seed`
+  bool tell_remaining = true;   // fill ScanBatch::remaining_before_ns
+  bool aggregates = false;      // aggregate() is there, exact
   uint64_t seed = 1;
   uint64_t next_delay_ns = 0;  // every next() takes this long, unless cancelled
 };
