@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "scan/regex_prefilter.h"
+#include "store/text_regex.h"
 
 namespace weft::store {
 namespace {
@@ -26,17 +26,6 @@ PageWindow narrow(const std::vector<uint8_t>& mask, PageWindow window, uint8_t v
       std::find(std::make_reverse_iterator(last), std::make_reverse_iterator(found), value).base();
   return {static_cast<uint32_t>(found - mask.begin()),
           static_cast<uint32_t>(behind - mask.begin())};
-}
-
-// Whether a string of the template can match.
-bool may_match(const RegexPrefilter& prefilter, std::string_view skeleton) {
-  std::vector<int> occurring;
-  for (size_t i = 0; i < prefilter.atoms().size(); ++i) {
-    if (template_may_contain(skeleton, prefilter.atoms()[i])) {
-      occurring.push_back(static_cast<int>(i));
-    }
-  }
-  return prefilter.may_match(occurring);
 }
 
 Verdict either(Verdict a, Verdict b) {
@@ -93,11 +82,8 @@ Expected<BlockFilter> BlockFilter::create(const Block& block, const CompiledPred
   WEFT_ASSIGN(const BlockColumns* columns, block.columns());
   const size_t classes = columns->classes[static_cast<size_t>(BlockTable::kSpans)];
   WEFT_ASSIGN(filter.root_, filter.make(predicate, classes));
-  const auto all_are = [&](Verdict wanted) {
-    return std::ranges::all_of(filter.root_.classes, [wanted](Verdict v) { return v == wanted; });
-  };
-  filter.none_ = all_are(Verdict::kNo);
-  filter.all_ = all_are(Verdict::kYes);
+  filter.none_ = std::ranges::all_of(filter.root_.classes,
+                                     [](Verdict verdict) { return verdict == Verdict::kNo; });
   return filter;
 }
 
@@ -200,7 +186,7 @@ BlockFilter::CodeColumn BlockFilter::judge_column(size_t index, const LoadedColu
     if (prefilter != nullptr) {
       out.otherwise = condition.op() == CompareOp::kNotRegex;
       for (uint32_t code = 0; code < column.meta.dictionary_size; ++code)
-        out.may[code] = may_match(*prefilter, column.strings->at(code + 1));
+        out.may[code] = template_may_match(column.strings->at(code + 1), *prefilter);
     }
   }
   return out;

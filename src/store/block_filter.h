@@ -23,8 +23,6 @@ class BlockFilter {
 
   // No span of the block can match.
   bool none() const { return none_; }
-  // Every span matches.
-  bool all() const { return all_; }
   // One byte a row of the page; empty when none matches. Any thread.
   Expected<std::vector<uint8_t>> evaluate(PageReader& page) const;
 
@@ -94,7 +92,6 @@ class BlockFilter {
   const Block* block_;
   Node root_;
   bool none_ = false;
-  bool all_ = false;
 };
 
 // Whether a column of the block has to be read to answer for `column`; for projections.

@@ -9,6 +9,7 @@
 #include "store/known_template.h"
 #include "store/presence_bits.h"
 #include "store/stream_codec.h"
+#include "store/text_regex.h"
 #include "store/text_template.h"
 
 namespace weft::store {
@@ -252,7 +253,7 @@ TEST(TextTemplate, ShortAndLongStringsAreSplitAlike) {
 }
 
 // A string is split by a template that is known as it is without.
-TEST(TextTemplate, MayContainWhatItsStringsContain) {
+TEST(TextRegex, TemplatesMayContainWhatTheirStringsContain) {
   std::mt19937_64 random(test_seed("MayContainWhatItsStringsContain"));
   static constexpr std::string_view kPieces[] = {"/",
                                                  "-",

@@ -125,17 +125,27 @@ void ColumnGather::add_attributes(ColumnDomain domain,
 }
 
 // A part is a few values in two places of a memory that no cache holds: those that come soon are
-// asked for. (Inlined by force: g++ 12 drops calls of what only prefetches.)
-[[gnu::always_inline]] inline void ColumnGather::fetch_ahead(const Wanted& wanted, size_t part) {
+// asked for.
+template <typename Each>
+[[gnu::always_inline]] inline bool ColumnGather::each_of_part(const Wanted& wanted, size_t p,
+                                                              Each&& each) const {
   constexpr size_t kAhead = 8;
   constexpr size_t kMaxLines = 4;
-  if (part + kAhead >= wanted.parts.size()) return;
-  const Part& ahead = wanted.parts[part + kAhead];
-  for (size_t line = 0; line < std::min(ahead.count / 16 + 1, kMaxLines); ++line) {
-    __builtin_prefetch(ahead.rows + line * 16);
-    __builtin_prefetch(ahead.strings + line * 16);
-    __builtin_prefetch(ahead.numbers + line * 8);
+  if (p + kAhead < wanted.parts.size()) {
+    const Part& ahead = wanted.parts[p + kAhead];
+    for (size_t line = 0; line < std::min(ahead.count / 16 + 1, kMaxLines); ++line) {
+      __builtin_prefetch(ahead.rows + line * 16);
+      __builtin_prefetch(ahead.strings + line * 16);
+      __builtin_prefetch(ahead.numbers + line * 8);
+    }
   }
+  const Part& part = wanted.parts[p];
+  const uint32_t* const row_map = row_maps_[part.batch].data();
+  for (size_t i = 0; i < part.count; ++i) {
+    const uint32_t row = row_map[part.rows[i]];
+    if (row != kNoRow && !each(part, i, row)) return false;
+  }
+  return true;
 }
 
 // Values are scattered over the block's rows, then taken off in order: the rows of batches lie near
@@ -148,17 +158,13 @@ bool ColumnGather::scatter(const Wanted& wanted, Put&& put) {
   Growth begin;
   bool looked_ahead = false;
   for (size_t p = 0; p < wanted.parts.size(); ++p) {
-    fetch_ahead(wanted, p);
-    const Part& part = wanted.parts[p];
-    const uint32_t* const row_map = row_maps_[part.batch].data();
-    for (size_t i = 0; i < part.count; ++i) {
-      const uint32_t row = row_map[part.rows[i]];
-      if (row == kNoRow) continue;
+    each_of_part(wanted, p, [&](const Part& part, size_t i, uint32_t row) {
       present_[row / 64] |= uint64_t{1} << (row % 64);
       put(part, i, row);
-    }
+      return true;
+    });
     if (!dictionary_pays(wanted.values)) return false;
-    seen += part.count;
+    seen += wanted.parts[p].count;
     if (begin.values == 0 && seen * 16 >= wanted.values) {
       begin = {seen, codes_.size()};
     } else if (!looked_ahead && seen * 8 >= wanted.values) {
@@ -216,24 +222,17 @@ std::optional<std::vector<ColumnGather::OfClass>> ColumnGather::values_by_class(
   if (encoder_.classes() < 2) return std::nullopt;
   std::vector<OfClass> out(encoder_.classes());
   uint64_t covered = 0;  // rows of the classes that have values
+  const auto agrees = [&](const Part& part, size_t i, uint32_t row) {
+    const uint32_t c = encoder_.class_of(row);
+    OfClass& of_class = out[c];
+    const uint64_t value = value_of(part, i);
+    if (of_class.rows++ != 0) return of_class.value == value;
+    of_class.value = value;
+    covered += encoder_.class_size(c);
+    return covered <= wanted.values;  // else some rows have none
+  };
   for (size_t p = 0; p < wanted.parts.size(); ++p) {
-    fetch_ahead(wanted, p);
-    const Part& part = wanted.parts[p];
-    const uint32_t* const row_map = row_maps_[part.batch].data();
-    for (size_t i = 0; i < part.count; ++i) {
-      const uint32_t row = row_map[part.rows[i]];
-      if (row == kNoRow) continue;
-      const uint32_t c = encoder_.class_of(row);
-      OfClass& of_class = out[c];
-      const uint64_t value = value_of(part, i);
-      if (of_class.rows++ == 0) {
-        of_class.value = value;
-        covered += encoder_.class_size(c);
-        if (covered > wanted.values) return std::nullopt;  // some rows have none
-      } else if (of_class.value != value) {
-        return std::nullopt;
-      }
-    }
+    if (!each_of_part(wanted, p, agrees)) return std::nullopt;
   }
   for (uint32_t c = 0; c < out.size(); ++c) {
     if (out[c].rows != 0 && out[c].rows != encoder_.class_size(c)) return std::nullopt;
@@ -242,21 +241,25 @@ std::optional<std::vector<ColumnGather::OfClass>> ColumnGather::values_by_class(
 }
 
 // The same string often comes several times in a row.
-auto ColumnGather::code_of() {
-  return [this, last_batch = kNoRow, last_id = StringPool::kEmpty, last_code = uint32_t{0}](
-             const Part& part, size_t i) mutable {
+struct ColumnGather::CodeOf {
+  ColumnGather& gather;
+  uint32_t last_batch = kNoRow;
+  StringPool::Id last_id = StringPool::kEmpty;
+  uint32_t last_code = 0;
+
+  uint32_t operator()(const Part& part, size_t i) {
     const StringPool::Id id = part.strings[i];
     if (id != last_id || part.batch != last_batch) {
       last_id = id;
       last_batch = part.batch;
-      last_code = codes_.code(strings_.id(part.batch, id));
+      last_code = gather.codes_.code(gather.strings_.id(part.batch, id));
     }
     return last_code;
-  };
-}
+  }
+};
 
 bool ColumnGather::add_strings_by_class(const Wanted& wanted) {
-  const auto classes = values_by_class(wanted, code_of());
+  const auto classes = values_by_class(wanted, CodeOf{*this});
   const bool follows = classes && dictionary_pays(wanted.values);
   if (follows) {
     std::vector<uint32_t> codes;
@@ -334,8 +337,8 @@ bool ColumnGather::add_attribute_as_dictionary(const Wanted& wanted) {
       sample.push_back({part.batch, part.strings[i]});
   }
   if (looks_unique(sample)) return false;
-  const bool pays =
-      scatter(wanted, [this, code = code_of()](const Part& part, size_t i, uint32_t row) mutable {
+  const bool pays = scatter(
+      wanted, [this, code = CodeOf{*this}](const Part& part, size_t i, uint32_t row) mutable {
         payload_codes_[row] = code(part, i);
       });
   if (pays) {

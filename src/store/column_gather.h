@@ -118,7 +118,10 @@ class ColumnGather {
                 std::span<const std::string_view> texts);
   bool add_as_dictionary(const ColumnMeta& meta, std::span<const uint32_t> rows,
                          std::span<const StringValue> values);
-  static void fetch_ahead(const Wanted& wanted, size_t part);
+  // Calls each(part, i, row) for each value of the part that has a row in the block, until that
+  // returns false; returns what it returned.
+  template <typename Each>
+  bool each_of_part(const Wanted& wanted, size_t part, Each&& each) const;
   // Calls put(part, i, row) for each value that has a row in the block, and marks the rows in
   // present_.
   template <typename Put>
@@ -139,7 +142,7 @@ class ColumnGather {
   template <typename ValueOf>
   std::optional<std::vector<OfClass>> values_by_class(const Wanted& wanted, ValueOf&& value_of);
   // Gives the dictionary code of a part's string when it is called with the part and an index.
-  auto code_of();
+  struct CodeOf;
   bool add_strings_by_class(const Wanted& wanted);
   bool add_numbers_by_class(const Wanted& wanted);
   bool looks_unique(std::span<const StringValue> values) const;

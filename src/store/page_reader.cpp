@@ -213,10 +213,13 @@ Status PageReader::judge_codes(size_t index, const CodeTruth& truth, PageWindow 
   for (uint32_t row = window.begin; row < window.end; ++row) {
     // Without a branch: neighbours are of many classes.
     const uint8_t flags = truth.of_class[class_of[row]];
-    const uint8_t is_maybe = flags >> 1 & 1;
-    const uint8_t present = (flags & 1) | (is_maybe & presence.bits[next_bit]);
-    const uint8_t varies = present & (flags >> 2);
-    const uint8_t meets = varies != 0 ? truth.of_code[codes[next_code]] : flags >> 3;
+    const auto has = [flags](CodeTruth::Flag flag) {
+      return static_cast<uint8_t>((flags & flag) != 0);
+    };
+    const uint8_t is_maybe = has(CodeTruth::kMaybe);
+    const uint8_t present = has(CodeTruth::kAlways) | (is_maybe & presence.bits[next_bit]);
+    const uint8_t varies = present & has(CodeTruth::kVaries);
+    const uint8_t meets = varies != 0 ? truth.of_code[codes[next_code]] : has(CodeTruth::kConstant);
     mask[row] = present != 0 ? meets : mask[row];
     next_bit += is_maybe;
     next_code += varies;

@@ -53,6 +53,7 @@ struct CodeTruth {
 struct PageWindow {
   uint32_t begin = 0;
   uint32_t end = 0;
+  uint32_t size() const { return end - begin; }
 };
 
 // The rows of a window that somebody wants to know something of: all, or those whose byte in

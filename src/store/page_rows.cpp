@@ -29,13 +29,6 @@ class TextCopier {
   std::vector<StringPool::Id> known_;
 };
 
-// Which rows of a table are wanted.
-struct Window {
-  uint32_t begin = 0;
-  uint32_t end = 0;
-  uint32_t size() const { return end - begin; }
-};
-
 AttributeColumn& column_of(AttributeTable& table, StringPool::Id key, ValueType type) {
   for (AttributeColumn& column : table.columns) {
     if (column.key == key && column.type == type) return column;
@@ -51,31 +44,31 @@ class RowsReader {
   RowsReader(PageReader& page, SpanBatch& batch, const PageReader::Wanted& taken)
       : page_(page), batch_(batch), taken_(taken) {}
 
-  Status read(Window spans);
+  Status read(PageWindow spans);
 
  private:
-  Status read_specials(Window spans);
-  Status read_events(Window spans);
-  Status read_links(Window spans);
-  Status read_columns(BlockTable table, Window window);
-  Status read_field(const PageColumn& column, Window window);
-  void read_attribute(const PageColumn& column, Window window, AttributeTable& table);
-  Status read_overflow(const PageColumn& column, Window window, AttributeTable& table);
-  Status read_entities(const PageColumn& column, Window window);
+  Status read_specials(PageWindow spans);
+  Status read_events(PageWindow spans);
+  Status read_links(PageWindow spans);
+  Status read_columns(BlockTable table, PageWindow window);
+  Status read_field(const PageColumn& column, PageWindow window);
+  void read_attribute(const PageColumn& column, PageWindow window, AttributeTable& table);
+  Status read_overflow(const PageColumn& column, PageWindow window, AttributeTable& table);
+  Status read_entities(const PageColumn& column, PageWindow window);
   AttributeTable& table_of(const ColumnMeta& meta);
   Expected<bool> table_wanted(BlockTable table);
-  bool wanted(const LoadedColumn& column, const std::vector<uint16_t>& classes, Window window);
+  bool wanted(const LoadedColumn& column, const std::vector<uint16_t>& classes, PageWindow window);
 
   // `out`: a ColumnVector or a SeldomColumn with an entry for each row of the window.
   template <typename Column>
-  void fill_text(const PageColumn& column, Window window, Column& out) {
+  void fill_text(const PageColumn& column, PageWindow window, Column& out) {
     TextCopier copy(batch_.strings, column, window.size());
     for (uint32_t row = window.begin; row < window.end; ++row) {
       if (column.present(row)) out.at(row - window.begin) = copy(column.word(row));
     }
   }
   template <typename Column>
-  void fill_number(const PageColumn& column, Window window, Column& out) {
+  void fill_number(const PageColumn& column, PageWindow window, Column& out) {
     for (uint32_t row = window.begin; row < window.end; ++row) {
       if (!column.present(row)) continue;
       auto& entry = out.at(row - window.begin);
@@ -88,7 +81,7 @@ class RowsReader {
   const PageReader::Wanted& taken_;
 };
 
-Status RowsReader::read(Window spans) {
+Status RowsReader::read(PageWindow spans) {
   WEFT_TRY(read_specials(spans));
   WEFT_TRY(read_columns(BlockTable::kSpans, spans));
   WEFT_ASSIGN(const bool events_wanted, table_wanted(BlockTable::kEvents));
@@ -106,9 +99,9 @@ Expected<bool> RowsReader::table_wanted(BlockTable table) {
       all->columns, [&](const ColumnMeta& meta) { return meta.table == table && taken_(meta); });
 }
 
-Status RowsReader::read_events(Window spans) {
+Status RowsReader::read_events(PageWindow spans) {
   WEFT_ASSIGN(const auto* events, page_.child_begin(BlockTable::kEvents));
-  const Window event_window{(*events)[spans.begin], (*events)[spans.end]};
+  const PageWindow event_window{(*events)[spans.begin], (*events)[spans.end]};
   if (event_window.size() > 0) {
     EventTable& table = batch_.events;
     WEFT_ASSIGN(const auto times, page_.event_times());
@@ -126,9 +119,9 @@ Status RowsReader::read_events(Window spans) {
   return {};
 }
 
-Status RowsReader::read_links(Window spans) {
+Status RowsReader::read_links(PageWindow spans) {
   WEFT_ASSIGN(const auto* links, page_.child_begin(BlockTable::kLinks));
-  const Window link_window{(*links)[spans.begin], (*links)[spans.end]};
+  const PageWindow link_window{(*links)[spans.begin], (*links)[spans.end]};
   if (link_window.size() > 0) {
     LinkTable& table = batch_.links;
     WEFT_ASSIGN(const auto trace_ids, page_.link_trace_ids());
@@ -148,7 +141,7 @@ Status RowsReader::read_links(Window spans) {
   return {};
 }
 
-Status RowsReader::read_specials(Window spans) {
+Status RowsReader::read_specials(PageWindow spans) {
   WEFT_ASSIGN(const auto* trace_ids, page_.trace_ids());
   WEFT_ASSIGN(const auto* trace_begin, page_.trace_begin());
   WEFT_ASSIGN(const auto* starts, page_.starts());
@@ -190,7 +183,7 @@ Status RowsReader::read_specials(Window spans) {
 }
 
 bool RowsReader::wanted(const LoadedColumn& column, const std::vector<uint16_t>& classes,
-                        Window window) {
+                        PageWindow window) {
   if (column.meta.encoding == ColumnEncoding::kSpecial) return false;
   for (uint32_t row = window.begin; row < window.end; ++row) {
     if (column.classes[classes[row]].presence != ClassValue::Presence::kNever) return true;
@@ -198,7 +191,7 @@ bool RowsReader::wanted(const LoadedColumn& column, const std::vector<uint16_t>&
   return false;
 }
 
-Status RowsReader::read_columns(BlockTable table, Window window) {
+Status RowsReader::read_columns(BlockTable table, PageWindow window) {
   WEFT_ASSIGN(const BlockColumns* all, page_.block().columns());
   WEFT_ASSIGN(const auto* classes, page_.classes(table));
   for (size_t i = 0; i < all->columns.size(); ++i) {
@@ -239,7 +232,7 @@ AttributeTable& RowsReader::table_of(const ColumnMeta& meta) {
   return meta.domain == ColumnDomain::kAnnotation ? batch_.annotations : batch_.attributes;
 }
 
-Status RowsReader::read_field(const PageColumn& column, Window window) {
+Status RowsReader::read_field(const PageColumn& column, PageWindow window) {
   const ColumnMeta& meta = column.column->meta;
   if (meta.table == BlockTable::kEvents) {
     if (meta.field == Field::kName) fill_text(column, window, batch_.events.name);
@@ -293,7 +286,7 @@ Status RowsReader::read_field(const PageColumn& column, Window window) {
   return {};
 }
 
-Status RowsReader::read_entities(const PageColumn& column, Window window) {
+Status RowsReader::read_entities(const PageColumn& column, PageWindow window) {
   const bool resource = column.column->meta.field == Field::kResource;
   std::map<uint32_t, uint32_t> rows;  // code -> row of the batch's table
   ColumnVector<uint32_t>& out = resource ? batch_.resource : batch_.scope;
@@ -313,7 +306,8 @@ Status RowsReader::read_entities(const PageColumn& column, Window window) {
   return {};
 }
 
-void RowsReader::read_attribute(const PageColumn& column, Window window, AttributeTable& table) {
+void RowsReader::read_attribute(const PageColumn& column, PageWindow window,
+                                AttributeTable& table) {
   const ColumnMeta& meta = column.column->meta;
   AttributeColumn out;
   out.key = batch_.strings.intern(meta.key);
@@ -331,7 +325,8 @@ void RowsReader::read_attribute(const PageColumn& column, Window window, Attribu
   if (!out.rows.empty()) table.columns.push_back(std::move(out));
 }
 
-Status RowsReader::read_overflow(const PageColumn& column, Window window, AttributeTable& table) {
+Status RowsReader::read_overflow(const PageColumn& column, PageWindow window,
+                                 AttributeTable& table) {
   for (uint32_t row = window.begin; row < window.end; ++row) {
     if (!column.present(row)) continue;
     std::string_view bytes = column.strings()->at(static_cast<StringPool::Id>(column.word(row)));

@@ -104,11 +104,8 @@ class Cursor final : public ScanCursor {
       for (size_t t = 0; t + 1 < begin->size(); ++t) {
         const uint32_t first = (*begin)[t];
         const uint32_t end = (*begin)[t + 1];
-        const auto has_one = [&](const std::vector<uint8_t>& of) {
-          return std::find(of.begin() + first, of.begin() + end, 1) != of.begin() + end;
-        };
-        if (!has_one(mask)) continue;
-        if (has_one(having)) {
+        if (!any_row(mask, first, end)) continue;
+        if (any_row(having, first, end)) {
           any = true;
         } else {
           std::fill(mask.begin() + first, mask.begin() + end, 0);
@@ -130,9 +127,7 @@ class Cursor final : public ScanCursor {
     WEFT_ASSIGN(const auto* begin, page.trace_begin());
     out.trace_begin.push_back(0);
     for (size_t t = 0; t < trace_ids->size(); ++t) {
-      const auto first = mask.begin() + (*begin)[t];
-      const auto last = mask.begin() + (*begin)[t + 1];
-      if (std::find(first, last, 1) == last) continue;
+      if (!any_row(mask, (*begin)[t], (*begin)[t + 1])) continue;
       for (uint32_t row = (*begin)[t]; row < (*begin)[t + 1]; ++row) {
         if (request_.whole_traces || mask[row] != 0) rows.push_back(row);
       }

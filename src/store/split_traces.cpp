@@ -1,6 +1,7 @@
 #include "store/split_traces.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "store/batch_columns.h"
 #include "store/block_filter.h"
@@ -30,6 +31,26 @@ Expected<SpanBatchPtr> read_pieces(const Block& block, size_t page_index,
   return chosen;
 }
 
+// Calls each(block, page, the pieces there) for each page that holds some of the sorted pieces,
+// until it fails.
+template <typename Entry, typename PieceOf, typename Each>
+Status for_each_page(const Snapshot& snapshot, const std::vector<Entry>& pieces, PieceOf&& piece_of,
+                     Each&& each) {
+  for (size_t begin = 0; begin < pieces.size();) {
+    const Piece& first = piece_of(pieces[begin]);
+    const Block& block = *snapshot.blocks->blocks[first.block];
+    const size_t page = block.page_of_trace(first.trace);
+    size_t end = begin + 1;
+    while (end < pieces.size() && piece_of(pieces[end]).block == first.block &&
+           block.page_of_trace(piece_of(pieces[end]).trace) == page) {
+      ++end;
+    }
+    WEFT_TRY(each(block, page, std::span(pieces).subspan(begin, end - begin)));
+    begin = end;
+  }
+  return {};
+}
+
 Status add_blocks(const Snapshot& snapshot, std::span<const SplitTrace> traces,
                   const PageReader::Wanted& wanted, std::vector<SpanBatchPtr>& batches) {
   Pieces pieces;
@@ -38,23 +59,16 @@ Status add_blocks(const Snapshot& snapshot, std::span<const SplitTrace> traces,
   }
   std::ranges::sort(pieces);
   pieces.erase(std::unique(pieces.begin(), pieces.end()), pieces.end());
-  for (size_t i = 0; i < pieces.size();) {
-    const Block& block = *snapshot.blocks->blocks[pieces[i].block];
-    const size_t page = block.page_of_trace(pieces[i].trace);
-    size_t end = i + 1;
-    while (end < pieces.size() && pieces[end].block == pieces[i].block &&
-           block.page_of_trace(pieces[end].trace) == page) {
-      ++end;
-    }
-    auto batch = read_pieces(block, page, std::span(pieces).subspan(i, end - i), wanted);
-    i = end;
+  const auto read = [&](const Block& block, size_t page, std::span<const Piece> there) -> Status {
+    auto batch = read_pieces(block, page, there, wanted);
     if (!batch) {
-      if (batch.error().code == ErrorCode::kCorrupt) continue;  // reported; the rest is served
+      if (batch.error().code == ErrorCode::kCorrupt) return {};  // reported; the rest is served
       return std::unexpected(std::move(batch).error());
     }
     batches.push_back(*std::move(batch));
-  }
-  return {};
+    return {};
+  };
+  return for_each_page(snapshot, pieces, std::identity(), read);
 }
 
 void add_memory(const Snapshot& snapshot, std::span<const SplitTrace> traces,
@@ -94,9 +108,7 @@ Status choose_in_page(const Block& block, size_t page_index, std::span<const Pie
   WEFT_ASSIGN(const auto* begin, page.trace_begin());
   for (const PieceOf& of : pieces) {
     const uint32_t local = of.piece.trace - page.info().first_trace;
-    const auto first = mask.begin() + (*begin)[local];
-    const auto last = mask.begin() + (*begin)[local + 1];
-    if (std::find(first, last, 1) != last) chosen[of.trace] = 1;
+    if (any_row(mask, (*begin)[local], (*begin)[local + 1])) chosen[of.trace] = 1;
   }
   return {};
 }
@@ -121,22 +133,15 @@ Expected<std::vector<SplitTrace>> split_candidates(const Snapshot& snapshot,
       pieces.push_back({piece, t});
   }
   std::ranges::sort(pieces, {}, &PieceOf::piece);
-  for (size_t i = 0; i < pieces.size();) {
-    const Block& block = *snapshot.blocks->blocks[pieces[i].piece.block];
-    const size_t page = block.page_of_trace(pieces[i].piece.trace);
-    size_t end = i + 1;
-    while (end < pieces.size() && pieces[end].piece.block == pieces[i].piece.block &&
-           block.page_of_trace(pieces[end].piece.trace) == page) {
-      ++end;
-    }
-    const auto of_page = std::span(pieces).subspan(i, end - i);
-    i = end;
-    const Status status = choose_in_page(block, page, of_page, filters, range, chosen);
-    if (status) continue;
-    if (status.error().code != ErrorCode::kCorrupt) return std::unexpected(status.error());
-    for (const PieceOf& piece : of_page)
+  const auto choose = [&](const Block& block, size_t page,
+                          std::span<const PieceOf> there) -> Status {
+    Status status = choose_in_page(block, page, there, filters, range, chosen);
+    if (status || status.error().code != ErrorCode::kCorrupt) return status;
+    for (const PieceOf& piece : there)
       chosen[piece.trace] = 1;
-  }
+    return {};
+  };
+  WEFT_TRY(for_each_page(snapshot, pieces, std::mem_fn(&PieceOf::piece), choose));
   std::vector<SplitTrace> out;
   for (size_t t = 0; t < traces.size(); ++t) {
     if (chosen[t] != 0) out.push_back(traces[t]);

@@ -19,8 +19,8 @@ struct GatheredTraces {
 };
 
 // Those of the traces that may have a span which meets the question's filter in its range: one of
-// their pieces has, as it is stored. Gathering the others would be in vain, and costs a hundred
-// times as much. Pieces that cannot be read count as if they had (gathering deals with them).
+// their pieces has, as it is stored. Gathering the others would be in vain, and costs far more than
+// asking their pages. Pieces that cannot be read count as if they had (gathering deals with them).
 Expected<std::vector<SplitTrace>> split_candidates(const Snapshot& snapshot,
                                                    std::span<const SplitTrace> traces,
                                                    BlockFilters& filters, MemoryScan& memory,

@@ -60,10 +60,6 @@ struct TemplateNeeds {
 };
 TemplateNeeds template_needs(std::string_view skeleton);
 
-// Whether `part` (lower case, not empty) can occur in a string of the template, in lower case. True
-// also for some parts that cannot.
-bool template_may_contain(std::string_view skeleton, std::string_view part);
-
 // Puts the strings of a page together again, in the order in which they were split.
 class TemplateJoiner {
  public:

@@ -2,6 +2,7 @@
 // unsealed spans, and the traces that lie in several places. Scans and aggregates share them.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -65,6 +66,11 @@ class BlockFilters {
   std::vector<std::once_flag> made_;
   std::vector<std::optional<Expected<BlockFilter>>> filters_;
 };
+
+// Whether one of the rows [begin, end) is marked.
+inline bool any_row(const std::vector<uint8_t>& mask, uint32_t begin, uint32_t end) {
+  return std::find(mask.begin() + begin, mask.begin() + end, 1) != mask.begin() + end;
+}
 
 // Rows of a page that meet filter and range: one byte a row. Empty when there are none.
 Expected<std::vector<uint8_t>> matching_rows(const BlockFilter& filter, TimeRange range,
