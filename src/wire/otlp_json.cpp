@@ -4,8 +4,7 @@
 #include <bit>
 
 #include "model/protobuf.h"
-#include "wire/batch_builder.h"
-#include "wire/json_dom.h"
+#include "wire/json_decoder.h"
 #include "wire/json_writer.h"
 
 namespace weft {
@@ -27,48 +26,13 @@ struct Target {
   uint32_t& dropped;
 };
 
-class Decoder {
+class Decoder : public json::SpanDecoder {
  public:
-  explicit Decoder(BatchBuilder& builder, const DecodeLimits& limits)
-      : builder_(builder), limits_(limits) {}
-
-  // All functions below return false once error() is set.
+  using SpanDecoder::SpanDecoder;
   bool decode(const element& root);
-  Error& error() { return error_; }
 
  private:
-  bool refuse(const Path& path, std::string_view expected) {
-    error_ = json::wrong(path, expected);
-    return false;
-  }
-
-  // Calls f(value, path) for each element of an array (null: none).
-  template <typename F>
-  bool each(const element& array, const Path& path, F&& f) {
-    if (array.type() != element_type::ARRAY) return refuse(path, "an array");
-    Path at{&path, {}, 0};
-    for (const element value : json::as_array(array)) {
-      if (!f(value, at)) return false;
-      ++at.index;
-    }
-    return true;
-  }
-  // Calls f(name, value, path) for each member of an object that is not null.
-  template <typename F>
-  bool members(const element& object, const Path& path, F&& f) {
-    if (object.type() != element_type::OBJECT) return refuse(path, "an object");
-    for (const auto [name, value] : json::as_object(object)) {
-      if (value.is_null()) continue;
-      if (!f(name, value, Path{&path, name, 0})) return false;
-    }
-    return true;
-  }
-
-  bool text(const element& value, const Path& path, std::string_view& out) {
-    if (value.type() != element_type::STRING) return refuse(path, "a string");
-    out = value.get_string().value_unsafe();
-    return true;
-  }
+  using SpanDecoder::text;
   bool text(const element& value, const Path& path, StringPool::Id& out) {
     std::string_view view;
     if (!text(value, path, view)) return false;
@@ -130,9 +94,6 @@ class Decoder {
     if (outcome != AttributeOutcome::kAdded) builder_.count_attribute(outcome, target.dropped);
   }
 
-  BatchBuilder& builder_;
-  const DecodeLimits& limits_;
-  Error error_;
   bool too_deep_ = false;
 };
 
@@ -530,17 +491,7 @@ bool Decoder::encode_member(std::string_view member, const element& value, const
 }  // namespace
 
 Expected<DecodeResult> decode_otlp_traces_json(std::string_view body, const DecodeLimits& limits) {
-  auto root = json::Document::parse(body, limits, "JSON");
-  if (!root) return std::unexpected(std::move(root).error());
-  thread_local BatchBuilder builder;
-  // A span of a real request has rarely less than 500 bytes.
-  builder.begin(limits, body.size() / 512 + 1);
-  Decoder decoder(builder, limits);
-  const bool ok = decoder.decode(*root);
-  DecodeResult result = builder.finish();
-  json::Document::release();
-  if (!ok) return std::unexpected(std::move(decoder.error()));
-  return result;
+  return json::decode_spans<Decoder>(body, limits);
 }
 
 }  // namespace weft

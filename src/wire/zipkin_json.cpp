@@ -4,8 +4,7 @@
 #include <cstring>
 
 #include "base/hash.h"
-#include "wire/batch_builder.h"
-#include "wire/json_dom.h"
+#include "wire/json_decoder.h"
 
 namespace weft {
 namespace {
@@ -54,23 +53,12 @@ struct ZipkinSpan {
   bool has_tags = false;
 };
 
-class Decoder {
+class Decoder : public json::SpanDecoder {
  public:
-  Decoder(BatchBuilder& builder, const DecodeLimits& limits) : builder_(builder), limits_(limits) {}
-
+  using SpanDecoder::SpanDecoder;
   bool decode(const element& root);
-  Error& error() { return error_; }
 
  private:
-  bool refuse(const Path& path, std::string_view expected) {
-    error_ = json::wrong(path, expected);
-    return false;
-  }
-  bool text(const element& value, const Path& path, std::string_view& out) {
-    if (value.type() != element_type::STRING) return refuse(path, "a string");
-    out = value.get_string().value_unsafe();
-    return true;
-  }
   bool number(const element& value, const Path& path, uint64_t& out) {
     const auto parsed = json::to_uint64(value);
     if (!parsed) return refuse(path, "a number that is not negative");
@@ -98,9 +86,6 @@ class Decoder {
   void attribute(AttributeTableBuilder& table, uint32_t& dropped, std::string_view key,
                  ValueType type, uint64_t word);
 
-  BatchBuilder& builder_;
-  const DecodeLimits& limits_;
-  Error error_;
   // Of the previous span: neighbours mostly share them.
   Endpoint last_local_;
   uint32_t last_resource_ = BatchBuilder::kNoRow;
@@ -110,24 +95,17 @@ class Decoder {
 };
 
 bool Decoder::decode(const element& root) {
-  const Path top;
-  if (root.type() != element_type::ARRAY) return refuse(top, "an array of Zipkin v2 spans");
-  Path at{&top, {}, 0};
-  for (const element value : json::as_array(root)) {
+  const auto one = [&](const element& value, const Path& path) {
     ZipkinSpan span;
-    if (!read(value, at, span) || !write(span, at)) return false;
-    ++at.index;
-  }
-  return true;
+    return read(value, path, span) && write(span, path);
+  };
+  return each(root, Path(), one, "an array of Zipkin v2 spans");
 }
 
 bool Decoder::read(const element& value, const Path& path, ZipkinSpan& span) {
-  if (value.type() != element_type::OBJECT) return refuse(path, "an object");
-  for (const auto [name, member] : json::as_object(value)) {
-    if (member.is_null()) continue;
-    if (!read_member(name, member, Path{&path, name, 0}, span)) return false;
-  }
-  return true;
+  return members(value, path, [&](std::string_view name, const element& member, const Path& at) {
+    return read_member(name, member, at, span);
+  });
 }
 
 bool Decoder::read_member(std::string_view name, const element& value, const Path& path,
@@ -156,16 +134,13 @@ bool Decoder::read_member(std::string_view name, const element& value, const Pat
 }
 
 bool Decoder::read_endpoint(const element& value, const Path& path, Endpoint& endpoint) {
-  if (value.type() != element_type::OBJECT) return refuse(path, "an object");
-  for (const auto [name, member] : json::as_object(value)) {
-    if (member.is_null()) continue;
-    const Path at{&path, name, 0};
-    if (name == "serviceName" && !text(member, at, endpoint.service_name)) return false;
-    if (name == "ipv4" && !text(member, at, endpoint.ip)) return false;
-    if (name == "ipv6" && endpoint.ip.empty() && !text(member, at, endpoint.ip)) return false;
-    if (name == "port" && !number(member, at, endpoint.port)) return false;
-  }
-  return true;
+  return members(value, path, [&](std::string_view name, const element& member, const Path& at) {
+    if (name == "serviceName") return text(member, at, endpoint.service_name);
+    if (name == "ipv4") return text(member, at, endpoint.ip);
+    if (name == "ipv6" && endpoint.ip.empty()) return text(member, at, endpoint.ip);
+    if (name == "port") return number(member, at, endpoint.port);
+    return true;
+  });
 }
 
 void Decoder::attribute(AttributeTableBuilder& table, uint32_t& dropped, std::string_view key,
@@ -350,41 +325,29 @@ bool Decoder::write_annotations(const ZipkinSpan& span, const Path& path, uint32
   if (!span.has_annotations) return true;
   SpanColumns& spans = builder_.spans();
   const Path list{&path, "annotations", 0};
-  Path at{&list, {}, 0};
-  for (const element value : json::as_array(span.annotations)) {
-    if (value.type() != element_type::OBJECT) return refuse(at, "an object");
+  return each(span.annotations, list, [&](const element& value, const Path& at) {
     uint64_t timestamp_us = 0;
     std::string_view name;
-    for (const auto [member, content] : json::as_object(value)) {
-      if (content.is_null()) continue;
-      const Path here{&at, member, 0};
-      if (member == "timestamp" && !number(content, here, timestamp_us)) return false;
-      if (member == "value" && !text(content, here, name)) return false;
-    }
+    const auto member = [&](std::string_view key, const element& content, const Path& here) {
+      if (key == "timestamp") return number(content, here, timestamp_us);
+      if (key == "value") return text(content, here, name);
+      return true;
+    };
+    if (!members(value, at, member)) return false;
     const uint32_t event = builder_.begin_event();
     if (event != BatchBuilder::kNoRow) {
       builder_.events().time_ns[event] = to_ns(timestamp_us);
       builder_.events().name[event] = builder_.strings().intern(name);
     }
     if (spans.start_ns[row] == 0) spans.start_ns[row] = to_ns(timestamp_us);
-    ++at.index;
-  }
-  return true;
+    return true;
+  });
 }
 
 }  // namespace
 
 Expected<DecodeResult> decode_zipkin_json(std::string_view body, const DecodeLimits& limits) {
-  auto root = json::Document::parse(body, limits, "JSON");
-  if (!root) return std::unexpected(std::move(root).error());
-  thread_local BatchBuilder builder;
-  builder.begin(limits, body.size() / 512 + 1);
-  Decoder decoder(builder, limits);
-  const bool ok = decoder.decode(*root);
-  DecodeResult result = builder.finish();
-  json::Document::release();
-  if (!ok) return std::unexpected(std::move(decoder.error()));
-  return result;
+  return json::decode_spans<Decoder>(body, limits);
 }
 
 }  // namespace weft

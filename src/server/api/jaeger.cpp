@@ -6,7 +6,6 @@
 
 #include <algorithm>
 
-#include "analysis/operations.h"
 #include "analysis/service_map.h"
 #include "server/api/api_context.h"
 #include "server/api/request_params.h"
@@ -59,25 +58,9 @@ ApiResult list_services(const ApiContext& context, const HttpRequest& request) {
   return names_response(names);
 }
 
-Expected<std::vector<analysis::Operation>> operations_of(const ApiContext& context,
-                                                         const HttpRequest& request,
-                                                         std::string_view service,
-                                                         std::string_view kind) {
-  std::vector<Predicate> conditions = {service_is(service)};
-  if (!kind.empty()) {
-    const auto wanted = kind_of(kind);
-    if (!wanted)
-      return fail(ErrorCode::kInvalidArgument, fmt::format("spanKind: \"{}\" is no kind", kind));
-    conditions.push_back(kind_is(*wanted));
-  }
-  WEFT_ASSIGN(const CompiledQuery query, query_of(conditions));
-  Inspected inspected;
-  return analysis::operations(context.analysis_request(request, TimeRange(), query, inspected));
-}
-
 ApiResult list_service_operations(const ApiContext& context, const HttpRequest& request) {
   WEFT_ASSIGN(const auto operations,
-              operations_of(context, request, request.params.get("service"), {}));
+              operations_of(context, request, "service", request.params.get("service")));
   std::vector<std::string> names;
   for (const analysis::Operation& operation : operations)
     names.push_back(operation.name);
@@ -86,11 +69,9 @@ ApiResult list_service_operations(const ApiContext& context, const HttpRequest& 
 }
 
 ApiResult list_operations(const ApiContext& context, const HttpRequest& request) {
-  const std::string_view service = request.query.get("service");
-  if (service.empty())
-    return fail(ErrorCode::kInvalidArgument, "service: the parameter is required");
   WEFT_ASSIGN(const auto operations,
-              operations_of(context, request, service, request.query.get("spanKind")));
+              operations_of(context, request, "service", request.query.get("service"),
+                            request.query.get("spanKind")));
   return data_response(operations.size(), [&operations](JsonWriter& json) {
     for (const analysis::Operation& operation : operations) {
       json.begin_object().field("name", operation.name);

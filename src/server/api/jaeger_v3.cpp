@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "analysis/operations.h"
 #include "server/api/api_context.h"
 #include "server/api/request_params.h"
 #include "server/api/trace_search.h"
@@ -51,22 +50,9 @@ ApiResult list_services(const ApiContext& context, const HttpRequest& request) {
 }
 
 ApiResult list_operations(const ApiContext& context, const HttpRequest& request) {
-  const std::string_view service = request.query.get("service");
-  const std::string_view kind = param(request.query, "spanKind", "span_kind");
-  if (service.empty())
-    return fail(ErrorCode::kInvalidArgument, "service: the parameter is required");
-  std::vector<Predicate> conditions = {service_is(service)};
-  if (!kind.empty()) {
-    const auto wanted = kind_of(kind);
-    if (!wanted)
-      return fail(ErrorCode::kInvalidArgument, fmt::format("spanKind: \"{}\" is no kind", kind));
-    conditions.push_back(kind_is(*wanted));
-  }
-  WEFT_ASSIGN(const CompiledQuery query, query_of(conditions));
-  Inspected inspected;
-  WEFT_ASSIGN(
-      const std::vector<analysis::Operation> operations,
-      analysis::operations(context.analysis_request(request, TimeRange(), query, inspected)));
+  WEFT_ASSIGN(const auto operations,
+              operations_of(context, request, "service", request.query.get("service"),
+                            param(request.query, "spanKind", "span_kind")));
   HttpResponse response = json_response({});
   JsonWriter json(response.body);
   json.begin_object().key("operations").begin_array();

@@ -129,4 +129,24 @@ Expected<std::vector<std::string>> service_names(const ApiContext& context,
   return out;
 }
 
+Expected<std::vector<analysis::Operation>> operations_of(const ApiContext& context,
+                                                         const HttpRequest& request,
+                                                         std::string_view service_parameter,
+                                                         std::string_view service,
+                                                         std::string_view kind) {
+  if (service.empty())
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("{}: the parameter is required", service_parameter));
+  std::vector<Predicate> conditions = {service_is(service)};
+  if (!kind.empty()) {
+    const auto wanted = kind_of(kind);
+    if (!wanted)
+      return fail(ErrorCode::kInvalidArgument, fmt::format("spanKind: \"{}\" is no kind", kind));
+    conditions.push_back(kind_is(*wanted));
+  }
+  WEFT_ASSIGN(const CompiledQuery query, query_of(conditions));
+  Inspected inspected;
+  return analysis::operations(context.analysis_request(request, TimeRange(), query, inspected));
+}
+
 }  // namespace weft::server

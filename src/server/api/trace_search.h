@@ -1,5 +1,6 @@
-// Searches of clients that do not speak TraceQL: conditions on single spans, answered with whole
-// traces. Shared by the APIs of Jaeger and Zipkin; private to server/api.
+// Questions of clients that do not speak TraceQL: conditions on single spans, answered with whole
+// traces, and what there is to ask for. Shared by the APIs of Jaeger and Zipkin; private to
+// server/api.
 #pragma once
 
 #include <optional>
@@ -7,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "analysis/operations.h"
 #include "server/api/api_context.h"
 
 namespace weft::server {
@@ -42,5 +44,14 @@ std::optional<SpanKind> kind_of(std::string_view text);
 // Every service.name that is stored, sorted.
 Expected<std::vector<std::string>> service_names(const ApiContext& context,
                                                  const HttpRequest& request);
+
+// The operations of a service, of all kinds where `kind` is empty. `service_parameter` is what the
+// client calls the service: kInvalidArgument names it when the service is empty, as it does a kind
+// that is none.
+Expected<std::vector<analysis::Operation>> operations_of(const ApiContext& context,
+                                                         const HttpRequest& request,
+                                                         std::string_view service_parameter,
+                                                         std::string_view service,
+                                                         std::string_view kind = {});
 
 }  // namespace weft::server

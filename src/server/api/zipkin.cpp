@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "analysis/operations.h"
 #include "analysis/service_map.h"
 #include "analysis/value_counts.h"
 #include "server/api/api_context.h"
@@ -37,14 +36,8 @@ ApiResult list_services(const ApiContext& context, const HttpRequest& request) {
 }
 
 ApiResult list_span_names(const ApiContext& context, const HttpRequest& request) {
-  const std::string_view service = request.query.get("serviceName");
-  if (service.empty())
-    return fail(ErrorCode::kInvalidArgument, "serviceName: the parameter is required");
-  WEFT_ASSIGN(const CompiledQuery query, query_of({service_is(service)}));
-  Inspected inspected;
-  WEFT_ASSIGN(
-      const std::vector<analysis::Operation> operations,
-      analysis::operations(context.analysis_request(request, TimeRange(), query, inspected)));
+  WEFT_ASSIGN(const auto operations,
+              operations_of(context, request, "serviceName", request.query.get("serviceName")));
   std::vector<std::string> names;
   for (const analysis::Operation& operation : operations)
     names.push_back(operation.name);
