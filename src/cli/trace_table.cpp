@@ -160,10 +160,12 @@ class TableRenderer {
                                              : fmt::format("{} trace{}", found_.traces.size(),
                                                            found_.traces.size() == 1 ? "" : "s");
     if (found_.limit_reached) text += ", and more match (--limit N)";
-    text +=
-        fmt::format("; inspected {} spans, {} in {} block{}",
-                    with_thousands(found_.inspected_spans), format_bytes(found_.inspected_bytes),
-                    found_.inspected_blocks, found_.inspected_blocks == 1 ? "" : "s");
+    text += fmt::format("; inspected {} spans", with_thousands(found_.inspected_spans));
+    // Spans that are still in memory cost no reading.
+    if (found_.inspected_bytes != 0) {
+      text += fmt::format(", {} in {} block{}", format_bytes(found_.inspected_bytes),
+                          found_.inspected_blocks, found_.inspected_blocks == 1 ? "" : "s");
+    }
     if (found_.skipped_blocks != 0) text += fmt::format(", skipped {}", found_.skipped_blocks);
     text += ", " + duration_text(found_.elapsed_ms);
     lines_.push_back(paint("\x1b[2m", text));

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "cli/terminal.h"
 #include "cli/trace_tree.h"
@@ -17,6 +18,8 @@ constexpr std::string_view kRed = "\x1b[31m";
 constexpr std::string_view kYellow = "\x1b[33m";
 constexpr std::string_view kDim = "\x1b[2m";
 constexpr std::string_view kBold = "\x1b[1m";
+// A start that is less than this before the parent's says nothing of clocks.
+constexpr uint64_t kTellingSkewNs = 1'000'000;
 // One a service, in order of appearance; red and yellow are kept for what is wrong.
 constexpr std::string_view kServiceColours[] = {"\x1b[36m", "\x1b[32m", "\x1b[35m", "\x1b[34m",
                                                 "\x1b[96m", "\x1b[92m", "\x1b[95m", "\x1b[94m"};
@@ -197,7 +200,7 @@ class Renderer {
     if (span.status_code == StatusCode::kError && !span.status_message.empty()) {
       note(row, kRed, "error: " + span.status_message);
     }
-    if (row.starts_before_parent_ns != 0) {
+    if (row.starts_before_parent_ns >= kTellingSkewNs) {
       note(row, kYellow,
            fmt::format("{} clock skew: starts {} before its parent", glyphs_.warn,
                        format_duration_ns(row.starts_before_parent_ns)));
@@ -211,16 +214,7 @@ class Renderer {
       note(row, kYellow,
            fmt::format("{} its parents form a circle; drawn as a root", glyphs_.warn));
     }
-    size_t shown = 0;
-    for (const SpanEvent& event : span.events) {
-      if (shown++ == options_.max_events) {
-        note(row, kDim,
-             fmt::format("{} {} more events", glyphs_.hidden,
-                         span.events.size() - options_.max_events));
-        break;
-      }
-      event_note(row, span, event);
-    }
+    event_notes(row, span);
     for (const SpanLink& link : span.links) {
       if (&link - span.links.data() == static_cast<ptrdiff_t>(options_.max_events)) {
         note(row, kDim,
@@ -235,7 +229,42 @@ class Renderer {
     if (options_.attributes) attribute_notes(row, span);
   }
 
-  void event_note(const TreeRow& row, const Span& span, const SpanEvent& event) {
+  // Events that have nothing but a name share lines: a browser's fetch has eight of them.
+  void event_notes(const TreeRow& row, const Span& span) {
+    const size_t room = width_ - std::min(width_, display_width(prefix_of(row, true)));
+    std::string line;
+    const auto end_line = [&] {
+      if (!line.empty()) note(row, kDim, std::exchange(line, {}));
+    };
+    size_t shown = 0;
+    for (const SpanEvent& event : span.events) {
+      if (shown++ == options_.max_events) {
+        end_line();
+        note(row, kDim,
+             fmt::format("{} {} more events", glyphs_.hidden,
+                         span.events.size() - options_.max_events));
+        break;
+      }
+      const std::string text = event_text(span, event);
+      if (is_exception(event) || !event.attributes.empty()) {
+        end_line();
+        note(row, is_exception(event) ? kRed : kDim, text);
+        continue;
+      }
+      if (!line.empty() &&
+          display_width(printable(line)) + 1 + display_width(printable(text)) > room)
+        end_line();
+      line += (line.empty() ? "" : " ") + text;
+    }
+    end_line();
+  }
+
+  static bool is_exception(const SpanEvent& event) {
+    return event.name == "exception" ||
+           find_attribute(event.attributes, "exception.type") != nullptr;
+  }
+
+  std::string event_text(const Span& span, const SpanEvent& event) const {
     const bool early = event.time_ns < span.start_ns;
     const uint64_t distance = early ? span.start_ns - event.time_ns : event.time_ns - span.start_ns;
     const Value* type = find_attribute(event.attributes, "exception.type");
@@ -250,8 +279,7 @@ class Renderer {
         if (text.size() > 4 * width_) break;
       }
     }
-    const bool exception = event.name == "exception" || type != nullptr;
-    note(row, exception ? kRed : kDim, text);
+    return text;
   }
 
   void attribute_notes(const TreeRow& row, const Span& span) {

@@ -99,6 +99,32 @@ TEST(WaterfallTest, MarksClocksThatDisagree) {
   EXPECT_NE(render(spans).find("clock skew: starts 30.0 ms before its parent"), std::string::npos);
 }
 
+TEST(WaterfallTest, AMomentBeforeTheParentSaysNothingOfClocks) {
+  std::vector<Span> spans = {make_span(1, 0, 50, 100, "web", "a"),
+                             make_span(2, 1, 51, 60, "api", "b")};
+  spans[1].start_ns = spans[0].start_ns - kMs / 2;
+  EXPECT_EQ(render(spans).find("clock skew"), std::string::npos);
+}
+
+TEST(WaterfallTest, EventsOfANameAloneShareLines) {
+  std::vector<Span> spans = {make_span(1, 0, 0, 100, "web", "GET")};
+  const auto add = [&](const std::string& name, uint64_t at_ms, Attributes attributes = {}) {
+    spans[0].events.push_back({kStart + at_ms * kMs, name, std::move(attributes)});
+  };
+  add("fetchStart", 1);
+  add("connectStart", 2);
+  add("connectEnd", 3);
+  add("retry", 4, {{"server", "b"}});
+  add("responseEnd", 5);
+  const std::string text = render(spans, {.width = 60});
+  EXPECT_NE(text.find("   • +1.00 ms fetchStart • +2.00 ms connectStart\n"
+                      "   • +3.00 ms connectEnd\n"
+                      "   • +4.00 ms retry server=b\n"
+                      "   • +5.00 ms responseEnd\n"),
+            std::string::npos)
+      << text;
+}
+
 TEST(WaterfallTest, SaysWhenASpanEndsBeforeItStarts) {
   EXPECT_NE(render({make_span(1, 0, 50, 20, "web", "a")}).find("ends 30.0 ms before it starts"),
             std::string::npos);
