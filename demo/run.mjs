@@ -112,9 +112,11 @@ ${bold('Weft is running, and the login story plays in it.')}
   for (const act of acts) {
     const journeys = options.journeys ? Number(options.journeys) : Math.max(20, Math.round(rate * seconds));
     console.log(`${bold(`Act ${act}: ${ACTS[act].name}`)} ${dim(`(${Math.round(journeys / rate)} s)`)}`);
+    console.log(`  ${ACTS[act].shows}`);
+    console.log(`  search:   ${ACTS[act].search.replace('5s', `${5 / speed}s`)}`);
     await story.play(act, { journeys, rate });
     if (stopping) break;
-    console.log(`  ${describe(act, story.truth())}`);
+    console.log(`  truth:    ${describe(act, story.truth())}`);
     const sample = await story.sampleTrace(act);
     if (sample) console.log(`  evidence: http://${http}/trace/${sample}   ${dim(`${options.weft} trace ${sample} --url http://${http}`)}`);
     console.log('');

@@ -31,6 +31,7 @@ export class Story {
     this.truthFile = join(options.work, 'truth.jsonl');
     this.act = 0;
     this.versions = {};
+    this.played = {}; // journeys by act
   }
 
   #log(name) {
@@ -223,14 +224,17 @@ ${PUBLIC_TOKEN} name=product-web browser origin=http://127.0.0.1:${this.ports.we
     await this.#starts[name](env);
   }
 
-  // Plays an act to its end. journeys: 0 goes on until the story is stopped.
+  // Plays an act to its end, or more of it: no journey is played twice, since its ids would be the
+  // same and both would end up in one trace. journeys: 0 goes on until the story is stopped.
   async play(act, { journeys, rate }) {
     await this.release(act);
+    const first = this.played[act] ?? 0;
+    this.played[act] = first + journeys;
     await this.children.start('driver', process.execPath, [join(here, 'driver/driver.mjs'),
       '--url', `http://${this.addresses.web}`,
       '--otlp', `http://${this.addresses.otlpHttp}/v1/traces`,
       '--token', PUBLIC_TOKEN,
-      '--act', String(act), '--journeys', String(journeys), '--rate', String(rate),
+      '--act', String(act), '--first', String(first), '--journeys', String(journeys), '--rate', String(rate),
       '--seed', String(this.options.seed), '--truth', this.truthFile,
       '--shares', JSON.stringify(this.options.shares ?? {}),
     ], { log: this.#log('driver'), ready: /driver done .*$/m, timeoutMs: 2 ** 31 - 1 });

@@ -2,9 +2,10 @@
 // ground truth. Usage:
 //
 //   node driver/driver.mjs --url http://127.0.0.1:8080 --otlp http://127.0.0.1:4318/v1/traces \
-//        --act 2 --journeys 240 --rate 4 --seed 7 --truth truth.jsonl [--token T] [--shares JSON]
+//        --act 2 --journeys 240 --rate 4 --seed 7 --truth truth.jsonl [--first N] [--token T] [--shares JSON]
 //
-// --journeys 0 goes on until it is ended. One JSON line a journey goes to the truth file:
+// --journeys 0 goes on until it is ended; --first is the number of the first one: a journey of the same
+// act and number is the same journey, down to its ids. One JSON line a journey goes to the truth file:
 // {"act", "journey", "traceId", "customer", "causes", "expectedToFail", "failed", "message"}.
 import { appendFileSync } from 'node:fs';
 import http from 'node:http';
@@ -17,12 +18,14 @@ const { values: options } = parseArgs({
   options: {
     url: { type: 'string' }, otlp: { type: 'string' }, token: { type: 'string', default: '' },
     act: { type: 'string', default: '2' }, journeys: { type: 'string', default: '0' },
+    first: { type: 'string', default: '0' },
     rate: { type: 'string', default: '4' }, seed: { type: 'string', default: '1' },
     truth: { type: 'string' }, shares: { type: 'string', default: '{}' },
   },
 });
 const act = Number(options.act);
 const journeys = Number(options.journeys);
+const first = Number(options.first);
 const rate = Number(options.rate);
 const seed = Number(options.seed);
 const shares = { ...DEFAULT_SHARES, ...JSON.parse(options.shares) };
@@ -86,13 +89,13 @@ async function play(number) {
   return outcome;
 }
 
-const arrivals = seeded(seed, `arrivals of act ${act}`);
+const arrivals = seeded(seed, `arrivals of act ${act} from ${first}`);
 const timer = setInterval(flush, 500);
 const running = new Set();
 let failed = 0;
 let due = Date.now();
-let number = 0;
-for (; !stopping && (journeys === 0 || number < journeys); ++number) {
+let number = first;
+for (; !stopping && (journeys === 0 || number < first + journeys); ++number) {
   due += (-Math.log(1 - arrivals()) / rate) * 1000;
   const wait = due - Date.now();
   if (wait > 0) await new Promise((resolve) => { setTimeout(resolve, wait); });
@@ -106,4 +109,4 @@ await Promise.all(running);
 clearInterval(timer);
 await flush();
 agent.destroy();
-console.log(`driver done act=${act} journeys=${number} failed=${failed} dropped=${dropped}`);
+console.log(`driver done act=${act} journeys=${number - first} failed=${failed} dropped=${dropped}`);

@@ -5,13 +5,23 @@ import { between, chance, hexId, seeded } from '../lib/seeded.mjs';
 export const DEFAULT_SHARES = { suspended: 0.03, dns: 0.03, timeout: 0.02 };
 
 // What is released in each act. `propagates`: the browser sends traceparent; `legacyTraced`:
-// account-legacy sends spans.
+// account-legacy sends spans. `shows`: what there is to see, and `search`: the query that finds it.
 export const ACTS = {
-  1: { name: 'As found', productWeb: '1.9', sessionApi: '1.0', accountOauth: '3.0', propagates: false, legacyTraced: false },
-  2: { name: 'Joined', productWeb: '1.9', sessionApi: '1.0', accountOauth: '3.0', propagates: true, legacyTraced: true },
-  3: { name: 'DNS retries', productWeb: '1.9', sessionApi: '1.1', accountOauth: '3.0', propagates: true, legacyTraced: true },
-  4: { name: 'Time-outs tuned', productWeb: '1.9', sessionApi: '1.2', accountOauth: '3.0', propagates: true, legacyTraced: true },
-  5: { name: 'A journey for suspended customers', productWeb: '2.0', sessionApi: '1.2', accountOauth: '3.1', propagates: true, legacyTraced: true },
+  1: { name: 'As found', productWeb: '1.9', sessionApi: '1.0', accountOauth: '3.0', propagates: false, legacyTraced: false,
+    shows: 'Every failing trace ends at the edge of the browser.',
+    search: '{ name = "login journey" && status = error }' },
+  2: { name: 'Joined', productWeb: '1.9', sessionApi: '1.0', accountOauth: '3.0', propagates: true, legacyTraced: true,
+    shows: 'One trace crosses four services: the evidence that all squads share.',
+    search: '{ resource.service.name = "product-web" && status = error } >> { resource.service.name = "account-oauth" }' },
+  3: { name: 'DNS retries', productWeb: '1.9', sessionApi: '1.1', accountOauth: '3.0', propagates: true, legacyTraced: true,
+    shows: 'A lost lookup is asked again, of the other name server, and succeeds.',
+    search: '{ name = "http.dns" && span.http.dns.timeouts > 0 }' },
+  4: { name: 'Time-outs tuned', productWeb: '1.9', sessionApi: '1.2', accountOauth: '3.0', propagates: true, legacyTraced: true,
+    shows: 'Calls that hang are waited for instead of being cut off.',
+    search: '{ name = "login journey" && duration > 5s }' },
+  5: { name: 'A journey for suspended customers', productWeb: '2.0', sessionApi: '1.2', accountOauth: '3.1', propagates: true, legacyTraced: true,
+    shows: 'What was left is gone: no login fails any more.',
+    search: '{ name = "login journey" && status = error }' },
 };
 
 // Which causes make a journey fail in an act.
