@@ -13,7 +13,10 @@ function significant(value: number, digits: number): string {
   return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
 }
 
-// 0.0004 -> "400 ns", 12.345 -> "12.3 ms", 6021 -> "6.02 s", 75000 -> "1 m 15 s".
+// "1 m 15 s"; a second unit of nothing is left out.
+const twoUnits = (big: number, unit: string, small: number, small_unit: string) => `${big} ${unit}${small ? ` ${small} ${small_unit}` : ""}`;
+
+// 0.0004 -> "400 ns", 12.345 -> "12.3 ms", 6021 -> "6.02 s", 75000 -> "1 m 15 s", 3600000 -> "1 h".
 export function formatDuration(ms: number): string {
   if (!Number.isFinite(ms)) return "–";
   const sign = ms < 0 ? "−" : "";
@@ -25,10 +28,10 @@ export function formatDuration(ms: number): string {
   }
   if (size < 59_950) return `${sign}${significant(size / 1000, 3)} s`;
   const seconds = Math.round(size / 1000);
-  if (seconds < 3600) return `${sign}${Math.floor(seconds / 60)} m ${seconds % 60} s`;
+  if (seconds < 3600) return sign + twoUnits(Math.floor(seconds / 60), "m", seconds % 60, "s");
   const minutes = Math.round(seconds / 60);
-  if (minutes < 1440) return `${sign}${Math.floor(minutes / 60)} h ${minutes % 60} m`;
-  return `${sign}${Math.floor(minutes / 1440)} d ${Math.floor((minutes % 1440) / 60)} h`;
+  if (minutes < 1440) return sign + twoUnits(Math.floor(minutes / 60), "h", minutes % 60, "m");
+  return sign + twoUnits(Math.floor(minutes / 1440), "d", Math.floor((minutes % 1440) / 60), "h");
 }
 
 // A duration as TraceQL writes it, without loss: 6s, 250ms, 1.5ms, 400ns.
@@ -99,8 +102,7 @@ export function formatAgo(ms: number, now: number): string {
   const age = now - ms;
   if (age < 0) return "in the future";
   if (age < 1500) return "just now";
-  return `${formatDuration(age >= 60_000 ? Math.floor(age / 60_000) * 60_000 : Math.floor(age / 1000) * 1000)
-    .replace(/ 0 [smh]$/, "")} ago`;
+  return `${formatDuration(age >= 60_000 ? Math.floor(age / 60_000) * 60_000 : Math.floor(age / 1000) * 1000)} ago`;
 }
 
 // "UTC+2": said beside times, since a link is read in another zone than it was made in.

@@ -189,7 +189,8 @@ function Summary({ result, limit, chosen }: { result: Result; limit: number; cho
       <span class="inspected">
         {inspected && (
           <>
-            {formatCount(inspected.spans)} spans, {formatBytes(inspected.bytes)} scanned in {plural(inspected.blocks, "block")}
+            {/* Spans that are still in memory cost no reading. */}
+            {plural(inspected.spans, "span")}{inspected.bytes > 0 && `, ${formatBytes(inspected.bytes)}`} scanned{inspected.bytes > 0 && ` in ${plural(inspected.blocks, "block")}`}
             {inspected.blocksSkipped > 0 && `, ${formatCount(inspected.blocksSkipped)} skipped`}
             {result.elapsedMs !== null && ` · ${formatDuration(result.elapsedMs)}`}
           </>

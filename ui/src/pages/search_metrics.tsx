@@ -5,7 +5,7 @@ import * as api from "../api/endpoints.ts";
 import { ApiError } from "../api/http.ts";
 import { type MetricsAnswer, nanoToMs } from "../api/types.ts";
 import { squadHue } from "../base/color.ts";
-import { formatCount, formatDuration, plural } from "../base/format.ts";
+import { formatCount, formatDuration, formatRate, plural } from "../base/format.ts";
 import type { TimeRange } from "../base/permalink.ts";
 import { patchAddress } from "../base/router.ts";
 import { shownLine } from "../base/text.ts";
@@ -13,7 +13,7 @@ import { isDark } from "../base/theme.ts";
 import { Chart, type Series } from "../widgets/chart.tsx";
 import { useLoad } from "../widgets/hooks.ts";
 import { QueryBox } from "../widgets/query_box.tsx";
-import { colourOf } from "../widgets/service_name.tsx";
+import { colourOf, config } from "../widgets/service_name.tsx";
 import { Empty, Failed, LoadingBar } from "../widgets/states.tsx";
 
 const kMaxSeries = 30;
@@ -46,15 +46,21 @@ export function toSeries(answer: MetricsAnswer, dark: boolean): { timesMs: numbe
   return { timesMs, series };
 }
 
+// How the values of a metric are written: a rate by the second, durations (which TraceQL has in seconds) as such.
+export function metricFormat(q: string): (value: number) => string {
+  if (/\|\s*rate\s*\(/.test(q)) return formatRate;
+  if (/duration/i.test(q) && !/count_over_time/.test(q)) return (v) => formatDuration(v * 1000);
+  return formatCount;
+}
+
 export function MetricsResult({ q, range, onRun, round }: { q: string; range: TimeRange; onRun(q: string): void; round: number }) {
   const step = stepFor(range);
   const answer = useLoad((abort) => api.metrics(q, range, step, abort), [q, range.startMs, range.endMs, round]);
   const releases = useLoad((abort) => api.releases(range, abort), [range.startMs, range.endMs]);
   const problem = answer.error instanceof ApiError && answer.error.status === 400 ? answer.error.body : null;
   const dark = isDark.value;
-  const drawn = useMemo(() => (answer.data ? toSeries(answer.data, dark) : null), [answer.data, dark]);
-  const durations = /duration/i.test(q) && !/rate|count_over_time/.test(q);
-  const format = (v: number) => (durations ? formatDuration(v * 1000) : formatCount(v));
+  const drawn = useMemo(() => (answer.data ? toSeries(answer.data, dark) : null), [answer.data, dark, config.value]); // which has the squads' hues
+  const format = useMemo(() => metricFormat(q), [q]);
   return (
     <>
       <QueryBox value={q} range={range} problem={problem} onRun={onRun} />
@@ -62,7 +68,7 @@ export function MetricsResult({ q, range, onRun, round }: { q: string; range: Ti
         <LoadingBar on={answer.loading} />
         {drawn && drawn.series.length > 0 && (
           <>
-            <Chart title={`${plural(answer.data!.series.length, "series", "series")}, a point every ${formatDuration(answer.data!.stepMs)}`} timesMs={drawn.timesMs} series={drawn.series} range={range} format={format} releases={releases.data?.releases ?? []} onRange={(r) => patchAddress({ range: r })} height={300} />
+            <Chart title={`${plural(answer.data!.series.length, "series", "series")}, a point every ${formatDuration(answer.data!.stepMs)}; below, the last value of each`} timesMs={drawn.timesMs} series={drawn.series} range={range} format={format} releases={releases.data?.releases ?? []} onRange={(r) => patchAddress({ range: r })} height={300} />
             <ul class="legend">
               {drawn.series.map((s) => (
                 <li key={s.label}>

@@ -51,7 +51,7 @@ export function TracePage() {
       {loaded.error != null && (
         <Failed error={loaded.error} retry={loaded.reload}>
           {loaded.error instanceof ApiError && loaded.error.status === 404 && (
-            <p>Trace <code>{id}</code> is not stored. It may be past retention, not have arrived yet, or have been sampled out; a pinned link would have kept it. <a href={linkTo("search")}>Search</a> for others of its time.</p>
+            <p>It may be past retention, not have arrived yet, or have been sampled out; a pinned link would have kept it. <a href={linkTo("search")}>Search</a> for others of its time.</p>
           )}
         </Failed>
       )}

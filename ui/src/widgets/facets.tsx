@@ -63,7 +63,7 @@ export function Facets({ query, range, onChange }: { query: string; range: TimeR
   const teams = useLoad((abort) => attributeValues("team", "resource", range, "", 20, abort), deps);
   const routes = useLoad((abort) => attributeValues("http.route", "span", range, "", 30, abort), deps);
   const statuses = useLoad((abort) => attributeValues("status", "", range, "", 3, abort), deps);
-  const count_of = (status: string) => statuses.data?.values.find((v) => v.value === status)?.spans ?? null;
+  const count_of = (status: string) => (statuses.data ? (statuses.data.values.find((v) => v.value === status)?.spans ?? 0) : null);
   const set = conditionsOf(query);
   const groups: { title: string; list: Choice[] }[] = [
     { title: "Status", list: ["error", "ok", "unset"].map((s) => ({ label: s, include: `status = ${s}`, exclude: `status != ${s}`, count: count_of(s) })) },

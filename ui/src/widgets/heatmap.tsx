@@ -96,7 +96,7 @@ export function Heatmap({ answer, releases, what, onNarrow }: HeatmapProps) {
     c.lineWidth = 1;
     c.textAlign = "right";
     c.textBaseline = "middle";
-    for (const tick of logTicks(grid.minMs, grid.maxMs, 6)) {
+    for (const tick of answer.spans ? logTicks(grid.minMs, grid.maxMs, 6) : []) {
       const y = plot.y + plot.h - (rowAt(grid, tick) / grid.rows) * plot.h;
       c.fillText(formatDuration(tick), plot.x - 7, y);
       c.fillRect(plot.x - 4, Math.round(y), 4, 1);
@@ -166,7 +166,7 @@ export function Heatmap({ answer, releases, what, onNarrow }: HeatmapProps) {
     <figure class="heatmap">
       <figcaption class="heatmap-caption">
         <h2>Duration over time</h2>
-        <span class="muted grow">{said || `${formatCount(answer.spans)} ${what} · drag to narrow`}</span>
+        <span class="muted grow">{said || (answer.spans ? `${formatCount(answer.spans)} ${what} · drag to narrow` : `no ${what}`)}</span>
         <span class="heatmap-legend muted" aria-hidden="true">
           few <span class="heat-scale" /> many <span class="heat-failed" /> failed
         </span>

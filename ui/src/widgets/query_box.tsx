@@ -257,8 +257,9 @@ export function QueryBox({ value, range, problem, onRun, label = "TraceQL query"
         <p id={`${id}-problem`} class="query-problem" role="alert">
           {shownLine(current.message)}
           {current.position && <span> (at {current.position.line > 1 ? `line ${current.position.line}, ` : ""}column {current.position.column})</span>}
+          {current.position || current.expected?.length || current.hint ? "." : ""}
           {current.expected?.length ? <span class="muted"> Expected {current.expected.map((e) => shownLine(e)).join(", ")}.</span> : null}
-          {current.hint ? <span> {shownLine(current.hint)}</span> : null}
+          {current.hint ? <span> Hint: {shownLine(current.hint)}</span> : null}
         </p>
       )}
     </form>

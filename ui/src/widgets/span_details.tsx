@@ -124,7 +124,7 @@ function CallFacts({ view, span }: { view: TraceView; span: number }) {
           {formatDuration(call.networkNs / 1e6)} <span class="muted">{formatShare(call.networkNs / Math.max(1, trace.durationNs[call.client]))} of the wait; the difference of two durations, free of clock skew</span>
         </Fact>
       </dl>
-      {!call.placed && <p class="warn-text">By raw times the server's span does not lie within the call, so where the server's span lies within the call is inferred (hatched).</p>}
+      {!call.placed && <p class="warn-text">By raw times the server's span does not lie within the call: where it stands in the bar is inferred (hatched).</p>}
     </Section>
   );
 }

@@ -30,11 +30,11 @@ export function TraceList({ traces, chosen, onChoose }: TraceListProps) {
           <li key={t.traceId} class={t.errorCount ? "trace failed" : "trace"}>
             {new_day && <div class="trace-day">{day}</div>}
             <div class="trace-line">
-              <input type="checkbox" checked={chosen.includes(t.traceId)} onChange={() => onChoose(t.traceId)} aria-label={`Choose for comparison: ${shownLine(t.rootTraceName, 60)} at ${formatClock(at)}`} />
+              <input type="checkbox" checked={chosen.includes(t.traceId)} onChange={() => onChoose(t.traceId)} title="Tick two traces to compare them" aria-label={`Choose for comparison: ${shownLine(t.rootTraceName, 60)} at ${formatClock(at)}`} />
               <a class="trace-link" href={linkTo("trace", { id: t.traceId })}>
                 <time class="trace-time mono" dateTime={new Date(at).toISOString()}>{formatClock(at)}</time>
                 <span class="trace-root clip">
-                  {t.rootServiceName === kRootless ? <span class="tag warn">root span not received</span> : <ServiceName service={t.rootServiceName} />}{" "}
+                  {t.rootServiceName === kRootless ? <Rootless trace={t} endMs={at + t.durationMs} /> : <ServiceName service={t.rootServiceName} />}{" "}
                   <span class="value trace-name">{shownLine(t.rootTraceName, 160)}</span>
                 </span>
                 <span class="trace-duration">
@@ -54,9 +54,26 @@ export function TraceList({ traces, chosen, onChoose }: TraceListProps) {
   );
 }
 
+const servicesOf = (trace: TraceSummary) => Object.entries(trace.serviceStats ?? {}).sort((a, b) => b[1].spanCount - a[1].spanCount);
+
+// A root ends last and comes last: of a trace of this moment it is not missing yet.
+const kStillComingMs = 30_000;
+
+function Rootless({ trace, endMs }: { trace: TraceSummary; endMs: number }) {
+  const services = servicesOf(trace);
+  const coming = Date.now() - endMs < kStillComingMs;
+  return (
+    <>
+      <span class={coming ? "tag" : "tag warn"}>{coming ? "root span still to come" : "root span not received"}</span>{" "}
+      {services.length > 0 && <ServiceName service={services[0][0]} />}
+      {services.length > 1 && <span class="muted"> and {services.length - 1} more</span>}
+    </>
+  );
+}
+
 // The services of a trace as one strip, by their spans.
 function Strip({ trace }: { trace: TraceSummary }) {
-  const services = Object.entries(trace.serviceStats ?? {}).sort((a, b) => b[1].spanCount - a[1].spanCount);
+  const services = servicesOf(trace);
   const total = services.reduce((n, [, s]) => n + s.spanCount, 0) || 1;
   const title = services.map(([name, s]) => `${shownLine(name, 60)}: ${s.spanCount} spans${s.errorCount ? `, ${s.errorCount} failed` : ""}`).join("\n");
   return (

@@ -8,7 +8,7 @@ import { nanos } from "../../src/api/endpoints.ts";
 
 describe("numbers", () => {
   it("are short and have their unit", () => {
-    expect([0, 0.0004, 0.25, 12.345, 999.4, 999.6, 6021, 75_000, 3_700_000].map(formatDuration)).toEqual(["0 ms", "400 ns", "250 µs", "12.3 ms", "999 ms", "1 s", "6.02 s", "1 m 15 s", "1 h 2 m"]);
+    expect([0, 0.0004, 0.25, 12.345, 999.4, 999.6, 6021, 60_000, 75_000, 3_600_000, 3_700_000].map(formatDuration)).toEqual(["0 ms", "400 ns", "250 µs", "12.3 ms", "999 ms", "1 s", "6.02 s", "1 m", "1 m 15 s", "1 h", "1 h 2 m"]);
     expect([0, 999, 1234, 1.5e6].map(formatCount)).toEqual(["0", "999", "1.23k", "1.5M"]);
     expect(formatBytes(345_678)).toBe("346 kB");
     expect([0, 0.0001, 0.012, 0.5, 1].map(formatShare)).toEqual(["0 %", "< 0.1 %", "1.2 %", "50 %", "100 %"]);

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { ErrorGroup, TraceSummary } from "../../src/api/types.ts";
 import { totals } from "../../src/pages/errors.tsx";
 import { mergeTraces } from "../../src/pages/search.tsx";
-import { stepFor, toSeries } from "../../src/pages/search_metrics.tsx";
+import { metricFormat, stepFor, toSeries } from "../../src/pages/search_metrics.tsx";
 import { fillSteps } from "../../src/pages/services.tsx";
 
 const point = (ms: number, spans: number, errors = 0) => ({ timeUnixNano: `${ms}000000`, spans, errors, p95Ms: 7 });
@@ -32,6 +32,13 @@ describe("time series", () => {
     const { timesMs, series } = toSeries({ stepMs: 1, series: [{ labels: { name: "a" }, points: [at(1000, 1), at(2000, 2)] }, { labels: { name: "b" }, points: [at(2000, 3)] }] }, false);
     expect(timesMs).toEqual([1000, 2000]);
     expect(series.map((s) => [s.label, s.values])).toEqual([["a", [1, 2]], ["b", [null, 3]]]);
+  });
+
+  it("have the unit of their metric", () => {
+    expect(metricFormat("{ status = error } | rate() by(resource.service.name)")(0.8)).toBe("0.8/s");
+    expect(metricFormat("{ } | count_over_time()")(1200)).toBe("1.2k");
+    expect(metricFormat("{ } | quantile_over_time(duration, .95)")(0.25)).toBe("250 ms");
+    expect(metricFormat("{ duration > 1s } | rate()")(2)).toBe("2/s");
   });
 
   it("ask for round steps", () => {
