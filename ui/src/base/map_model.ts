@@ -34,7 +34,7 @@ export interface DrawnNode {
   id: string; // the service, or "squad:" and the name of a closed group
   title: string;
   squad: string | null;
-  closed: boolean; // stands for a whole squad
+  closed: boolean; // stands for a whole squad, whose name is then its title, unless it is of one service
   members: string[];
   requests: number;
   rate: number;
@@ -75,10 +75,11 @@ export function drawnMap(nodes: readonly MapNodeIn[], edges: readonly MapEdgeIn[
     place.set(n.service, id);
     const known = drawn.get(id);
     if (!known) {
-      drawn.set(id, { id, title: shut ? squad : n.service, squad, closed: shut, members: [n.service], requests: n.requests ?? n.spans, rate: n.rate, errors: n.errors, p95Ms: n.p95Ms, virtual: n.virtual ?? false });
+      drawn.set(id, { id, title: n.service, squad, closed: shut, members: [n.service], requests: n.requests ?? n.spans, rate: n.rate, errors: n.errors, p95Ms: n.p95Ms, virtual: n.virtual ?? false });
       continue;
     }
     known.members.push(n.service);
+    if (shut) known.title = squad;
     known.requests += n.requests ?? n.spans;
     known.rate += n.rate;
     known.errors += n.errors;
@@ -105,6 +106,14 @@ export function drawnMap(nodes: readonly MapNodeIn[], edges: readonly MapEdgeIn[
     known.toVirtual &&= is_virtual.has(e.to);
   }
   return { nodes: [...drawn.values()], edges: [...merged.values()] };
+}
+
+// What is said on a card. A closed squad has the worst p95 of its services; a service that only works for
+// itself takes no requests, which is not the same as answering in 0 ms.
+export function nodeNumbers(n: DrawnNode): string {
+  if (n.virtual) return "sends no spans";
+  if (n.requests === 0) return "takes no requests";
+  return `${formatRate(n.rate)} · p95 ${n.members.length > 1 ? "≤ " : ""}${formatDuration(n.p95Ms)}`;
 }
 
 // What is said on an edge, a line each: "42/s · p95 180 ms", what failed, what loses the context. A
@@ -142,6 +151,29 @@ export interface Route {
   x: number; // of the label
   y: number;
 }
+// Labels that would stand on each other or on a card move up or down to the nearest place that is free.
+// Boxes in and out are by their centres; `fixed` are what they must not cover.
+export function spreadLabels(labels: readonly Box[], fixed: (label: number) => readonly Box[]): number[] {
+  const kSteps = 400; // of a quarter of its height, each way
+  const covers = (a: Box, b: Box, y: number) => Math.abs(a.x - b.x) * 2 < a.width + b.width && Math.abs(y - b.y) * 2 < a.height + b.height;
+  const placed: Box[] = [];
+  const ys = labels.map((l) => l.y);
+  const order = labels.map((_, i) => i).sort((a, b) => labels[a].y - labels[b].y || a - b);
+  for (const i of order) {
+    const label = labels[i];
+    const rivals = [...placed, ...fixed(i)].filter((b) => Math.abs(label.x - b.x) * 2 < label.width + b.width);
+    const step = label.height / 4;
+    for (let n = 0; n <= kSteps * 2; n++) {
+      const y = label.y + Math.ceil(n / 2) * step * (n % 2 ? 1 : -1);
+      if (y < label.height / 2 || rivals.some((b) => covers(label, b, y))) continue;
+      ys[i] = y;
+      break;
+    }
+    placed.push({ ...label, y: ys[i] });
+  }
+  return ys;
+}
+
 export interface LayoutAnswer {
   id: number;
   // Maps, not objects: a service may be called __proto__.

@@ -34,7 +34,9 @@ export function MapPage() {
   const squads = useMemo(() => [...new Set((answer?.nodes ?? []).map((n) => n.squad).filter((s): s is string => !!s))].sort(), [answer]);
   const closed_at_first = (answer?.nodes.length ?? 0) > kOpenUpTo;
   const toggled = new Set((params.toggled ?? "").split("\n").filter(Boolean));
-  const closed_key = squads.filter((s) => toggled.has(s) !== closed_at_first).join("\n");
+  const table = params.view === "table";
+  // The table has every service, whatever the map has closed.
+  const closed_key = table ? "" : squads.filter((s) => toggled.has(s) !== closed_at_first).join("\n");
   const map = useMemo(() => (answer ? drawnMap(answer.nodes, answer.edges, new Set(closed_key.split("\n").filter(Boolean))) : null), [answer, closed_key]);
   const toggle = (squad: string) => {
     const next = new Set(toggled);
@@ -44,7 +46,6 @@ export function MapPage() {
   const all = (closed: boolean) => patchAddress({ params: { toggled: closed === closed_at_first ? null : squads.join("\n"), chosen: null } }, true);
   const chosen = params.chosen?.replace(" → ", "\u0000") ?? null;
   const choose = (id: string | null) => patchAddress({ params: { chosen: id?.replace("\u0000", " → ") ?? null } }, true);
-  const table = params.view === "table";
   const node = map?.nodes.find((n) => n.id === chosen) ?? null;
   const edge = map?.edges.find((e) => e.id === chosen) ?? null;
   const broken = map?.edges.filter(isBroken).length ?? 0;
@@ -136,7 +137,7 @@ function NodePanel({ map, node, q, onClose, onChoose, onToggle }: { map: DrawnMa
       <div class="details-head">
         <div class="grow">
           <h2 class="value">{shownLine(node.title)}</h2>
-          <span class="muted">{node.closed ? `squad of ${node.members.length} services` : node.virtual ? "sends no spans; known from its callers" : node.squad ? `owned by ${shownLine(node.squad, 60)}` : "unowned"}</span>
+          <span class="muted">{node.members.length > 1 ? `squad of ${node.members.length} services` : node.virtual ? "sends no spans; known from its callers" : node.squad ? `owned by ${shownLine(node.squad, 60)}` : "unowned"}</span>
         </div>
         <button type="button" class="button icon quiet" aria-label="Close" onClick={onClose}><Icon.close /></button>
       </div>
@@ -144,17 +145,17 @@ function NodePanel({ map, node, q, onClose, onChoose, onToggle }: { map: DrawnMa
         <dl class="facts">
           <dt class="muted">rate</dt><dd>{formatRate(node.rate)}</dd>
           <dt class="muted">failed</dt><dd class={node.errors ? "error-text" : ""}>{formatShare(node.errors / Math.max(1, node.requests))}</dd>
-          <dt class="muted">p95</dt><dd>{formatDuration(node.p95Ms)}</dd>
+          <dt class="muted">p95</dt><dd>{node.requests ? <>{node.members.length > 1 && "≤ "}{formatDuration(node.p95Ms)}</> : "takes no requests"}</dd>
         </dl>
       )}
       <Ends title="Called by" list={callers} name={(e) => nameOfNode(map, e.from)} onChoose={onChoose} />
       <Ends title="Calls" list={calls} name={(e) => nameOfNode(map, e.to)} onChoose={onChoose} />
       {!node.virtual && (
         <ul class="links">
-          <li><a href={linkTo("search", { params: { q: query } })}>Traces with {node.closed ? "this squad" : "this service"}</a></li>
+          <li><a href={linkTo("search", { params: { q: query } })}>Traces with {node.members.length > 1 ? "this squad" : "this service"}</a></li>
           <li><a href={linkTo("search", { params: { q: withCondition(query, "status = error") } })}>Its failed spans</a></li>
-          {!node.closed && <li><a href={linkTo("services", { params: { service: node.members[0] } })}>Rate, errors and duration over time</a></li>}
-          {node.closed && <li><button type="button" class="link" onClick={() => onToggle(node.title)}>Open the squad</button></li>}
+          {node.members.length === 1 && <li><a href={linkTo("services", { params: { service: node.members[0] } })}>Rate, errors and duration over time</a></li>}
+          {node.closed && <li><button type="button" class="link" onClick={() => onToggle(node.squad!)}>Open the squad</button></li>}
         </ul>
       )}
     </aside>

@@ -2,7 +2,7 @@
 // services within each squad, then the squads among each other.
 
 import { Graph, layout } from "@dagrejs/dagre";
-import type { Box, LayoutAnswer, LayoutRequest, Route } from "../base/map_model.ts";
+import { type Box, type LayoutAnswer, type LayoutRequest, type Route, spreadLabels } from "../base/map_model.ts";
 
 const kPad = 14;
 const kTitle = 24;
@@ -81,6 +81,9 @@ export function layoutMap(request: LayoutRequest): LayoutAnswer {
     answer.groups.set(n.group, box);
     answer.nodes.set(n.id, { ...at, x: box.x - box.width / 2 + kPad + at.x, y: box.y - box.height / 2 + kTitle + at.y });
   }
+  const labels: Box[] = []; // of `labelled`, by its keys in the answer's routes
+  const labelled: string[] = [];
+  const within_group: boolean[] = [];
   const used = new Map<string, number>(); // how far down the labels of a shared way reach
   for (const e of request.edges) {
     const [a, b] = [top(e.from), top(e.to)];
@@ -98,7 +101,17 @@ export function layoutMap(request: LayoutRequest): LayoutAnswer {
       x: route.x + dx,
       y: route.y + dy + down + e.labelHeight / 2,
     });
+    within_group.push(a === b);
+    labels.push({ x: route.x + dx, y: route.y + dy + down + e.labelHeight / 2, width: e.labelWidth, height: e.labelHeight });
+    labelled.push(`${e.from}\0${e.to}`);
   }
+  const cards = [...answer.nodes.values()];
+  const between_groups = [...answer.groups.values(), ...request.nodes.filter((n) => n.group === null).map((n) => answer.nodes.get(n.id)!)];
+  const ys = spreadLabels(labels, (i) => (within_group[i] ? cards : between_groups));
+  labelled.forEach((key, i) => {
+    answer.routes.get(key)!.y = ys[i];
+    answer.height = Math.max(answer.height, ys[i] + labels[i].height / 2 + 4);
+  });
   return answer;
 }
 

@@ -2,8 +2,8 @@
 // rate and whose red is the share of failures; calls that nobody continues are drawn broken.
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { formatDuration, formatRate, formatShare } from "../base/format.ts";
-import { type Box, type DrawnEdge, type DrawnMap, type DrawnNode, edgeLines, isBroken, type LayoutAnswer, type Route } from "../base/map_model.ts";
+import { formatShare } from "../base/format.ts";
+import { type Box, type DrawnEdge, type DrawnMap, type DrawnNode, edgeLines, isBroken, nodeNumbers, type LayoutAnswer, type Route } from "../base/map_model.ts";
 import { shownLine } from "../base/text.ts";
 import { useSize } from "./hooks.ts";
 import { Icon } from "./icons.tsx";
@@ -66,7 +66,10 @@ export function curveBetween(a: Box, b: Box, route: Route | undefined, self: boo
   const back = b.x < a.x;
   const start: [number, number] = [a.x + ((back ? -1 : 1) * a.width) / 2, a.y];
   const end: [number, number] = [b.x + (back ? b.width / 2 + 7 : -b.width / 2 - 7), b.y];
+  // Through its own label, wherever that found room.
   const stops = [start, ...route.points, end];
+  const at = route.points.reduce((best, p, i) => (Math.abs(p[0] - route.x) < Math.abs(route.points[best][0] - route.x) ? i : best), 0);
+  stops.splice(1 + at, route.points.length ? 1 : 0, [route.x, route.y]);
   let path = `M${start[0]} ${start[1]}`;
   for (let i = 1; i < stops.length; i++) {
     const [x0, y0] = stops[i - 1];
@@ -94,6 +97,7 @@ export function ServiceGraph({ map, chosen, onChoose, onToggleGroup }: ServiceGr
   const [placed, setPlaced] = useState<{ map: DrawnMap; answer: LayoutAnswer } | null>(null);
   const [box, width, height] = useSize<HTMLDivElement>();
   const [pan, setPan] = useState({ x: 0, y: 0, zoom: 1, whole: false });
+  const [pointed, setPointed] = useState<string | null>(null); // at the label of this edge
   const drag = useRef<{ x: number; y: number } | null>(null);
   useEffect(() => {
     let gone = false;
@@ -110,7 +114,7 @@ export function ServiceGraph({ map, chosen, onChoose, onToggleGroup }: ServiceGr
   const fitting = answer && width ? Math.min(kLargest, (width - 24) / answer.width, (height - 24) / answer.height) : 1;
   const scale = (pan.whole || fitting >= kLegible ? fitting : kReadable) * pan.zoom;
   const ox = answer ? Math.max(12, (width - answer.width * scale) / 2) + pan.x : 0;
-  const oy = answer ? Math.max(12, (height - answer.height * scale) / 2) + pan.y : 0;
+  const oy = answer ? top(answer, height, scale) + pan.y : 0;
   const zoom = (factor: number) => setPan((p) => ({ ...p, zoom: Math.min(4, Math.max(0.25, p.zoom * factor)) }));
   return (
     <div
@@ -139,9 +143,9 @@ export function ServiceGraph({ map, chosen, onChoose, onToggleGroup }: ServiceGr
             {[...answer.groups].map(([squad, g]) => (
               <Frame key={squad} squad={squad} box={g} onToggle={() => onToggleGroup(squad)} />
             ))}
-            {map.edges.map((e) => answer.nodes.has(e.from) && answer.nodes.has(e.to) && <EdgePath key={e.id} edge={e} curve={curveBetween(answer.nodes.get(e.from)!, answer.nodes.get(e.to)!, answer.routes.get(e.id), e.from === e.to)} faded={near !== null && !near.has(e.id)} chosen={chosen === e.id} />)}
-            {map.nodes.map((n) => answer.nodes.has(n.id) && <Card key={n.id} node={n} box={answer.nodes.get(n.id)!} chosen={chosen === n.id} faded={near !== null && !near.has(n.id)} onChoose={() => onChoose(chosen === n.id ? null : n.id)} onOpen={n.closed ? () => onToggleGroup(n.title) : undefined} />)}
-            {map.edges.map((e) => answer.nodes.has(e.from) && answer.nodes.has(e.to) && <EdgeLabel key={e.id} edge={e} curve={curveBetween(answer.nodes.get(e.from)!, answer.nodes.get(e.to)!, answer.routes.get(e.id), e.from === e.to)} faded={near !== null && !near.has(e.id)} chosen={chosen === e.id} onChoose={() => onChoose(chosen === e.id ? null : e.id)} />)}
+            {map.edges.map((e) => answer.nodes.has(e.from) && answer.nodes.has(e.to) && <EdgePath key={e.id} edge={e} curve={curveBetween(answer.nodes.get(e.from)!, answer.nodes.get(e.to)!, answer.routes.get(e.id), e.from === e.to)} faded={near !== null && !near.has(e.id)} chosen={chosen === e.id || pointed === e.id} />)}
+            {map.nodes.map((n) => answer.nodes.has(n.id) && <Card key={n.id} node={n} box={answer.nodes.get(n.id)!} chosen={chosen === n.id} faded={near !== null && !near.has(n.id)} onChoose={() => onChoose(chosen === n.id ? null : n.id)} onOpen={n.closed ? () => onToggleGroup(n.squad!) : undefined} />)}
+            {map.edges.map((e) => answer.nodes.has(e.from) && answer.nodes.has(e.to) && <EdgeLabel key={e.id} edge={e} curve={curveBetween(answer.nodes.get(e.from)!, answer.nodes.get(e.to)!, answer.routes.get(e.id), e.from === e.to)} faded={near !== null && !near.has(e.id)} chosen={chosen === e.id} onChoose={() => onChoose(chosen === e.id ? null : e.id)} onPoint={(on) => setPointed(on ? e.id : null)} />)}
           </g>
         </svg>
       )}
@@ -152,6 +156,17 @@ export function ServiceGraph({ map, chosen, onChoose, onToggleGroup }: ServiceGr
       </div>
     </div>
   );
+}
+
+// A map that is higher than its panel begins with where the calls come from: the leftmost cards.
+function top(answer: LayoutAnswer, height: number, scale: number): number {
+  const whole = answer.height * scale;
+  if (whole + 24 <= height) return (height - whole) / 2;
+  const boxes = [...answer.nodes.values()];
+  const left = Math.min(...boxes.map((b) => b.x));
+  const first = boxes.filter((b) => b.x - left < 1);
+  const middle = first.reduce((sum, b) => sum + b.y, 0) / Math.max(1, first.length);
+  return Math.min(12, Math.max(height - whole - 12, height / 2 - middle * scale));
 }
 
 // What is one hop from the chosen node or edge; null when nothing is chosen.
@@ -200,17 +215,18 @@ function Card({ node, box, chosen, faded, onChoose, onOpen }: { node: DrawnNode;
   const x = box.x - box.width / 2;
   const y = box.y - box.height / 2;
   const share = node.errors / Math.max(1, node.requests);
-  const numbers = node.virtual ? "sends no spans" : `${formatRate(node.rate)} · p95 ${node.closed ? "≤ " : ""}${formatDuration(node.p95Ms)}`;
+  const numbers = nodeNumbers(node);
   const colour = colourOf(node.members[0], node.squad);
-  const count = node.closed ? ` (${node.members.length})` : "";
+  const count = node.members.length > 1 ? ` (${node.members.length})` : "";
   const room = (share > 0 ? 18 : 23) - count.length;
   const whole = shownLine(node.title, 200);
   const title = clipped(whole, room) + count;
   // Begins with what is seen, so that it can be spoken to; then what is not.
-  const who = node.closed ? `squad of ${node.members.length} services` : `service ${whole}, ${node.squad ? `squad ${shownLine(node.squad, 60)}` : "unowned"}`;
+  const who = node.members.length > 1 ? `squad of ${node.members.length} services` : `service ${shownLine(node.members[0], 200)}, ${node.squad ? `squad ${shownLine(node.squad, 60)}` : "unowned"}`;
   const said = [title, numbers, share > 0 ? formatShare(share) : "", share > 0 ? `failed; ${who}` : `; ${who}`].filter(Boolean).join(" ");
   return (
     <g class={`map-node${node.virtual ? " virtual" : ""}${chosen ? " chosen" : ""}${faded ? " faded" : ""}`} role="button" tabindex={0} aria-pressed={chosen} aria-label={said} {...press(onChoose)} onDblClick={onOpen}>
+      <title>{said}</title>
       <rect x={x} y={y} width={box.width} height={box.height} rx="6" />
       {!node.virtual && <rect class="map-colour" x={x} y={y} width="5" height={box.height} rx="2" style={{ fill: colour.fill }} />}
       <text x={x + 13} y={y + 19} class="map-name">{title}</text>{" "}
@@ -226,12 +242,14 @@ function EdgePath({ edge, curve, faded, chosen }: { edge: DrawnEdge; curve: Curv
   return <path class={`map-edge${broken ? " broken" : ""}${faded ? " faded" : ""}${chosen ? " chosen" : ""}`} d={curve.path} marker-end="url(#arrow)" style={{ stroke: chosen ? "var(--accent)" : errorMix(edge.errors / Math.max(1, edge.calls)), strokeWidth: width }} />;
 }
 
-function EdgeLabel({ edge, curve, faded, chosen, onChoose }: { edge: DrawnEdge; curve: Curve; faded: boolean; chosen: boolean; onChoose(): void }) {
+function EdgeLabel({ edge, curve, faded, chosen, onChoose, onPoint }: { edge: DrawnEdge; curve: Curve; faded: boolean; chosen: boolean; onChoose(): void; onPoint(on: boolean): void }) {
   const { failed, lost } = edgeLines(edge);
   const { lines, width, height } = labelSize(edge);
   const name = (id: string) => shownLine(id.replace(/^squad:/, ""), 60);
+  const said = `${lines.join(" ")}${lost ? " the trace" : ""}: calls from ${name(edge.from)} to ${name(edge.to)}`;
   return (
-    <g class={`map-label${faded ? " faded" : ""}${chosen ? " chosen" : ""}`} role="button" tabindex={0} aria-pressed={chosen} aria-label={`${lines.join(" ")}${lost ? " the trace" : ""}: calls from ${name(edge.from)} to ${name(edge.to)}`} {...press(onChoose)}>
+    <g class={`map-label${faded ? " faded" : ""}${chosen ? " chosen" : ""}`} role="button" tabindex={0} aria-pressed={chosen} aria-label={said} {...press(onChoose)} onPointerEnter={() => onPoint(true)} onPointerLeave={() => onPoint(false)} onFocus={() => onPoint(true)} onBlur={() => onPoint(false)}>
+      <title>{said}</title>
       <rect x={curve.x - width / 2} y={curve.y - height / 2} width={width} height={height} rx="4" />
       {lines.map((line, i) => [
         i > 0 ? " " : "",

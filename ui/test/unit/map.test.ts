@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { drawnMap, edgeLines, isBroken, type MapEdgeIn, type MapNodeIn } from "../../src/base/map_model.ts";
+import { drawnMap, edgeLines, isBroken, type MapEdgeIn, type MapNodeIn, nodeNumbers, spreadLabels } from "../../src/base/map_model.ts";
 import { layoutMap } from "../../src/widgets/layout_worker.ts";
 // @ts-expect-error plain JavaScript without types
 import { random } from "../story/story.mjs";
@@ -15,6 +15,26 @@ describe("the service map", () => {
     expect(map.edges).toHaveLength(1);
     expect(map.edges[0]).toMatchObject({ from: "squad:S", to: "c", calls: 20, errors: 5, p95Ms: 9, continuedShare: 0.5, merged: 2 });
     expect(edgeLines(map.edges[0])).toEqual({ rate: "2/s · p95 ≤ 9 ms", failed: "25 % failed", lost: "50 % continue" });
+  });
+
+  it("says of a card what there is: the worst of several services, the one service of a squad, no requests", () => {
+    const nodes = [node("a", "S", { requests: 10 }), node("b", "S", { requests: 10, p95Ms: 9 }), node("c", "T", { requests: 10 }), node("w", null, { requests: 0, rate: 0, p95Ms: 0 }), node("pg", null, { virtual: true })];
+    expect(drawnMap(nodes, [], new Set(["S", "T"])).nodes.map((n) => [n.title, nodeNumbers(n)])).toEqual([
+      ["S", "2/s · p95 ≤ 9 ms"],
+      ["c", "1/s · p95 2 ms"],
+      ["w", "takes no requests"],
+      ["pg", "sends no spans"],
+    ]);
+  });
+
+  it("moves a label to the nearest free place, and leaves one alone that stands free", () => {
+    const label = (x: number, y: number) => ({ x, y, width: 100, height: 20 });
+    expect(spreadLabels([label(0, 100), label(300, 100)], () => [])).toEqual([100, 100]);
+    const [first, second, third] = spreadLabels([label(0, 100), label(10, 104), label(20, 108)], () => [{ x: 0, y: 150, width: 100, height: 40 }]);
+    expect(first).toBe(100);
+    expect(Math.abs(second - 104)).toBeLessThanOrEqual(25);
+    expect(Math.abs(third - second)).toBeGreaterThanOrEqual(20);
+    for (const y of [second, third]) expect(Math.abs(y - 150)).toBeGreaterThanOrEqual(30);
   });
 
   it("draws an edge broken that loses the context, but not to what sends no spans", () => {
@@ -39,6 +59,11 @@ describe("the service map", () => {
       const edges = Array.from({ length: Math.floor(rng() * n * 2) }, () => ({ from: `n${Math.floor(rng() * n)}`, to: `n${Math.floor(rng() * n)}`, labelWidth: 100, labelHeight: 20 }));
       const answer = layoutMap({ id: 1, nodes, edges });
       const boxes = nodes.map((x) => answer.nodes.get(x.id)!);
+      const labels = [...answer.routes.values()];
+      labels.forEach((a, i) => {
+        for (const b of labels.slice(0, i)) expect(Math.abs(a.x - b.x) >= 100 || Math.abs(a.y - b.y) >= 20).toBe(true);
+        for (const b of boxes) expect(Math.abs(a.x - b.x) >= (100 + 178) / 2 || Math.abs(a.y - b.y) >= (20 + 46) / 2).toBe(true);
+      });
       boxes.forEach((a, i) => {
         expect(Number.isFinite(a.x) && Number.isFinite(a.y)).toBe(true);
         for (const b of boxes.slice(0, i)) expect(Math.abs(a.x - b.x) >= 178 || Math.abs(a.y - b.y) >= 46).toBe(true);
