@@ -1,4 +1,4 @@
-// An empty store: how to send the first span, ready to paste, in five languages.
+// An empty store: how to send the first span, ready to paste: by curl, and in five languages.
 
 import { useEffect, useState } from "preact/hooks";
 import { search } from "../api/endpoints.ts";
@@ -10,6 +10,17 @@ import { defaultSpanMs } from "./range_picker.tsx";
 import { config } from "./service_name.tsx";
 
 const kLanguages: Record<string, (http: string) => string> = {
+  curl: (http) => `now=$(date +%s)
+curl ${http}/v1/traces -H "Content-Type: application/json" -d '{"resourceSpans": [{
+  "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "hello"}}]},
+  "scopeSpans": [{"spans": [{
+    "traceId": "'$(od -An -N16 -tx1 /dev/urandom | tr -d " ")'",
+    "spanId": "'$(od -An -N8 -tx1 /dev/urandom | tr -d " ")'",
+    "name": "first span", "kind": 1,
+    "startTimeUnixNano": "'$now'000000000", "endTimeUnixNano": "'$now'250000000",
+    "attributes": [{"key": "greeting", "value": {"stringValue": "hello"}}]
+  }]}]
+}]}'`,
   "C++": (http) => `// With Weft's SDK installed: find_package(weft COMPONENTS exporters), then link weft::exporters.
 // OTEL_EXPORTER_OTLP_ENDPOINT=${http} ./hello
 #include <weft/init.h>

@@ -84,10 +84,10 @@ export function RangePicker() {
       <button type="button" class="button icon" aria-label="Earlier" title="Earlier" onClick={() => set({ startMs: range.startMs - span / 2, endMs: range.endMs - span / 2 })}>
         <Icon.left />
       </button>
-      <button type="button" class="button" ref={button} popovertarget="range-popover" onClick={place}>
+      <button type="button" class="button range-button" ref={button} popovertarget="range-popover" onClick={place}>
         <Icon.clock />
         <span class="sr">Time range: </span>
-        {describeRange(range)} <span class="muted range-length">{formatDuration(span).replace(/ 0 [smh]$/, "")}</span>
+        {describeRange(range)} <span class="muted range-length">{formatDuration(span)}</span>
       </button>
       <button type="button" class="button icon" aria-label="Later" title="Later" onClick={() => set({ startMs: range.startMs + span / 2, endMs: range.endMs + span / 2 })}>
         <Icon.right />

@@ -57,7 +57,7 @@ describe.skipIf(!canRun)("for everybody", () => {
     });
   }
 
-  for (const width of [700, 420]) {
+  for (const width of [700, 420, 390]) {
     it(`fits a window of ${width} pixels`, async () => {
       const v = await visit(browser, { width, height: 900 });
       const wrong: string[] = [];
@@ -72,6 +72,12 @@ describe.skipIf(!canRun)("for everybody", () => {
         await shot(v.page, `${view}-${width}`);
         const over = await v.page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
         if (over > 0) wrong.push(`${view} is ${over} px too wide`);
+        const out = await v.page.evaluate(() => {
+          const header = document.querySelector("header.topbar")!;
+          const bottom = header.getBoundingClientRect().bottom;
+          return [...header.querySelectorAll("button, nav a")].filter((e) => e.getBoundingClientRect().bottom > bottom).map((e) => e.getAttribute("aria-label") ?? e.textContent);
+        });
+        if (out.length) wrong.push(`${view}: ${out} below the header`);
       }
       await v.context.close();
       expect(wrong).toEqual([]);

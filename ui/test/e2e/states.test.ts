@@ -14,14 +14,14 @@ describe.skipIf(!canRun)("with nothing to show", () => {
   afterAll(() => browser?.close());
 
   for (const dark of [false, true]) {
-    it(`says how to send the first span in five languages, and shows it when it comes (${dark ? "dark" : "light"})`, async () => {
+    it(`says how to send the first span in six ways, and shows it when it comes (${dark ? "dark" : "light"})`, async () => {
       const site = await emptySite();
       const v = await visit(browser, { dark });
       try {
         await v.page.goto(site.url);
         await v.page.getByText("No span has been received yet").waitFor();
         const tabs = await v.page.getByRole("tab").allInnerTexts();
-        expect(tabs).toEqual(["C++", "JavaScript", "Python", "Go", "Java"]);
+        expect(tabs).toEqual(["curl", "C++", "JavaScript", "Python", "Go", "Java"]);
         const { otlpHttp } = await (await fetch(`${site.url}/api/v1/config`)).json();
         expect(otlpHttp).toMatch(/^http:\/\/127\.0\.0\.1:\d+/);
         for (const tab of tabs) {
@@ -29,9 +29,13 @@ describe.skipIf(!canRun)("with nothing to show", () => {
           expect(await v.page.getByRole("tabpanel").innerText()).toContain(otlpHttp.replace(/\/$/, ""));
         }
         await v.page.keyboard.press("ArrowRight");
-        expect(await v.page.getByRole("tab", { name: "C++", exact: true }).getAttribute("aria-selected")).toBe("true");
+        expect(await v.page.getByRole("tab", { name: "curl", exact: true }).getAttribute("aria-selected")).toBe("true");
         expect(await violations(v.page)).toEqual([]);
         await shot(v.page, `empty-${dark ? "dark" : "light"}`);
+        const wide = v.page.viewportSize()!;
+        await v.page.setViewportSize({ width: 390, height: 844 });
+        expect(await v.page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
+        await v.page.setViewportSize(wide);
         for (const path of ["/map", "/errors", "/services"]) {
           await v.page.goto(site.url + path);
           await v.page.getByText("No span has been received yet").waitFor();
