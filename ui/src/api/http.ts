@@ -26,6 +26,8 @@ function storedToken(): string {
 const query_token = signal(storedToken());
 // Set when the server asked for a token; the shell then shows the dialog.
 export const tokenWanted = signal(false);
+// Set when it was asked for although one was given.
+export const tokenRefused = signal(false);
 // Counts up when a token was given, so that pages ask again.
 export const tokenVersion = signal(0);
 
@@ -37,6 +39,7 @@ export function giveToken(value: string): void {
     // Then it lasts as long as the page.
   }
   tokenWanted.value = false;
+  tokenRefused.value = false;
   tokenVersion.value++;
 }
 
@@ -55,7 +58,7 @@ export function apiUrl(path: string, params: QueryParams = {}): string {
   return `/api/v1/${path}${text ? `?${text}` : ""}`;
 }
 
-async function errorOf(response: Response): Promise<ApiError> {
+async function errorOf(response: Response, token: string): Promise<ApiError> {
   let body: ErrorBody = { code: "internal", message: `The server answered ${response.status} ${response.statusText}`.trim() };
   try {
     const parsed = (await response.json()) as { error?: ErrorBody };
@@ -63,12 +66,16 @@ async function errorOf(response: Response): Promise<ApiError> {
   } catch {
     // Not from Weft itself (a proxy between, say); the status has to do.
   }
-  if (response.status === 401) tokenWanted.value = true;
+  if (response.status === 401 && token === query_token.peek()) {
+    tokenRefused.value = token !== "";
+    tokenWanted.value = true;
+  }
   return new ApiError(response.status, body);
 }
 
 // Throws ApiError for every failure but the caller's own abort.
 export async function apiFetch(url: string, init: RequestInit = {}): Promise<Response> {
+  const token = query_token.peek(); // another may be given meanwhile
   let response: Response;
   try {
     response = await fetch(url, { ...init, headers: requestHeaders(init.headers as Record<string, string>) });
@@ -79,7 +86,7 @@ export async function apiFetch(url: string, init: RequestInit = {}): Promise<Res
       message: "Weft cannot be reached. Is `weft serve` still running, and the network up?",
     });
   }
-  if (!response.ok) throw await errorOf(response);
+  if (!response.ok) throw await errorOf(response, token);
   return response;
 }
 

@@ -2,7 +2,7 @@
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { getConfig } from "../api/endpoints.ts";
-import { giveToken, tokenVersion, tokenWanted } from "../api/http.ts";
+import { giveToken, tokenRefused, tokenVersion, tokenWanted } from "../api/http.ts";
 import type { PageName } from "../base/permalink.ts";
 import { address, interceptLinks, linkTo, navigate, patchAddress } from "../base/router.ts";
 import { applyTheme, chooseTheme, isDark, themeChoice } from "../base/theme.ts";
@@ -64,14 +64,23 @@ const kShortcuts: readonly [string, string][] = [
   ["+ − 0", "Zoom in, out, to the whole trace"],
   ["y", "Copy the link"],
   ["Esc", "Close what is open"],
-  ["?", "This list"],
+  ["?", "This help"],
 ];
 
-function KeysDialog() {
+const kReading: readonly [string, string][] = [
+  ["Colour", "A squad has a hue, a service of it a shade; red is failure and nothing else."],
+  ["Pale bar", "A call that waits. Inset stands the server's span that answered; what is left over is the network. Hatched: the clocks disagree, the place is inferred."],
+  ["Stripes in it", "The phases of the call: DNS, connect, TLS, send, wait, receive."],
+  ["Line below", "The critical path: what the trace waited for at that moment."],
+  ["Dot", "An event or a log line; a red one is an exception."],
+  ["Dashed bar", "A span that others name as their parent and that was never received."],
+];
+
+function HelpDialog() {
   return (
-    <dialog id="keys-dialog" aria-labelledby="keys-title">
+    <dialog id="help-dialog" aria-labelledby="help-title">
       <div class="toolbar">
-        <h1 id="keys-title" class="grow">Keys</h1>
+        <h1 id="help-title" class="grow">Keys</h1>
         <form method="dialog">
           <button class="button icon quiet" aria-label="Close"><Icon.close /></button>
         </form>
@@ -79,6 +88,13 @@ function KeysDialog() {
       <dl class="keys">
         {kShortcuts.map(([keys, what]) => [
           <dt key={keys}><kbd>{keys}</kbd></dt>,
+          <dd key={what}>{what}</dd>,
+        ])}
+      </dl>
+      <h1 class="help-part">How a waterfall is read</h1>
+      <dl class="keys">
+        {kReading.map(([sign, what]) => [
+          <dt key={sign}>{sign}</dt>,
           <dd key={what}>{what}</dd>,
         ])}
       </dl>
@@ -105,6 +121,7 @@ function TokenDialog() {
           Query token
           <input class="field" type="password" name="token" autocomplete="off" required />
         </label>
+        {tokenRefused.value && <p class="error-text" role="alert">The server does not take this token.</p>}
         <button type="submit" class="button primary">Go on</button>
       </form>
     </dialog>
@@ -135,7 +152,7 @@ function onShortcut(event: KeyboardEvent): void {
   if (event.key === "g") after_g = Date.now();
   else if (event.key === "?") {
     event.preventDefault();
-    (document.getElementById("keys-dialog") as HTMLDialogElement).showModal();
+    (document.getElementById("help-dialog") as HTMLDialogElement).showModal();
   } else if (event.key === "/") {
     const field = document.querySelector<HTMLElement>('[data-focus-key="/"]');
     if (field) {
@@ -181,7 +198,7 @@ export function Shell() {
         {kRanged.has(now.page) && <RangePicker />}
         <CopyLink />
         <ThemeSwitch />
-        <button type="button" class="button icon quiet keys-button" aria-label="Keys" title="Keys (?)" onClick={() => (document.getElementById("keys-dialog") as HTMLDialogElement).showModal()}>
+        <button type="button" class="button icon quiet" aria-label="Help" title="Keys, and how a waterfall is read (?)" onClick={() => (document.getElementById("help-dialog") as HTMLDialogElement).showModal()}>
           <Icon.help />
         </button>
       </header>
@@ -194,7 +211,7 @@ export function Shell() {
       {/* How old the oldest span is decides the range of an address without one. */}
       {(now.range || asked) && <View key={now.page} />}
       <Announcer />
-      <KeysDialog />
+      <HelpDialog />
       <TokenDialog />
     </div>
   );

@@ -97,6 +97,7 @@ export function RangePicker() {
       </button>
       <div id="range-popover" popover="auto" ref={popover}>
         <form class="range-form" onSubmit={submit}>
+          <span class="muted">The last</span>
           <div class="presets">
             {kPresets.map(([title, ms]) => (
               <button type="button" class="button small" key={title} onClick={() => set(lastRange(ms))} aria-label={`The last ${title}`}>

@@ -28,7 +28,8 @@ function AttributeRow({ attribute, scope }: { attribute: Attribute; scope: strin
   const name = shownLine(key, 80);
   return (
     <tr>
-      <th scope="row" class="value">{shownLine(key, 200)}</th>
+      {/* A long key breaks between its parts. */}
+      <th scope="row" class="value">{shownLine(key, 200).split(/(?<=[._/:-])/).map((part, i) => [i > 0 && <wbr />, part])}</th>
       <td>
         <span class={`value v-${type}`}>{shown(text)}</span>
         <span class="row-actions">
@@ -265,7 +266,7 @@ function MissingPanel({ view, span, onClose }: { view: TraceView; span: number; 
         {count === 1 ? "One span names" : `${count} spans name`} it as the parent; it never arrived. It began at <strong>{formatDuration((trace.startNs[span] - trace.firstNs) / 1e6)}</strong> or before and lasted at least{" "}
         <strong>{formatDuration(trace.durationNs[span] / 1e6)}</strong>, by its children.
       </p>
-      <p>Its child is in <ServiceName service={serviceOf(trace, child)} withSquad />. Most often:</p>
+      <p>{count === 1 ? "Its child is in" : "Its first child is in"} <ServiceName service={serviceOf(trace, child)} withSquad />. Most often:</p>
       <ul class="reasons">
         <li>the service that made it ended before its spans were exported, or its exporter failed;</li>
         <li>a proxy or an agent passes <code>traceparent</code> on but sends its spans elsewhere;</li>

@@ -15,11 +15,15 @@ import { durationTicks, type TimeWindow, type TraceView } from "./trace_view.ts"
 const kOverscan = 16;
 // Rows and bars are laid out anew only after this many have passed: between, the browser scrolls.
 const kScrollStep = 6 * kRowHeight;
-const kIndent = 13;
 const kMaxIndentLevels = 18;
+// Of a level; less in a deep trace, where the indentation leaves most of the column to the names.
+const kIndent = 13;
+const kMinIndent = 4;
+const kIndentShare = 0.4;
 const kAxisHeight = 24;
-// To the right of the time scale, so that the labels of the longest bars have room.
+// To the right of the time scale, so that the labels of the longest bars have room; less in a narrow window.
 const kLabelMargin = 96;
+const kLabelShare = 0.3;
 
 export interface WaterfallProps {
   view: TraceView;
@@ -43,7 +47,10 @@ export function Waterfall({ view, window: time, selected, collapsed, hits, showP
   const dark = isDark.value;
   const names = Math.round(Math.min(Math.max(width * 0.36, Math.min(260, width * 0.5)), 560));
   const canvasWidth = Math.max(40, width - names - 8);
-  const barWidth = Math.max(20, canvasWidth - kLabelMargin);
+  const labelMargin = Math.min(kLabelMargin, Math.round(canvasWidth * kLabelShare));
+  const barWidth = Math.max(20, canvasWidth - labelMargin);
+  const levels = useMemo(() => Math.min(trace.depth.reduce((max, d) => Math.max(max, d), 1), kMaxIndentLevels), [trace]);
+  const indent = Math.min(kIndent, Math.max(kMinIndent, Math.floor((names * kIndentShare) / levels)));
   const first = Math.max(0, Math.floor(top / kRowHeight) - kOverscan);
   const last = Math.min(rows.length, Math.ceil((top + height) / kRowHeight) + kOverscan);
 
@@ -68,7 +75,7 @@ export function Waterfall({ view, window: time, selected, collapsed, hits, showP
     const c = prepareCanvas(bars.current, canvasWidth, Math.max(1, (last - first) * kRowHeight));
     const p = palette();
     c.strokeStyle = p.line;
-    for (const tick of durationTicks(time, trace.firstNs, barWidth / 110)) {
+    for (const tick of durationTicks(time, trace.firstNs, Math.max(2, barWidth / 110))) {
       const x = Math.round(((tick.atNs - time.fromNs) / (time.toNs - time.fromNs)) * barWidth) + 0.5;
       c.beginPath();
       c.moveTo(x, 0);
@@ -76,7 +83,7 @@ export function Waterfall({ view, window: time, selected, collapsed, hits, showP
       c.stroke();
     }
     for (let i = first; i < last; i++) {
-      paintBar(c, view, rows[i], { y: (i - first) * kRowHeight, left: 0, width: barWidth, margin: kLabelMargin, window: time }, p, showPath);
+      paintBar(c, view, rows[i], { y: (i - first) * kRowHeight, left: 0, width: barWidth, margin: labelMargin, window: time }, p, showPath);
     }
   }, [view, rows, first, last, barWidth, time.fromNs, time.toNs, dark, showPath, config.value]);
 
@@ -87,7 +94,7 @@ export function Waterfall({ view, window: time, selected, collapsed, hits, showP
     c.font = p.font;
     c.fillStyle = p.muted;
     c.textBaseline = "middle";
-    for (const tick of durationTicks(time, trace.firstNs, barWidth / 110)) {
+    for (const tick of durationTicks(time, trace.firstNs, Math.max(2, barWidth / 110))) {
       const x = ((tick.atNs - time.fromNs) / (time.toNs - time.fromNs)) * barWidth;
       const label = formatDuration(tick.label);
       const size = c.measureText(label).width;
@@ -125,7 +132,7 @@ export function Waterfall({ view, window: time, selected, collapsed, hits, showP
             }}
             aria-activedescendant={selected >= 0 && shown.some((i) => rows[i] === selected) ? `row-${selected}` : undefined}
           >
-            {shown.map((i) => rowsKept(view, rows[i], i, names, rows[i] === selected, collapsed.has(rows[i]), hits.has(rows[i])))}
+            {shown.map((i) => rowsKept(view, rows[i], i, names, indent, rows[i] === selected, collapsed.has(rows[i]), hits.has(rows[i])))}
           </div>
         </div>
       </div>
@@ -150,11 +157,11 @@ function useRowCache(deps: unknown[]) {
   const kept = useRef<{ deps: unknown[]; rows: Map<number, KeptRow> }>({ deps, rows: new Map() });
   if (deps.some((d, i) => d !== kept.current.deps[i]) || kept.current.rows.size > 2000) kept.current = { deps, rows: new Map() };
   const { rows } = kept.current;
-  return (view: TraceView, span: number, index: number, names: number, selected: boolean, collapsed: boolean, hit: boolean): JSX.Element => {
+  return (view: TraceView, span: number, index: number, names: number, indent: number, selected: boolean, collapsed: boolean, hit: boolean): JSX.Element => {
     const state = (selected ? 1 : 0) | (collapsed ? 2 : 0) | (hit ? 4 : 0);
     const known = rows.get(span);
     if (known && known.index === index && known.state === state) return known.node;
-    const node = <Row key={span} view={view} span={span} index={index} names={names} selected={selected} collapsed={collapsed} hit={hit} />;
+    const node = <Row key={span} view={view} span={span} index={index} names={names} indent={indent} selected={selected} collapsed={collapsed} hit={hit} />;
     rows.set(span, { node, index, state });
     return node;
   };
@@ -165,6 +172,7 @@ interface RowProps {
   span: number;
   index: number;
   names: number;
+  indent: number;
   selected: boolean;
   collapsed: boolean;
   hit: boolean;
@@ -177,7 +185,7 @@ function flagText(flags: number): string {
   return "";
 }
 
-function Row({ view, span, index, names, selected, collapsed, hit }: RowProps) {
+function Row({ view, span, index, names, indent, selected, collapsed, hit }: RowProps) {
   const { trace } = view;
   const kids = trace.subtreeSize[span] - 1;
   const failed = trace.status[span] === Status.Error;
@@ -209,7 +217,7 @@ function Row({ view, span, index, names, selected, collapsed, hit }: RowProps) {
       aria-selected={selected}
       data-span={span}
     >
-      <div role="gridcell" class="row-name" style={{ width: `${names}px`, paddingLeft: `${8 + level * kIndent}px` }}>
+      <div role="gridcell" class="row-name" style={{ width: `${names}px`, paddingLeft: `${8 + level * indent}px` }}>
         {kids > 0 ? (
           <button type="button" class="row-toggle" tabindex={-1} aria-label={`${collapsed ? "Expand" : "Collapse"} ${kids} spans`}>
             {collapsed ? "▸" : "▾"}
