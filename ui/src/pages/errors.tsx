@@ -140,6 +140,7 @@ function GroupTable({ groups, range, stepMs, chosen, sort }: { groups: ErrorGrou
                 <span class="value">{shownLine(g.type, 80)}</span>
                 {g.newSince && <span class="tag warn">new since {shownLine(g.newSince.service, 40)} {shownLine(g.newSince.version, 30)}</span>}
               </div>
+              <div class="where-narrow"><ServiceName service={g.service} withSquad /></div>
             </td>
             <td>
               <ServiceName service={g.service} />
@@ -159,6 +160,7 @@ function GroupTable({ groups, range, stepMs, chosen, sort }: { groups: ErrorGrou
 function GroupPanel({ group, range, stepMs, releases }: { group: ErrorGroup; range: TimeRange; stepMs: number; releases: readonly Release[] }) {
   const squad = squadOf(group.service, group.squad);
   const series = useMemo(() => totals([group], range, stepMs), [group, range.startMs, range.endMs]);
+  const operation = group.samples.length && group.samples.every((x) => x.name === group.samples[0].name && x.service === group.service) ? group.samples[0].name : "";
   const own = releases.filter((r) => group.services.includes(r.service) || r.service === group.service);
   return (
     <aside class="details" aria-label="Error group">
@@ -198,7 +200,10 @@ function GroupPanel({ group, range, stepMs, releases }: { group: ErrorGroup; ran
           <ul>{group.services.slice(0, 20).map((s) => <li key={s}><ServiceName service={s} withSquad /></li>)}</ul>
         </section>
       )}
-      <p><a href={linkTo("search", { params: { q: `{ status = error && resource.service.name = ${quoted(group.service)} }` } })}>All failed spans of this service</a></p>
+      <ul class="links">
+        {operation && <li><a href={linkTo("search", { params: { q: `{ status = error && resource.service.name = ${quoted(group.service)} && name = ${quoted(operation)} }` } })}>Failed spans of <span class="value">{shownLine(operation, 60)}</span></a></li>}
+        <li><a href={linkTo("search", { params: { q: `{ status = error && resource.service.name = ${quoted(group.service)} }` } })}>All failed spans of this service</a></li>
+      </ul>
     </aside>
   );
 }

@@ -127,7 +127,7 @@ export function Chart(props: ChartProps) {
         <span class="chart-title">{title}</span>
         <span class="chart-note muted" />
       </figcaption>
-      <div role="img" aria-label={describe(props)} ref={target} />
+      <div role="img" aria-label={describe(props)} ref={target} style={{ minHeight: `${height}px` }} />
     </figure>
   );
 }

@@ -409,6 +409,7 @@ describe.skipIf(!canRun)("the page", () => {
     expect(await panel.innerText()).toMatch(/first seen[\s\S]*Sample traces/);
     // A sample says when, where, how long and what, so that one is chosen knowingly.
     expect(await panel.locator(".samples li").first().innerText()).toMatch(/\d\d:\d\d:\d\d[\s\S]* [\d.]+ (µs|ms|s)/);
+    expect(await panel.getByRole("link", { name: "Failed spans of check scopes" }).getAttribute("href")).toContain(encodeURIComponent('name = "check scopes"').replaceAll("%20", "+"));
     await panel.locator(".samples a").first().click();
     await page.waitForURL(/\/trace\//);
     await page.locator(".row").first().waitFor();
