@@ -145,9 +145,11 @@ class Encoder {
     std::string out;
     append_string(out, name);
     out += ": ";
-    Object object(out);
-    for (const AttributeRef& attribute : attributes) {
-      append_string(object.key(text(attribute.column->key)), value(attribute));
+    {
+      Object object(out);  // ends with its brace, so before what is returned is moved away
+      for (const AttributeRef& attribute : attributes) {
+        append_string(object.key(text(attribute.column->key)), value(attribute));
+      }
     }
     return out;
   }

@@ -143,6 +143,15 @@ TEST(ZipkinJson, WhatZipkinSentComesBack) {
   EXPECT_EQ(encode(second.batch), once);
 }
 
+TEST(ZipkinJson, AnEventBecomesAnAnnotationWithItsAttributes) {
+  Span span = decode_one(R"([{"traceId":"1","id":"1","timestamp":1}])");
+  span.events = {{1000, "retry", {}, 0}, {2000, "exception", {}, 0}};
+  span.events[1].attributes = {{"type", Value("E")}, {"code", Value(int64_t{7})}};
+  EXPECT_THAT(encode(testing::to_batch({span})),
+              HasSubstr(R"("annotations":[{"timestamp":1,"value":"retry"},{"timestamp":2,)"
+                        R"("value":"\"exception\": {\"type\":\"E\",\"code\":\"7\"}"}])"));
+}
+
 TEST(ZipkinJson, AnyBatchBecomesZipkinThatDecodes) {
   std::mt19937_64 random(testing::test_seed("AnyBatchBecomesZipkin"));
   for (int round = 0; round < 10; ++round) {
