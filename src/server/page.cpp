@@ -95,8 +95,9 @@ Prepared prepare(std::string_view path, std::string_view bytes) {
 
 // An unknown path below these is a client's mistake, not a route of the page.
 bool belongs_to_api(std::string_view path) {
-  return path.starts_with("/api/") || path.starts_with("/v1/") || path.starts_with("/jaeger/") ||
-         path.starts_with("/assets/") || path.starts_with("/zipkin/");
+  return path.starts_with("/api/") || path.starts_with("/v1/") || path.starts_with("/assets/") ||
+         path.starts_with("/tempo/") || path.starts_with("/jaeger/") ||
+         path.starts_with("/zipkin/");
 }
 
 HttpResponse serve(const PreparedPage& page, const HttpRequest& request) {

@@ -289,6 +289,8 @@ TEST(PageTest, AssetsHaveTypesTagsAndCompression) {
   };
   EXPECT_EQ(get("/").body, "<!doctype html><title>Weft</title>");
   EXPECT_EQ(get("/trace/abc").body, get("/").body);
+  for (const char* path : {"/api/x", "/tempo/api/x", "/jaeger/api/x", "/zipkin/api/v2/x"})
+    EXPECT_EQ(get(path).status, 404) << path << " is no route of the page";
   EXPECT_EQ(get("/").headers.get("cache-control"), "no-cache");
   const HttpResponse plain = get("/assets/app-1a2b.js");
   EXPECT_EQ(plain.content_type, "text/javascript; charset=utf-8");
