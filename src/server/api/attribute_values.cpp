@@ -100,16 +100,44 @@ std::string text_of(const Value& value, Target::Names names) {
   return to_display(value);
 }
 
+// The roots of the traces that have a span which the query selects: what a search with the query
+// and a condition on the root would find.
+std::optional<CompiledQuery> roots_of(const CompiledQuery& query) {
+  const std::string_view root = "{ span:parentID = nil }";
+  // On a line of its own, since the text may end in a comment.
+  auto roots = compile_query(fmt::format("(\n{}\n) && {} | {}", query.text(), root, root));
+  return roots ? std::optional(*std::move(roots)) : std::nullopt;  // with hints, for one
+}
+
 // The spans that a question is about; none: all of them, which the source can tell by itself.
 Expected<std::optional<CompiledQuery>> spans_of(const ValuesQuestion& question,
                                                 const Target& target) {
   if (!target.roots_only) return question.query;
-  const Predicate is_root =
-      Predicate::of({ColumnRef::of(Intrinsic::kParentSpanId), CompareOp::kNotExists, {}});
-  const Predicate* filter = question.query ? question.query->exact_filter() : nullptr;
-  // A query that is more than a filter would have to be joined with the roots; its own spans do.
-  if (question.query && filter == nullptr) return question.query;
-  return query_of({filter ? Predicate::all_of({*filter, is_root}) : is_root});
+  if (question.query) {
+    if (auto roots = roots_of(*question.query)) return roots;
+    return question.query;
+  }
+  return query_of(
+      {Predicate::of({ColumnRef::of(Intrinsic::kParentSpanId), CompareOp::kNotExists, {}})});
+}
+
+using Counts = std::map<std::pair<std::string, std::string_view>, uint64_t>;
+
+// An array stands for each of its elements that a comparison would find it by.
+void count_value(const Value& value, uint64_t spans, const Target& target, Counts& counts) {
+  const auto* array = std::get_if<Value::Array>(&value.data);
+  if (array == nullptr) {
+    counts[{text_of(value, target.names), type_name(value, target.names)}] += spans;
+    return;
+  }
+  Counts elements;  // each once
+  for (const Value& element : *array) {
+    const ValueType type = element.type();
+    if (type != ValueType::kNone && type != ValueType::kArray && type != ValueType::kKvlist)
+      count_value(element, 0, target, elements);
+  }
+  for (const auto& entry : elements)
+    counts[entry.first] += spans;
 }
 
 }  // namespace
@@ -122,7 +150,7 @@ Expected<TypedValues> attribute_values(const ApiContext& context, const HttpRequ
   WEFT_ASSIGN(const std::optional<CompiledQuery> query, spans_of(question, target));
   // With a prefix more has to be seen than is given back.
   const size_t wanted = question.prefix.empty() ? question.limit : context.limits().max_values;
-  std::map<std::pair<std::string, std::string_view>, uint64_t> counts;
+  Counts counts;
   for (const ColumnRef& column : target.columns) {
     Expected<AttributeValueList> list;
     if (query) {
@@ -135,14 +163,14 @@ Expected<TypedValues> attribute_values(const ApiContext& context, const HttpRequ
     if (!list) return std::unexpected<Error>(std::move(list).error());
     out.limit_reached |= list->limit_reached;
     for (const AttributeValue& value : list->values) {
-      if (value.value.type() == ValueType::kNone) continue;
-      std::string text = text_of(value.value, target.names);
-      if (!text.starts_with(question.prefix)) continue;
-      counts[{std::move(text), type_name(value.value, target.names)}] += value.spans;
+      if (value.value.type() != ValueType::kNone)
+        count_value(value.value, value.spans, target, counts);
     }
   }
-  for (const auto& [key, spans] : counts)
-    out.values.push_back({key.first, key.second, spans});
+  for (const auto& [key, spans] : counts) {
+    if (key.first.starts_with(question.prefix))
+      out.values.push_back({key.first, key.second, spans});
+  }
   std::ranges::stable_sort(out.values, std::greater{}, &TypedValue::spans);
   if (out.values.size() > question.limit) {
     out.values.resize(question.limit);

@@ -32,7 +32,9 @@ struct TypedValues {
 };
 
 // Durations have no values that anybody would complete: they give an empty list, as do names that
-// nothing has. kInvalidArgument for a name that is no attribute and no intrinsic.
+// nothing has. An array counts for each of its elements. Of rootName and rootServiceName, the
+// values of the traces that have a span which matches. kInvalidArgument for a name that is no
+// attribute and no intrinsic.
 Expected<TypedValues> attribute_values(const ApiContext& context, const HttpRequest& request,
                                        const ValuesQuestion& question);
 

@@ -96,6 +96,9 @@ TEST(Tempo, Tags) {
   EXPECT_THAT(api.body("/api/v2/search/tags"),
               HasSubstr(R"({"name":"intrinsic","tags":["duration")"));
   EXPECT_EQ(api.get("/api/v2/search/tags?scope=wrong").status, 400);
+  EXPECT_EQ(api.body("/api/v2/search/tags?scope=event&limit=1"),
+            R"({"scopes":[{"name":"event","tags":["exception.message"]}],"metrics":{}})")
+      << "the limit is that of a scope, whatever the others have";
 }
 
 TEST(Tempo, TagValues) {
@@ -111,6 +114,32 @@ TEST(Tempo, TagValues) {
             R"({"tagValues":[{"type":"keyword","value":"unset"},)"
             R"({"type":"keyword","value":"error"}],"metrics":{}})");
   EXPECT_EQ(api.body("/api/v2/search/tag/duration/values"), R"({"tagValues":[],"metrics":{}})");
+}
+
+TEST(Tempo, ValuesOfRootsAreThoseOfTheTracesThatMatch) {
+  ApiFixture api;
+  const std::string login =
+      R"({"tagValues":[{"type":"string","value":"POST /login"}],"metrics":{}})";
+  // No root is of this service, but the root's name finds its spans.
+  for (const char* q : {"%7Bresource.service.name%3D%22session-api%22%7D",
+                        "%7Bname%3D%22POST%20/session%22%7D%20|%20count()%20%3E%200%20//%20x"}) {
+    EXPECT_EQ(api.body(std::string("/api/v2/search/tag/rootName/values?q=") + q), login) << q;
+  }
+  EXPECT_EQ(api.body("/api/v2/search/tag/trace:rootService/values?q=%7Bname%3D%22tick%22%7D"),
+            R"({"tagValues":[],"metrics":{}})");
+}
+
+TEST(Tempo, ValuesOfArraysAreTheirElements) {
+  auto spans = testing::login_story();
+  const auto array = [](std::vector<Value> values) { return Value(Value::Array(values)); };
+  spans[0].attributes.emplace_back("tier", array({Value("gold"), Value("gold"), Value("eu")}));
+  spans[1].attributes.emplace_back("tier", array({Value("eu"), Value(int64_t{7}), array({})}));
+  spans[2].attributes.emplace_back("tier", Value("eu"));
+  ApiFixture api(std::move(spans));
+  EXPECT_EQ(api.body("/api/v1/attributes/tier/values"),
+            R"({"values":[{"value":"eu","type":"string","spans":3},)"
+            R"({"value":"7","type":"int","spans":1},{"value":"gold","type":"string","spans":1}],)"
+            R"("limitReached":false})");
 }
 
 TEST(Tempo, Metrics) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <string>
 
 #include "server/api/api_context.h"
 #include "server/api/attribute_values.h"
@@ -19,8 +21,10 @@ bool is_scope(std::string_view scope) {
   return std::ranges::find(kScopes, scope) != std::end(kScopes);
 }
 
-// Names of attributes by scope, sorted; "intrinsic" among the scopes.
-using TagsByScope = std::map<std::string_view, std::vector<std::string>>;
+// Names of attributes; a key of several types is listed once.
+using Tags = std::set<std::string>;
+// "intrinsic" is among the scopes.
+using TagsByScope = std::map<std::string_view, Tags>;
 
 Expected<TagsByScope> tags_of(const ApiContext& context, const HttpRequest& request) {
   const std::string_view wanted = request.query.get("scope");
@@ -29,28 +33,27 @@ Expected<TagsByScope> tags_of(const ApiContext& context, const HttpRequest& requ
                 "scope: must be span, resource, event, link, instrumentation or intrinsic");
   const bool all = wanted.empty() || wanted == "all" || wanted == "none";
   WEFT_ASSIGN(const TimeRange range, tempo_range_params(request.query));
-  WEFT_ASSIGN(const uint64_t limit,
+  WEFT_ASSIGN(uint64_t limit,
               unsigned_param(request.query, "limit", kDefaultTags, 0, context.limits().max_values));
+  if (limit == 0) limit = kDefaultTags;
   TagsByScope out;
-  WEFT_ASSIGN(
-      const AttributeList list,
-      context.source().attribute_keys(range, limit == 0 ? kDefaultTags : limit, *request.cancel));
-  for (const AttributeKey& key : list.keys) {
+  // The limit is that of one scope: a scope of rare attributes is not crowded out by the others.
+  WEFT_ASSIGN(const AttributeList list,
+              context.source().attribute_keys(range, context.limits().max_values, *request.cancel));
+  for (const AttributeKey& key : list.keys) {  // most frequent first
     const std::string_view scope = scope_name(key.scope);
-    if (all || scope == wanted) out[scope].push_back(key.key);
+    if (!all && scope != wanted) continue;
+    Tags& names = out[scope];
+    if (names.size() < limit) names.insert(key.key);
   }
   if (all || wanted == "intrinsic") {
     for (const std::string_view name : intrinsic_tags())
-      out["intrinsic"].emplace_back(name);
-  }
-  for (auto& entry : out) {
-    std::ranges::sort(entry.second);  // a key of several types is listed once
-    entry.second.erase(std::ranges::unique(entry.second).begin(), entry.second.end());
+      out["intrinsic"].emplace(name);
   }
   return out;
 }
 
-void write_names(JsonWriter& json, const std::vector<std::string>& names) {
+void write_names(JsonWriter& json, const Tags& names) {
   json.begin_array();
   for (const std::string& name : names)
     json.value(name);
@@ -64,11 +67,9 @@ void write_no_metrics(JsonWriter& json) {
 ApiResult list_tags_v1(const ApiContext& context, const HttpRequest& request) {
   WEFT_ASSIGN(TagsByScope tags, tags_of(context, request));
   if (request.query.get("scope") != "intrinsic") tags.erase("intrinsic");
-  std::vector<std::string> names;
+  Tags names;
   for (const auto& entry : tags)
-    names.insert(names.end(), entry.second.begin(), entry.second.end());
-  std::ranges::sort(names);
-  names.erase(std::ranges::unique(names).begin(), names.end());
+    names.insert(entry.second.begin(), entry.second.end());
   HttpResponse response = json_response({});
   JsonWriter json(response.body);
   json.begin_object().key("tagNames");
