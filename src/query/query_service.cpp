@@ -155,6 +155,12 @@ const Predicate* CompiledQuery::exact_filter() const {
   return spans.filters_only && spans.candidates.exact ? &spans.candidates.predicate : nullptr;
 }
 
+bool CompiledQuery::names(Intrinsic which) const {
+  return std::ranges::any_of(plan_->spans.fields, [&](const FieldRef& field) {
+    return !field.is_computed() && field.column() == ColumnRef::of(which);
+  });
+}
+
 std::string CompiledQuery::explain() const {
   return explain_plan(*plan_);
 }

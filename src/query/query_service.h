@@ -34,6 +34,9 @@ class CompiledQuery {
   // (kTrue for `{ }`): for callers that aggregate where the data lies. Else nullptr. For a metrics
   // query, of the spans before the metrics function.
   const Predicate* exact_filter() const;
+  // Whether a filter, an aggregate, by() or select() names the intrinsic: for answers that show of
+  // a span what was asked about.
+  bool names(Intrinsic which) const;
   // What the query will do, for a person: `weft search --explain-plan`.
   std::string explain() const;
   const traceql::Plan& plan() const { return *plan_; }

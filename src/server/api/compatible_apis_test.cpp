@@ -61,7 +61,11 @@ TEST(Tempo, SearchWithTraceQl) {
                          R"("spanSet":{"spans":[{"spanID":"0000000000000003",)"
                          R"("name":"POST /session","startTimeUnixNano":"1700000002010000000",)"
                          R"("durationNanos":"30000000","attributes":[{"key":"http.route",)"
-                         R"("value":{"stringValue":"/session"}}]}],"matched":1},"spanSets":[)"));
+                         R"("value":{"stringValue":"/session"}},{"key":"status",)"
+                         R"("value":{"stringValue":"error"}}]}],"matched":1},"spanSets":[)"));
+  EXPECT_THAT(api.body("/api/search?q=%7Bkind%3Dclient%7D%7Cselect(kind)&" + kSeconds),
+              HasSubstr(R"("attributes":[{"key":"kind","value":{"stringValue":"client"}}]})"))
+      << "once, whether it is compared or selected";
   EXPECT_THAT(api.body("/api/search?q=%7B%7D&start=1&end=2"), StartsWith(R"({"traces":[],)"));
   EXPECT_EQ(api.get("/api/search?q=%7B").status, 400);
 }

@@ -121,13 +121,27 @@ void write_attributes(JsonWriter& json, const std::vector<NamedValue>& attribute
   json.end_array();
 }
 
-void write_spanset(JsonWriter& json, const MatchedSpanset& spanset) {
+// Tempo's spans have no members for status and kind: they are attributes where the query names
+// them.
+std::vector<NamedValue> shown_of(const CompiledQuery& query, const MatchedSpan& span) {
+  std::vector<NamedValue> out = span.attributes;
+  const auto add = [&](Intrinsic which, std::string_view name, std::string_view value) {
+    const bool selected = std::ranges::any_of(
+        out, [&](const NamedValue& attribute) { return attribute.first == name; });
+    if (query.names(which) && !selected) out.emplace_back(name, Value(value));
+  };
+  add(Intrinsic::kStatusCode, "status", status_name(span.status_code));
+  add(Intrinsic::kKind, "kind", kind_name(span.kind));
+  return out;
+}
+
+void write_spanset(JsonWriter& json, const CompiledQuery& query, const MatchedSpanset& spanset) {
   json.begin_object().key("spans").begin_array();
   for (const MatchedSpan& span : spanset.spans) {
     json.begin_object().field("spanID", span.span_id.to_hex()).field("name", span.name);
     json.nanos_field("startTimeUnixNano", span.start_ns);
     json.key("durationNanos").decimal(span.duration_ns);
-    write_attributes(json, span.attributes);
+    write_attributes(json, shown_of(query, span));
     json.end_object();
   }
   json.end_array().field("matched", spanset.matched);
@@ -135,7 +149,7 @@ void write_spanset(JsonWriter& json, const MatchedSpanset& spanset) {
   json.end_object();
 }
 
-void write_trace(JsonWriter& json, const TraceSummary& trace) {
+void write_trace(JsonWriter& json, const CompiledQuery& query, const TraceSummary& trace) {
   json.begin_object().field("traceID", trace.trace_id.to_hex());
   json.field("rootServiceName", trace.has_root ? trace.root_service_name
                                                : std::string("<root span not yet received>"));
@@ -143,10 +157,10 @@ void write_trace(JsonWriter& json, const TraceSummary& trace) {
   json.nanos_field("startTimeUnixNano", trace.start_ns);
   json.field("durationMs", trace.duration_ns / 1'000'000);
   json.key("spanSet");
-  write_spanset(json, trace.spansets.front());
+  write_spanset(json, query, trace.spansets.front());
   json.key("spanSets").begin_array();
   for (const MatchedSpanset& spanset : trace.spansets)
-    write_spanset(json, spanset);
+    write_spanset(json, query, spanset);
   json.end_array().key("serviceStats").begin_object();
   for (const auto& [service, counts] : trace.services) {
     json.key(service).begin_object().field("spanCount", counts.spans);
@@ -173,7 +187,7 @@ ApiResult search_traces(const ApiContext& context, const HttpRequest& request) {
   JsonWriter json(response.body);
   json.begin_object().key("traces").begin_array();
   for (const TraceSummary& trace : result.traces)
-    write_trace(json, trace);
+    write_trace(json, *query, trace);
   json.end_array().key("metrics").begin_object();
   json.key("inspectedBytes").decimal(result.inspected.bytes);
   json.key("inspectedSpans").decimal(result.inspected.spans);
