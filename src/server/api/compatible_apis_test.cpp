@@ -192,6 +192,32 @@ TEST(Jaeger, Traces) {
   EXPECT_EQ(api.get("/api/traces?service=web&tags=x").status, 400);
 }
 
+TEST(Jaeger, TagsThatItShowsAreFound) {
+  auto spans = testing::login_story();
+  spans[4].scope.name = "weft.http";
+  spans[4].scope.version = "2.1";
+  spans[4].trace_state = "a=1";
+  ApiFixture api(std::move(spans));
+  // The failure and its exception, and what OTLP has outside of the attributes.
+  for (const char* tag : {"otel.status_code:ERROR", "otel.status_description:x", "error:true",
+                          "event:exception", "exception.type:unauthorized"}) {
+    EXPECT_THAT(api.body(std::string("/api/traces?service=session-api&tag=") + tag),
+                StartsWith(R"({"data":[{"traceID":")" + kTrace2))
+        << tag;
+  }
+  for (const char* tag :
+       {"otel.scope.name:weft.http", "otel.scope.version:2.1", "w3c.tracestate:a=1"}) {
+    EXPECT_THAT(api.body(std::string("/api/traces?service=web&tag=") + tag),
+                StartsWith(R"({"data":[{"traceID":")" + kTrace2))
+        << tag;
+  }
+  for (const char* tag : {"otel.status_code:OK", "event:retry", "otel.status_description:y"}) {
+    EXPECT_THAT(api.body(std::string("/api/traces?service=session-api&tag=") + tag),
+                StartsWith(R"({"data":[],)"))
+        << tag;
+  }
+}
+
 TEST(Jaeger, Dependencies) {
   ApiFixture api;
   EXPECT_EQ(api.body("/api/dependencies?endTs=1700000100000&lookback=3600000"),
@@ -236,8 +262,11 @@ TEST(Zipkin, Traces) {
             "[" + api.body("/api/v2/trace/2") + "," + one + "]");
   EXPECT_EQ(api.body("/api/v2/traces?annotationQuery=error%20and%20http.route=/session" + at),
             "[" + api.body("/api/v2/trace/2") + "]");
-  EXPECT_EQ(api.body("/api/v2/traces?annotationQuery=exception" + at),
-            "[" + api.body("/api/v2/trace/2") + "]");
+  for (const char* query : {"exception", "error%3Dx", "otel.status_code%3DERROR"}) {
+    EXPECT_EQ(api.body("/api/v2/traces?annotationQuery=" + std::string(query) + at),
+              "[" + api.body("/api/v2/trace/2") + "]")
+        << query;
+  }
   EXPECT_EQ(api.body("/api/v2/traces?spanName=tick&minDuration=2000" + at),
             "[" + api.body("/api/v2/trace/3") + "]");
   EXPECT_EQ(api.body("/api/v2/traces?serviceName=web&endTs=5"), "[]");

@@ -91,9 +91,9 @@ Status add_tags_object(std::string_view text, std::vector<Predicate>& conditions
   for (const auto& [key, value] : object) {
     std::string_view string_value;
     if (value.get(string_value) == simdjson::SUCCESS) {
-      conditions.push_back(tag_is(key, string_value));
+      conditions.push_back(tag_or_log_is(key, string_value));
     } else {
-      conditions.push_back(tag_is(key, simdjson::minify(value)));
+      conditions.push_back(tag_or_log_is(key, simdjson::minify(value)));
     }
   }
   return {};
@@ -105,7 +105,7 @@ Status add_tag_pairs(const HttpParameters& query, std::vector<Predicate>& condit
     const size_t colon = pair.find(':');
     if (colon == std::string_view::npos || colon == 0)
       return fail(ErrorCode::kInvalidArgument, "tag: must be name:value");
-    conditions.push_back(tag_is(pair.substr(0, colon), pair.substr(colon + 1)));
+    conditions.push_back(tag_or_log_is(pair.substr(0, colon), pair.substr(colon + 1)));
   }
   return {};
 }

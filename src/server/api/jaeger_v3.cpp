@@ -109,7 +109,7 @@ Status add_attributes(std::string_view text, std::vector<Predicate>& conditions)
     std::string_view string_value;
     const bool is_string = value.get(string_value) == simdjson::SUCCESS;
     conditions.push_back(
-        tag_is(key, is_string ? std::string(string_value) : simdjson::minify(value)));
+        tag_or_log_is(key, is_string ? std::string(string_value) : simdjson::minify(value)));
   }
   return {};
 }

@@ -85,6 +85,35 @@ Predicate lasts_at_most(uint64_t duration_ns) {
                         Value(static_cast<int64_t>(duration_ns))});
 }
 
+namespace {
+
+// What answers show as a tag though OTLP has it outside of the attributes.
+std::optional<Predicate> shown_as_tag(std::string_view key, std::string_view value) {
+  constexpr std::pair<std::string_view, Intrinsic> kTexts[] = {
+      {"error", Intrinsic::kStatusMessage},
+      {"otel.status_description", Intrinsic::kStatusMessage},
+      {"otel.scope.name", Intrinsic::kInstrumentationName},
+      {"otel.scope.version", Intrinsic::kInstrumentationVersion},
+      {"w3c.tracestate", Intrinsic::kTraceState}};
+  for (const auto& [name, which] : kTexts)
+    if (key == name && !value.empty()) return equals(ColumnRef::of(which), value);
+  if (key == "otel.status_code" && (value == "OK" || value == "ERROR")) {
+    const StatusCode code = value == "OK" ? StatusCode::kOk : StatusCode::kError;
+    return equals(ColumnRef::of(Intrinsic::kStatusCode), static_cast<int64_t>(code));
+  }
+  return std::nullopt;
+}
+
+// As text and, where it looks like a number or a bool, as that.
+void add_values(AttributeScope scope, std::string_view key, std::string_view value,
+                std::vector<Predicate>& alternatives) {
+  const ColumnRef column = ColumnRef::attribute(scope, std::string(key));
+  alternatives.push_back(equals(column, value));
+  if (auto typed = typed_value(value)) alternatives.push_back(equals(column, *std::move(typed)));
+}
+
+}  // namespace
+
 Predicate tag_is(std::string_view key, std::string_view value) {
   const auto status = [](CompareOp op) {
     return Predicate::of({ColumnRef::of(Intrinsic::kStatusCode), op,
@@ -98,11 +127,16 @@ Predicate tag_is(std::string_view key, std::string_view value) {
   if (key == "service.name") return service_is(value);
   // Not kAny: a resource's value counts even where the span has another one.
   std::vector<Predicate> alternatives;
-  for (const AttributeScope scope : {AttributeScope::kSpan, AttributeScope::kResource}) {
-    const ColumnRef column = ColumnRef::attribute(scope, std::string(key));
-    alternatives.push_back(equals(column, value));
-    if (auto typed = typed_value(value)) alternatives.push_back(equals(column, *std::move(typed)));
-  }
+  add_values(AttributeScope::kSpan, key, value, alternatives);
+  add_values(AttributeScope::kResource, key, value, alternatives);
+  if (auto shown = shown_as_tag(key, value)) alternatives.push_back(*std::move(shown));
+  return Predicate::any_of(std::move(alternatives));
+}
+
+Predicate tag_or_log_is(std::string_view key, std::string_view value) {
+  std::vector<Predicate> alternatives = {tag_is(key, value)};
+  add_values(AttributeScope::kEvent, key, value, alternatives);
+  if (key == "event") alternatives.push_back(equals(ColumnRef::of(Intrinsic::kEventName), value));
   return Predicate::any_of(std::move(alternatives));
 }
 

@@ -34,9 +34,12 @@ Predicate name_is(std::string_view name);
 Predicate kind_is(SpanKind kind);
 Predicate lasts_at_least(uint64_t duration_ns);
 Predicate lasts_at_most(uint64_t duration_ns);
-// A tag of span or resource. "error" and "span.kind" are looked up where OTLP has them; numbers and
-// bools are found as such and as text.
+// A tag of span or resource. What answers show as a tag and OTLP has elsewhere ("error",
+// "span.kind", "otel.status_code", "otel.scope.name", …) is looked up there; numbers and bools are
+// found as such and as text.
 Predicate tag_is(std::string_view key, std::string_view value);
+// Such a tag, or a field of a log of the span, as Jaeger calls events: "event" is the event's name.
+Predicate tag_or_log_is(std::string_view key, std::string_view value);
 
 // "server", "SERVER" and "SPAN_KIND_SERVER"; nullopt for what is none.
 std::optional<SpanKind> kind_of(std::string_view text);
