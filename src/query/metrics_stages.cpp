@@ -1,5 +1,7 @@
 #include "query/metrics_stages.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -57,10 +59,20 @@ MetricsSeries with_number(Op op, const MetricsSeries& series, double number, boo
   return out;
 }
 
+std::string name_of(const MetricsSeries& series) {
+  for (const NamedValue& label : series.labels)
+    if (label.first == "__name__") return to_display(label.second);
+  return {};
+}
+
 MetricsSeries with_series(Op op, const MetricsSeries& left, const MetricsSeries& right) {
   MetricsSeries out;
   out.labels = identity(left);
-  if (out.labels.empty()) out.labels.emplace_back("__name__", Value(to_string(op)));
+  if (out.labels.empty()) out.labels = identity(right);
+  if (out.labels.empty()) {
+    out.labels.emplace_back(
+        "__name__", Value(fmt::format("({} {} {})", name_of(left), to_string(op), name_of(right))));
+  }
   auto other = right.points.begin();
   for (const MetricsPoint& point : left.points) {
     while (other != right.points.end() && other->time_ns < point.time_ns)
@@ -72,6 +84,28 @@ MetricsSeries with_series(Op op, const MetricsSeries& left, const MetricsSeries&
   }
   return out;
 }
+
+// Finds a series' partner among those of one side.
+class Partners {
+ public:
+  explicit Partners(const std::vector<MetricsSeries>& side) {
+    for (const MetricsSeries& series : side)
+      by_labels_[identity_key(series)] = &series;
+  }
+  // The one without labels, which stands for the whole.
+  const MetricsSeries* unlabelled() const { return find({}); }
+  const MetricsSeries* of(const MetricsSeries& series) const {
+    const MetricsSeries* same = find(identity_key(series));
+    return same ? same : unlabelled();
+  }
+
+ private:
+  const MetricsSeries* find(const std::string& key) const {
+    const auto found = by_labels_.find(key);
+    return found != by_labels_.end() ? found->second : nullptr;
+  }
+  std::map<std::string, const MetricsSeries*> by_labels_;
+};
 
 bool passes(Op op, double value, double bound) {
   switch (op) {
@@ -131,12 +165,13 @@ std::vector<MetricsSeries> combine_series(Op op, const SeriesOperand& left,
                                 left.number.has_value()));
     }
   } else {
-    std::map<std::string, const MetricsSeries*> by_labels;
-    for (const MetricsSeries& series : right.series)
-      by_labels[identity_key(series)] = &series;
-    for (const MetricsSeries& series : left.series) {
-      const auto found = by_labels.find(identity_key(series));
-      if (found != by_labels.end()) out.push_back(with_series(op, series, *found->second));
+    const Partners lefts(left.series), rights(right.series);
+    // Every series of the side that may lack partners of its own meets one of the other's.
+    const bool each_left = rights.unlabelled() != nullptr;
+    for (const MetricsSeries& series : each_left ? left.series : right.series) {
+      const MetricsSeries* other = (each_left ? rights : lefts).of(series);
+      if (other == nullptr) continue;
+      out.push_back(each_left ? with_series(op, series, *other) : with_series(op, *other, series));
     }
   }
   drop_empty(out);

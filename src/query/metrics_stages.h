@@ -14,9 +14,9 @@ struct SeriesOperand {
   std::optional<double> number;
 };
 
-// Series meet those with the same labels (but for __name__) at the same times; the others drop
-// out, and so do points whose result is no finite number (division by zero). A number meets every
-// point.
+// Series meet those with the same labels (but for __name__) at the same times, else one that has no
+// labels: each service's part of the whole. The others drop out, and so do points whose result is
+// no finite number (division by zero). A number meets every point.
 std::vector<MetricsSeries> combine_series(Op op, const SeriesOperand& left,
                                           const SeriesOperand& right);
 

@@ -161,6 +161,31 @@ TEST_F(StagesTest, ArithmeticMeetsEqualLabelsAtEqualTimes) {
   }
 }
 
+TEST_F(StagesTest, ASeriesWithoutLabelsMeetsEverySeries) {
+  std::mt19937_64 random(testing::test_seed("Stages.Unlabelled"));
+  for (int round = 0; round < 20; ++round) {
+    MemorySource source(testing::random_traces(random, 20));
+    const std::string parts = random_metric(random);
+    const std::string whole = "{ status != error } | sum_over_time(duration)";
+    std::map<uint64_t, double> sums;
+    for (const auto& [key, value] : points_of(ask(source, whole)))
+      sums[key.second] = value;
+    const bool parts_first = random() % 2 == 0;
+    const char op = "+-*/"[random() % 4];
+    Points expected;
+    for (const auto& [key, part] : points_of(ask(source, parts))) {
+      const auto sum = sums.find(key.second);
+      if (sum == sums.end()) continue;
+      const double result =
+          parts_first ? combine(op, part, sum->second) : combine(op, sum->second, part);
+      if (std::isfinite(result)) expected[key] = result;
+    }
+    const std::string text = "(" + (parts_first ? parts : whole) + ") " + op + " (" +
+                             (parts_first ? whole : parts) + ")";
+    EXPECT_EQ(points_of(ask(source, text)), expected) << text;
+  }
+}
+
 TEST_F(StagesTest, CompareCountsBothSides) {
   std::mt19937_64 random(testing::test_seed("Stages.Compare"));
   for (int round = 0; round < 40; ++round) {
