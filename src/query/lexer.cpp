@@ -91,11 +91,17 @@ struct Unit {
   double ns;
 };
 constexpr std::array kUnits = {
-    Unit{"ns", 1},          Unit{"us", 1e3},
-    Unit{"\u00b5s", 1e3},   Unit{"\u03bcs", 1e3},
-    Unit{"ms", 1e6},        Unit{"s", 1e9},
-    Unit{"m", 60e9},        Unit{"h", 3600e9},
-    Unit{"d", 24 * 3600e9}, Unit{"w", 7 * 24 * 3600e9},
+    Unit{"ns", 1},
+    Unit{"us", 1e3},
+    Unit{"\u00b5s", 1e3},
+    Unit{"\u03bcs", 1e3},
+    Unit{"ms", 1e6},
+    Unit{"s", 1e9},
+    Unit{"m", 60e9},
+    Unit{"h", 3600e9},
+    Unit{"d", 24 * 3600e9},
+    Unit{"w", 7 * 24 * 3600e9},
+    Unit{"y", 365 * 24 * 3600e9},
 };
 
 void append_utf8(std::string& out, uint32_t code) {
@@ -321,7 +327,7 @@ class Lexer {
                    fmt::format("`{}` is neither a number nor a duration",
                                query_.substr(begin_, end - begin_)),
                    "durations are written like 100ms, 1.5s or 1h30m; text stands in quotes",
-                   {"ns", "us", "ms", "s", "m", "h", "d", "w"});
+                   {"ns", "us", "ms", "s", "m", "h", "d", "w", "y"});
     }
     if (total >= 9.2e18) return error(begin_, at_, "the duration is too long (292 years at most)");
     token_.kind = TokenKind::kDuration;

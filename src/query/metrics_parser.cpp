@@ -163,22 +163,25 @@ void parse_series_stage(TokenCursor& cursor, MetricsExpr& metrics) {
   metrics.stages.push_back(std::move(stage));
 }
 
-void parse_series_filter(TokenCursor& cursor, Op op, MetricsExpr& metrics) {
+void parse_series_filter(TokenCursor& cursor, Op op, MetricsExpr& metrics,
+                         const std::function<std::optional<double>()>& parse_number) {
   const TextSpan from = cursor.peek().at;
   if (op == Op::kRegex || op == Op::kNotRegex) {
     return cursor.fail_at(from, "series are compared with numbers only");
   }
   const TokenKind kind = cursor.peek(cursor.at_operator(Op::kSubtract) ? 1 : 0).kind;
-  const bool is_number =
-      kind == TokenKind::kInt || kind == TokenKind::kFloat || kind == TokenKind::kDuration;
+  const bool is_number = kind == TokenKind::kInt || kind == TokenKind::kFloat ||
+                         kind == TokenKind::kDuration || kind == TokenKind::kOpenParen;
   if (!is_number) {
     return cursor.fail_unexpected({"a number"}, "series are compared with numbers only");
   }
-  const auto literal = take_literal(cursor);
+  const auto number = parse_number();
+  if (cursor.failed()) return;
+  if (!number) return cursor.fail_at(cursor.since(from), "series are compared with numbers only");
   SeriesStage stage;
   stage.kind = SeriesStage::Kind::kFilter;
   stage.op = op;
-  stage.value = series_number(*literal);
+  stage.value = *number;
   stage.at = cursor.since(from);
   metrics.stages.push_back(std::move(stage));
 }

@@ -18,8 +18,9 @@ MetricsExpr parse_metrics_function(TokenCursor& cursor, MetricsFunction function
 
 // topk(n) or bottomk(n), after the pipe.
 void parse_series_stage(TokenCursor& cursor, MetricsExpr& metrics);
-// The number after a comparison.
-void parse_series_filter(TokenCursor& cursor, Op op, MetricsExpr& metrics);
+// The number after a comparison; `parse_number` reads it, nullopt: it is something else.
+void parse_series_filter(TokenCursor& cursor, Op op, MetricsExpr& metrics,
+                         const std::function<std::optional<double>()>& parse_number);
 
 // with(name=literal, ...)
 std::vector<Hint> parse_hints(TokenCursor& cursor);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <variant>
 
 #include "query/field_parser.h"
@@ -221,7 +222,11 @@ class Parser {
     while (!cursor_.failed()) {
       if (cursor_.at(TokenKind::kOperator) && is_comparison(cursor_.peek().op)) {
         const Op op = cursor_.take().op;
-        parse_series_filter(cursor_, op, metrics);
+        parse_series_filter(cursor_, op, metrics, [this]() -> std::optional<double> {
+          const Node node = binary(kSum);
+          const auto* scalar = std::get_if<ScalarExpr>(&node);
+          return scalar ? constant_of(*scalar) : std::nullopt;
+        });
       } else if (cursor_.at(TokenKind::kPipe)) {
         cursor_.take();
         parse_series_stage(cursor_, metrics);
@@ -412,14 +417,47 @@ class Parser {
     return out;
   }
 
+  // The value of an expression of numbers alone, durations in seconds; nullopt for none that is
+  // finite.
+  static std::optional<double> constant_of(const ScalarExpr& scalar) {
+    if (scalar.kind == ScalarExpr::Kind::kLiteral) return series_number(scalar.literal);
+    if (scalar.kind != ScalarExpr::Kind::kNegate && scalar.kind != ScalarExpr::Kind::kBinary)
+      return std::nullopt;
+    const auto a = constant_of(scalar.children.front());
+    const auto b = constant_of(scalar.children.back());
+    if (!a || !b) return std::nullopt;
+    const double out =
+        scalar.kind == ScalarExpr::Kind::kNegate ? -*a : calculate(scalar.op, *a, *b);
+    return std::isfinite(out) ? std::optional(out) : std::nullopt;
+  }
+
+  static double calculate(Op op, double a, double b) {
+    switch (op) {
+      case Op::kAdd:
+        return a + b;
+      case Op::kSubtract:
+        return a - b;
+      case Op::kMultiply:
+        return a * b;
+      case Op::kDivide:
+        return a / b;
+      case Op::kModulo:
+        return std::fmod(a, b);
+      default:
+        return std::pow(a, b);
+    }
+  }
+
   // Series, or a number that stands for a constant one.
   static std::optional<MetricsExpr> as_series(Node& node) {
     if (auto* metrics = std::get_if<MetricsExpr>(&node)) return std::move(*metrics);
     const auto* scalar = std::get_if<ScalarExpr>(&node);
-    if (scalar == nullptr || scalar->kind != ScalarExpr::Kind::kLiteral) return std::nullopt;
+    if (scalar == nullptr) return std::nullopt;
+    const auto number = constant_of(*scalar);
+    if (!number) return std::nullopt;
     MetricsExpr out;
     out.kind = MetricsExpr::Kind::kNumber;
-    out.number = series_number(scalar->literal);
+    out.number = *number;
     out.at = scalar->at;
     return out;
   }
