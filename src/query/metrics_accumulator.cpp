@@ -197,7 +197,7 @@ MetricsAccumulator::MetricsAccumulator(const MetricsExpr& metrics, const TimeAxi
       needs_(CellNeeds::of(metrics.function)),
       scale_(is_duration(metrics), per_octave_of(metrics.function)),
       counts_only_(!metrics.value),
-      unit_(is_duration(metrics) ? 1e-9 : 1) {}
+      per_unit_(is_duration(metrics) ? 1e9 : 1) {}
 
 Expected<SeriesData*> MetricsAccumulator::series(const std::vector<Value>& labels) {
   const auto [found, is_new] = series_.try_emplace(label_key(labels));
@@ -275,7 +275,7 @@ void MetricsAccumulator::finish_quantiles(const SeriesData& data,
     for (size_t i = 0; i < data.cells.size(); ++i) {
       if (data.cells[i].count == 0) continue;
       series.points.push_back(
-          {axis_->time_of(i), quantile_of(data.cells[i], scale_, quantile) * unit_});
+          {axis_->time_of(i), quantile_of(data.cells[i], scale_, quantile) / per_unit_});
     }
     series.exemplars = exemplars_of(data);
     out.push_back(std::move(series));
@@ -293,14 +293,17 @@ void MetricsAccumulator::finish_histogram(const SeriesData& data,
   for (int64_t bucket : buckets) {
     MetricsSeries series;
     series.labels = labels;
-    series.labels.emplace_back("__bucket", Value(scale_.ceiling_of(bucket) * unit_));
+    series.labels.emplace_back("__bucket", Value(scale_.ceiling_of(bucket) / per_unit_));
     for (size_t i = 0; i < data.cells.size(); ++i) {
       const auto found = data.cells[i].histogram.find(bucket);
       if (found == data.cells[i].histogram.end()) continue;
       series.points.push_back({axis_->time_of(i), static_cast<double>(found->second)});
     }
     for (const Exemplar& exemplar : exemplars_of(data)) {
-      if (scale_.bucket_of(exemplar.value / unit_) == bucket) series.exemplars.push_back(exemplar);
+      const double value = exemplar.value * per_unit_;
+      // Nanoseconds are whole; what rounding made of them could lie below a bound.
+      const bool is_here = scale_.bucket_of(per_unit_ == 1 ? value : std::round(value)) == bucket;
+      if (is_here) series.exemplars.push_back(exemplar);
     }
     out.push_back(std::move(series));
   }
@@ -349,7 +352,7 @@ void MetricsAccumulator::finish_series(const SeriesData& data,
         value = cell.sum.total() / static_cast<double>(cell.count);
         break;
     }
-    series.points.push_back({axis_->time_of(i), value * unit_});
+    series.points.push_back({axis_->time_of(i), value / per_unit_});
   }
   series.exemplars = exemplars_of(data);
   out.push_back(std::move(series));

@@ -113,7 +113,8 @@ class MetricsAccumulator {
   CellNeeds needs_;
   BucketScale scale_;
   bool counts_only_;
-  double unit_;  // what a value is multiplied with in the answer
+  // What a value is divided by in the answer: 300 ms are 0.3 s, as a constant in the query is.
+  double per_unit_;
   std::unordered_map<std::string, SeriesData> series_;  // by their labels' bytes
 };
 

@@ -91,7 +91,7 @@ class LeafWorker {
       exemplar.value = seconds(fields.value(leaf_->duration, row).word);
     } else {
       const bool is_duration = metrics_->value->type() == StaticType::kDuration;
-      exemplar.value = is_duration ? value.as_double() * 1e-9 : value.as_double();
+      exemplar.value = is_duration ? value.as_double() / 1e9 : value.as_double();
     }
     accumulator_.add_exemplar(series, exemplar);
   }

@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -124,6 +125,22 @@ TEST(Metrics, AlignsARangeToItsStep) {
   EXPECT_EQ(align_to_step({5, 25}, 5), (TimeRange{5, 25}));
   EXPECT_EQ(align_to_step({5, UINT64_MAX}, 7).to_ns, UINT64_MAX);
   EXPECT_EQ(align_to_step({7, 21}, 0), (TimeRange{7, 21}));
+}
+
+TEST(Metrics, DurationsAreTheSecondsThatAQueryWrites) {
+  std::mt19937_64 random(1);
+  std::vector<Span> spans = testing::random_traces(random, 1);
+  spans.resize(1);
+  for (uint64_t ms = 1; ms <= 1000; ++ms) {
+    spans[0].end_ns = spans[0].start_ns + ms * 1'000'000;
+    MemorySource source(spans);
+    for (const char* function : {"min", "max", "sum", "avg"}) {
+      const std::string text = fmt::format("{{ }} | {}_over_time(duration) = {}ms", function, ms);
+      const auto result = query_metrics(source, compiled(text), whole_range());
+      ASSERT_TRUE(result);
+      EXPECT_EQ(result->series.size(), 1u) << text;
+    }
+  }
 }
 
 TEST(QueryOf, MakesAQueryOfConditions) {
