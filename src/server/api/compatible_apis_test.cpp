@@ -159,6 +159,8 @@ TEST(Tempo, Metrics) {
       StartsWith(R"({"series":[{"labels":[{"key":"name","value":{"stringValue":)"
                  R"("POST /session"}}],"promLabels":"{name=\"POST /session\"}","value":1}],)"));
   EXPECT_EQ(api.get("/api/metrics/query_range?q=%7B%7D").status, 400);
+  for (const char* path : {"/api/metrics/query_range", "/api/metrics/query"})
+    EXPECT_EQ(api.get(path + std::string("?query=%7B%7D%7Crate()")).status, 400) << "no q";
 }
 
 TEST(Jaeger, ServicesAndOperations) {

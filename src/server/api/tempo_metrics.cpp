@@ -71,8 +71,15 @@ MetricsOptions metrics_options(const ApiContext& context, const HttpRequest& req
   return options;
 }
 
+// No default: a client that calls it `query`, as Prometheus does, would take the rate of everything
+// for its answer.
+ApiResult no_query() {
+  return fail(ErrorCode::kInvalidArgument, "q: the parameter is required");
+}
+
 ApiResult query_range(const ApiContext& context, const HttpRequest& request) {
-  WEFT_API_ASSIGN(const std::optional<CompiledQuery> query, query_param(request, "{ } | rate()"));
+  WEFT_API_ASSIGN(const std::optional<CompiledQuery> query, query_param(request, ""));
+  if (!query) return no_query();
   if (!query->is_metrics()) return wrong_kind_response(false);
   MetricsOptions options = metrics_options(context, request);
   WEFT_ASSIGN(const TimeRange range, metrics_range(context, request));
@@ -103,7 +110,8 @@ ApiResult query_range(const ApiContext& context, const HttpRequest& request) {
 }
 
 ApiResult query_instant(const ApiContext& context, const HttpRequest& request) {
-  WEFT_API_ASSIGN(const std::optional<CompiledQuery> query, query_param(request, "{ } | rate()"));
+  WEFT_API_ASSIGN(const std::optional<CompiledQuery> query, query_param(request, ""));
+  if (!query) return no_query();
   if (!query->is_metrics()) return wrong_kind_response(false);
   MetricsOptions options = metrics_options(context, request);
   WEFT_ASSIGN(options.range, metrics_range(context, request));
