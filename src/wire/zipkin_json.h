@@ -3,6 +3,7 @@
 // and its inverse in the collector.
 #pragma once
 
+#include <array>
 #include <string>
 #include <string_view>
 
@@ -30,6 +31,12 @@ namespace weft {
 // A shared server span has the id of its client span; it gets an id of its own (the hash of ids
 // and "shared") and the client span as its parent, as OTLP's ids are unique.
 Expected<DecodeResult> decode_zipkin_json(std::string_view body, const DecodeLimits& limits = {});
+
+// The attributes that name the remote endpoint, by preference. The first is that of every span; a
+// call (client or producer) without it has the name of the first of the others that it has.
+inline constexpr std::array<std::string_view, 7> kZipkinRemoteNames = {
+    "peer.service",         "server.address", "net.peer.name", "network.peer.address",
+    "server.socket.domain", "db.name",        "db.system"};
 
 // Appends an array of the batch's spans, the inverse of the above. Non-string attributes become
 // strings (arrays and key-value lists JSON), resource attributes tags. Times are cut to

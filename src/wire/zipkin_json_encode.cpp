@@ -101,11 +101,9 @@ class Encoder {
   std::string remote_name(size_t row, Attributes attributes) const {
     const bool calls = batch_.kind[row] == static_cast<uint8_t>(SpanKind::kClient) ||
                        batch_.kind[row] == static_cast<uint8_t>(SpanKind::kProducer);
-    std::string name = find_text(attributes, "peer.service");
-    if (!name.empty() || !calls) return name;
-    for (const std::string_view key : {"server.address", "net.peer.name", "network.peer.address",
-                                       "server.socket.domain", "db.name", "db.system"}) {
-      name = find_text(attributes, key);
+    std::string name;
+    for (const std::string_view key : kZipkinRemoteNames) {
+      if (calls || key == kZipkinRemoteNames[0]) name = find_text(attributes, key);
       if (!name.empty()) break;
     }
     return name;

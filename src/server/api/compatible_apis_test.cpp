@@ -276,6 +276,25 @@ TEST(Zipkin, Traces) {
   EXPECT_EQ(api.get("/api/v2/traceMany").status, 400);
 }
 
+TEST(Zipkin, RemoteServicesAreThoseThatAnswersShow) {
+  auto spans = testing::login_story();
+  spans[1].attributes.emplace_back("peer.service", Value("session"));  // a client of trace 1
+  spans[1].attributes.emplace_back("server.address", Value("10.0.0.1"));
+  spans[4].attributes.emplace_back("db.system", Value("redis"));  // a client of trace 2
+  spans[4].attributes.emplace_back("db.name", Value("carts"));
+  spans[3].attributes.emplace_back("server.address", Value("web.example"));  // its own name
+  ApiFixture api(std::move(spans));
+  EXPECT_EQ(api.body("/api/v2/remoteServices?serviceName=web"), R"(["carts","session"])");
+  const std::string at = "&endTs=1700000100000&lookback=3600000";
+  const auto found = [&](const std::string& name) {
+    return api.body("/api/v2/traces?serviceName=web&remoteServiceName=" + name + at);
+  };
+  EXPECT_EQ(found("session"), "[" + api.body("/api/v2/trace/1") + "]");
+  EXPECT_EQ(found("carts"), "[" + api.body("/api/v2/trace/2") + "]");
+  for (const char* name : {"10.0.0.1", "redis", "web.example"})
+    EXPECT_EQ(found(name), "[]") << name;
+}
+
 TEST(Zipkin, IdsOf64BitsAreFound) {
   auto batch = decode_zipkin_json(
       R"([{"traceId":"48485a3953bb6124","id":"48485a3953bb6124","name":"get","timestamp":1700000000000000,"duration":5,"localEndpoint":{"serviceName":"b3"}}])");

@@ -44,20 +44,47 @@ ApiResult list_span_names(const ApiContext& context, const HttpRequest& request)
   return names_response(std::move(names));
 }
 
+ColumnRef remote_column(size_t i) {
+  return ColumnRef::attribute(AttributeScope::kSpan, std::string(kZipkinRemoteNames[i]));
+}
+
+// What spans meet whose remote endpoint, as answers show it, is named by the i-th attribute.
+std::vector<Predicate> remote_named_by(size_t i) {
+  std::vector<Predicate> out = {Predicate::of({remote_column(i), CompareOp::kExists, {}})};
+  for (size_t better = 0; better < i; better++)
+    out.push_back(Predicate::of({remote_column(better), CompareOp::kNotExists, {}}));
+  if (i > 0)
+    out.push_back(Predicate::any_of({kind_is(SpanKind::kClient), kind_is(SpanKind::kProducer)}));
+  return out;
+}
+
+Predicate remote_is(std::string_view name) {
+  std::vector<Predicate> alternatives;
+  for (size_t i = 0; i < kZipkinRemoteNames.size(); i++) {
+    std::vector<Predicate> conditions = remote_named_by(i);
+    conditions.push_back(Predicate::of({remote_column(i), CompareOp::kEqual, Value(name)}));
+    alternatives.push_back(Predicate::all_of(std::move(conditions)));
+  }
+  return Predicate::any_of(std::move(alternatives));
+}
+
 ApiResult list_remote_services(const ApiContext& context, const HttpRequest& request) {
   const std::string_view service = request.query.get("serviceName");
   if (service.empty())
     return fail(ErrorCode::kInvalidArgument, "serviceName: the parameter is required");
-  WEFT_ASSIGN(const CompiledQuery query, query_of({service_is(service)}));
-  Inspected inspected;
-  WEFT_ASSIGN(
-      const AttributeValueList peers,
-      analysis::value_counts(context.analysis_request(request, TimeRange(), query, inspected),
-                             ColumnRef::attribute(AttributeScope::kSpan, "peer.service"),
-                             context.limits().max_values));
   std::vector<std::string> names;
-  for (const AttributeValue& peer : peers.values)
-    names.push_back(to_display(peer.value));
+  for (size_t i = 0; i < kZipkinRemoteNames.size(); i++) {
+    std::vector<Predicate> conditions = remote_named_by(i);
+    conditions.push_back(service_is(service));
+    WEFT_ASSIGN(const CompiledQuery query, query_of(conditions));
+    Inspected inspected;
+    WEFT_ASSIGN(
+        const AttributeValueList peers,
+        analysis::value_counts(context.analysis_request(request, TimeRange(), query, inspected),
+                               remote_column(i), context.limits().max_values));
+    for (const AttributeValue& peer : peers.values)
+      names.push_back(to_display(peer.value));
+  }
   return names_response(std::move(names));
 }
 
@@ -103,7 +130,7 @@ Expected<TraceSearch> search_of(const ApiContext& context, const HttpRequest& re
   const std::string_view name = query.get("spanName");
   if (!name.empty() && name != "all") out.conditions.push_back(name_is(name));
   if (const std::string_view remote = query.get("remoteServiceName"); !remote.empty())
-    out.conditions.push_back(tag_is("peer.service", remote));
+    out.conditions.push_back(remote_is(remote));
   for (Predicate& condition : annotation_conditions(query.get("annotationQuery")))
     out.conditions.push_back(std::move(condition));
   WEFT_ASSIGN(const uint64_t least_us, unsigned_param(query, "minDuration", 0, 0, kMostMs));
