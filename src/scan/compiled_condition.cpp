@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <compare>
 
+#include "scan/regex_options.h"
 #include "scan/regex_prefilter.h"
 
 namespace weft {
@@ -38,7 +39,7 @@ bool is_regex(CompareOp op) {
 
 Expected<std::shared_ptr<const re2::RE2>> compile_regex(std::string_view pattern) {
   auto regex =
-      std::make_shared<re2::RE2>(re2::StringPiece(pattern.data(), pattern.size()), re2::RE2::Quiet);
+      std::make_shared<re2::RE2>(re2::StringPiece(pattern.data(), pattern.size()), regex_options());
   if (!regex->ok()) {
     return fail(ErrorCode::kInvalidArgument,
                 "the regular expression does not compile: " + regex->error());

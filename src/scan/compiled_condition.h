@@ -20,8 +20,9 @@ namespace weft {
 
 class RegexPrefilter;
 
-// Regular expressions of conditions: RE2 with its defaults, matched against the whole value.
-// kInvalidArgument with RE2's reason when the pattern does not compile or needs too much memory.
+// Regular expressions of conditions: RE2's, matched against the whole value; a dot is any
+// character. kInvalidArgument with RE2's reason when the pattern does not compile or needs too much
+// memory.
 Expected<std::shared_ptr<const re2::RE2>> compile_regex(std::string_view pattern);
 
 // Copyable and immutable; one may be used from several threads.

@@ -94,6 +94,18 @@ TEST(CompiledCondition, RegexMatchesTheWholeValue) {
   EXPECT_FALSE(condition->matches_text(ValueType::kString, "abc"));
 }
 
+TEST(CompiledCondition, RegexMatchesTextOfSeveralLines) {
+  const std::string trace = "java.io.IOException: timed out\n\tat Pool.take\n\tat Main\n";
+  for (const auto& [pattern, expected] : {std::pair("java.*Pool.*", true),
+                                          {"(?-s)java.*Pool.*", false},
+                                          {"java.*Pool.*Main", false}}) {
+    const auto condition = CompiledCondition::create(CompareOp::kRegex, Value(pattern));
+    ASSERT_TRUE(condition);
+    EXPECT_EQ(condition->matches_text(ValueType::kString, trace), expected) << pattern;
+    EXPECT_EQ(matches(Value(trace), CompareOp::kRegex, Value(pattern)), expected) << pattern;
+  }
+}
+
 TEST(CompiledCondition, RefusesARegexThatDoesNotCompile) {
   const auto condition = CompiledCondition::create(CompareOp::kRegex, Value("(a"));
   ASSERT_FALSE(condition);

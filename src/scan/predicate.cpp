@@ -6,6 +6,8 @@
 #include <compare>
 #include <optional>
 
+#include "scan/regex_options.h"
+
 namespace weft {
 namespace {
 
@@ -55,7 +57,7 @@ bool matches_regex(const Value& value, const Value& pattern, bool negated) {
   const auto* text = std::get_if<std::string>(&value.data);
   const auto* expression = std::get_if<std::string>(&pattern.data);
   if (text == nullptr || expression == nullptr) return false;
-  const RE2 regex(*expression, RE2::Quiet);
+  const RE2 regex(*expression, regex_options());
   return regex.ok() && RE2::FullMatch(*text, regex) != negated;
 }
 

@@ -19,7 +19,7 @@ enum class CompareOp : uint8_t {
   kLessEqual,
   kGreater,
   kGreaterEqual,
-  kRegex,      // RE2, anchored at both ends
+  kRegex,      // RE2, anchored at both ends; a dot matches line ends too
   kNotRegex,   // needs a string value
   kExists,     // no operand
   kNotExists,  // no operand

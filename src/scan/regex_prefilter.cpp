@@ -2,13 +2,14 @@
 
 #include <re2/filtered_re2.h>
 
+#include "scan/regex_options.h"
+
 namespace weft {
 
 RegexPrefilter::RegexPrefilter(std::string_view pattern)
     : filter_(std::make_unique<re2::FilteredRE2>()) {
   int id = 0;
-  filter_->Add(re2::StringPiece(pattern.data(), pattern.size()), re2::RE2::Options(re2::RE2::Quiet),
-               &id);
+  filter_->Add(re2::StringPiece(pattern.data(), pattern.size()), regex_options(), &id);
   filter_->Compile(&atoms_);
 }
 

@@ -34,6 +34,7 @@ TEST(RegexPrefilter, NeverRulesOutWhatMatches) {
                                   "[A-Z]+",
                                   ".*\\d+.*",
                                   "(?s).*b",
+                                  "a.b",
                                   ".*a\\.b",
                                   "x{0}",
                                   "(foo)?.*",
