@@ -30,13 +30,21 @@ class Tags {
   void boolean(std::string_view key, bool value) {
     begin(key, "bool") += value ? "true}" : "false}";
   }
+  // What a number of JavaScript cannot hold stands in quotes, as Jaeger has it.
+  void integer(std::string_view key, int64_t value) {
+    constexpr int64_t kMaxSafe = (int64_t{1} << 53) - 1;
+    const bool is_safe = value >= -kMaxSafe && value <= kMaxSafe;
+    std::string& out = begin(key, "int64");
+    if (!is_safe) out.push_back('"');
+    json::append_int(out, value);
+    out += is_safe ? "}" : "\"}";
+  }
   void attribute(std::string_view key, const AttributeRef& value, const StringPool& strings) {
     const AttributeColumn& column = *value.column;
     if (column.type == ValueType::kBool) {
       boolean(key, column.numbers[value.index] != 0);
     } else if (column.type == ValueType::kInt) {
-      json::append_int(begin(key, "int64"), static_cast<int64_t>(column.numbers[value.index]));
-      out_.push_back('}');
+      integer(key, static_cast<int64_t>(column.numbers[value.index]));
     } else if (column.type == ValueType::kDouble &&
                std::isfinite(std::bit_cast<double>(column.numbers[value.index]))) {
       json::append_double(begin(key, "float64"),

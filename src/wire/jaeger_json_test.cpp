@@ -54,6 +54,21 @@ TEST(JaegerJson, ASpanWithEverything) {
   EXPECT_EQ(encode(testing::to_batch({span})), expected);
 }
 
+TEST(JaegerJson, IntegersThatBrowsersCannotHoldStandInQuotes) {
+  Span span;
+  span.trace_id = *TraceId::from_hex("1");
+  span.span_id = *SpanId::from_hex("2");
+  for (const int64_t value : {(int64_t{1} << 53) - 1, int64_t{1} << 53, INT64_MIN}) {
+    span.attributes = {{"i", Value(value)}};
+    const std::string digits = std::to_string(value);
+    const std::string expected =
+        value < 0 || value >= int64_t{1} << 53 ? '"' + digits + '"' : digits;
+    EXPECT_NE(encode(testing::to_batch({span})).find(R"("type":"int64","value":)" + expected + "}"),
+              std::string::npos)
+        << digits;
+  }
+}
+
 TEST(JaegerJson, AnyBatchBecomesValidJson) {
   std::mt19937_64 random(testing::test_seed("JaegerAnyBatch"));
   simdjson::dom::parser parser;
