@@ -226,6 +226,9 @@ TEST(Jaeger, Dependencies) {
             R"({"data":[{"parent":"web","child":"session-api","callCount":2}],"total":1,)"
             R"("limit":0,"offset":0,"errors":null})");
   EXPECT_THAT(api.body("/api/dependencies?endTs=5&lookback=5"), StartsWith(R"({"data":[],)"));
+  const std::string of = "/api/dependencies?endTs=1700000100000&lookback=3600000&service=";
+  EXPECT_THAT(api.body(of + "session-api"), HasSubstr(R"("total":1)"));
+  EXPECT_THAT(api.body(of + "job"), StartsWith(R"({"data":[],"total":0)"));
 }
 
 TEST(Jaeger, ThirdVersion) {

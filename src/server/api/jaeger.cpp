@@ -166,7 +166,7 @@ ApiResult find_traces(const ApiContext& context, const HttpRequest& request) {
   return traces_response(traces);
 }
 
-// endTs and lookback in milliseconds.
+// endTs and lookback in milliseconds; service: the calls from and to it alone.
 ApiResult list_dependencies(const ApiContext& context, const HttpRequest& request) {
   constexpr uint64_t kDayMs = 86'400'000, kMostMs = UINT64_MAX / 1'000'000;
   WEFT_ASSIGN(const uint64_t end_ms,
@@ -179,8 +179,14 @@ ApiResult list_dependencies(const ApiContext& context, const HttpRequest& reques
       const analysis::ServiceMap map,
       analysis::service_map(context.analysis_request(request, range, std::nullopt, inspected),
                             context.ownership()));
-  return data_response(map.edges.size(), [&map](JsonWriter& json) {
-    for (const analysis::ServiceEdge& edge : map.edges) {
+  std::vector<analysis::ServiceEdge> edges = map.edges;
+  if (const std::string_view service = request.query.get("service"); !service.empty()) {
+    std::erase_if(edges, [service](const analysis::ServiceEdge& edge) {
+      return edge.from != service && edge.to != service;
+    });
+  }
+  return data_response(edges.size(), [&edges](JsonWriter& json) {
+    for (const analysis::ServiceEdge& edge : edges) {
       json.begin_object().field("parent", edge.from).field("child", edge.to);
       json.field("callCount", edge.calls).end_object();
     }
