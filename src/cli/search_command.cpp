@@ -1,8 +1,11 @@
-// weft search '{ status = error }': finds traces and prints them as a table, or as JSON.
+// weft search '{ status = error }': finds traces and prints them as a table, or as JSON; of a
+// metrics query its series.
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <cstdio>
+#include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "cli/api.h"
@@ -11,6 +14,7 @@
 #include "cli/exit_code.h"
 #include "cli/output.h"
 #include "cli/query_complaint.h"
+#include "cli/series_table.h"
 #include "cli/terminal.h"
 #include "cli/time_option.h"
 #include "cli/trace_table.h"
@@ -25,6 +29,7 @@ struct SearchArguments {
   TimeOptions time;
   uint64_t limit = 20;
   uint64_t spans_per_trace = 3;
+  std::string step;
   bool json = false;
   bool spans = false;
   bool explain_plan = false;
@@ -52,19 +57,37 @@ int explain_plan(const SearchArguments& arguments) {
   return print(query->explain());
 }
 
-int show(const SearchArguments& arguments, const HttpReply& reply) {
-  if (arguments.json) return print(reply.body + "\n");
+size_t output_width() {
+  return is_terminal(STDOUT_FILENO) ? terminal_width(STDOUT_FILENO) : 200;
+}
+
+int print_lines(const std::vector<std::string>& lines, bool found) {
+  std::string text;
+  for (const std::string& line : lines)
+    text += line + "\n";
+  const int printed = print(text);
+  return printed != kExitOk ? printed : found ? kExitOk : kExitNegative;
+}
+
+int show_traces(const SearchArguments& arguments, const HttpReply& reply) {
   const auto found = read_found_traces(reply.body);
   if (!found) return complain("search", found.error());
   TraceTableOptions options;
-  options.width = is_terminal(STDOUT_FILENO) ? terminal_width(STDOUT_FILENO) : 200;
+  options.width = output_width();
   options.colour = use_colour(arguments.colour, STDOUT_FILENO);
   options.spans = arguments.spans;
-  std::string text;
-  for (const std::string& line : render_trace_table(*found, options))
-    text += line + "\n";
-  const int printed = print(text);
-  return printed != kExitOk ? printed : found->traces.empty() ? kExitNegative : kExitOk;
+  return print_lines(render_trace_table(*found, options), !found->traces.empty());
+}
+
+int show_series(const SearchArguments& arguments, const HttpReply& reply) {
+  const auto found = read_found_metrics(reply.body);
+  if (!found) return complain("search", found.error());
+  SeriesTableOptions options;
+  options.width = output_width();
+  options.limit = arguments.limit;
+  options.colour = use_colour(arguments.colour, STDOUT_FILENO);
+  options.ascii = !locale_is_utf8();
+  return print_lines(render_series_table(*found, options), !found->series.empty());
 }
 
 int search_for(const SearchArguments& arguments) {
@@ -72,13 +95,23 @@ int search_for(const SearchArguments& arguments) {
   if (!range) return complain("search", range.error());
   const auto api = open_api(arguments.target);
   if (!api) return complain("search", api.error());
-  HttpClient::Parameters parameters = {{"q", arguments.query},
-                                       {"limit", std::to_string(arguments.limit)},
-                                       {"spss", std::to_string(arguments.spans_per_trace)}};
+  // A query that this program does not understand is the server's to judge.
+  const auto query = compile_query(arguments.query);
+  const bool is_metrics = query && query->is_metrics();
+  HttpClient::Parameters parameters = {{"q", arguments.query}};
+  if (is_metrics) {
+    if (!arguments.step.empty()) parameters.emplace_back("step", arguments.step);
+  } else {
+    parameters.emplace_back("limit", std::to_string(arguments.limit));
+    parameters.emplace_back("spss", std::to_string(arguments.spans_per_trace));
+  }
   add_range(parameters, *range);
-  const auto reply = (*api)->get("/api/v1/search", parameters);
+  const auto reply = (*api)->get(is_metrics ? "/api/v1/metrics" : "/api/v1/search", parameters);
   if (!reply) return complain("search", reply.error());
-  if (reply->status == 200) return show(arguments, *reply);
+  if (reply->status == 200) {
+    if (arguments.json) return print(reply->body + "\n");
+    return is_metrics ? show_series(arguments, *reply) : show_traces(arguments, *reply);
+  }
   const ApiError error = read_api_error(*reply);
   if (arguments.json) {
     print_error_text(reply->body + "\n");
@@ -94,8 +127,9 @@ int search_for(const SearchArguments& arguments) {
 int run_search(int argc, const char* const* argv) {
   SearchArguments arguments;
   CommandLine line("search",
-                   "Finds the traces that match a TraceQL query, newest first. Exits with 1 when "
-                   "none does, with 2 when the query is wrong.");
+                   "Finds the traces that match a TraceQL query, newest first, or draws the series "
+                   "of a metrics query. Exits with 1 when there is none, with 2 when the query is "
+                   "wrong.");
   line.option("query", arguments.query, "TRACEQL", "The query, in quotes");
   line.require("query");
   arguments.target.add_to(line);
@@ -103,8 +137,10 @@ int run_search(int argc, const char* const* argv) {
   line.option("--start", arguments.time.start, "TIME",
               "From here on: 2026-01-31T09:30:00Z, now-15m, nanoseconds");
   line.option("--end", arguments.time.end, "TIME", "Up to, not including, this time");
-  line.option("-n,--limit", arguments.limit, "N", "Traces at most");
+  line.option("-n,--limit", arguments.limit, "N", "Traces or series at most");
   line.option("--spans-per-trace", arguments.spans_per_trace, "N", "Matching spans of each");
+  line.option("--step", arguments.step, "SPAN",
+              "Of a metrics query: from point to point (30s, 5m)");
   line.flag("--spans", arguments.spans, "Show the matching spans below their trace");
   line.flag("--json", arguments.json, "Print the API's answer as it is");
   line.flag("--explain-plan", arguments.explain_plan, "Say how the query would be run, and stop");
@@ -112,7 +148,8 @@ int run_search(int argc, const char* const* argv) {
   line.examples(
       {"weft search '{ status = error }' --since 1h",
        "weft search '{ resource.service.name = \"shop\" && duration > 500ms }' --spans",
-       "weft search '{ span.http.route = \"/login\" } >> { status = error }' --data DIR"});
+       "weft search '{ span.http.route = \"/login\" } >> { status = error }' --data DIR",
+       "weft search '{ status = error } | rate() by (resource.service.name)' --since 1h"});
   if (const auto exit_code = line.parse(argc, argv)) return *exit_code;
   return arguments.explain_plan ? explain_plan(arguments) : search_for(arguments);
 }

@@ -1,11 +1,10 @@
 #include "cli/trace_table.h"
 
 #include <fmt/format.h>
-#include <simdjson.h>
 
 #include <algorithm>
-#include <cmath>
 
+#include "cli/answer.h"
 #include "cli/terminal.h"
 
 namespace weft::cli {
@@ -13,21 +12,6 @@ namespace {
 
 using simdjson::SUCCESS;
 using simdjson::dom::element;
-
-std::string text_at(element object, std::string_view key) {
-  std::string_view text;
-  return object[key].get(text) == SUCCESS ? std::string(text) : std::string();
-}
-
-double number_at(element object, std::string_view key) {
-  double number = 0;
-  return object[key].get(number) == SUCCESS ? number : 0;
-}
-
-uint64_t count_at(element object, std::string_view key) {
-  uint64_t count = 0;
-  return object[key].get(count) == SUCCESS ? count : 0;
-}
 
 // An AnyValue of OTLP/JSON, shortened for one line.
 std::string value_text(element value) {
@@ -64,7 +48,7 @@ FoundTrace read_trace(element trace) {
   out.trace_id = text_at(trace, "traceId");
   out.root_service = text_at(trace, "rootServiceName");
   out.root_name = text_at(trace, "rootTraceName");
-  out.start_ns = std::strtoull(text_at(trace, "startTimeUnixNano").c_str(), nullptr, 10);
+  out.start_ns = nanos_at(trace, "startTimeUnixNano");
   out.duration_ms = number_at(trace, "durationMs");
   out.spans = count_at(trace, "spanCount");
   out.errors = count_at(trace, "errorCount");
@@ -78,10 +62,6 @@ FoundTrace read_trace(element trace) {
     }
   }
   return out;
-}
-
-std::string duration_text(double ms) {
-  return format_duration_ns(static_cast<uint64_t>(std::llround(std::max(ms, 0.0) * 1e6)));
 }
 
 std::string right(const std::string& text, size_t width) {
@@ -130,15 +110,15 @@ class TableRenderer {
     when = same_day_ ? when.substr(11, 12) : when.substr(0, 23);
     const std::string line = fmt::format(
         "{:<32}  {}  {}  {:>6}  {:>6}  {:>7}  {}", cut_to_width(trace.trace_id, 32),
-        fit_to_width(when, time_width()), right(duration_text(trace.duration_ms), 9), trace.spans,
-        trace.errors, trace.matched,
+        fit_to_width(when, time_width()), right(duration_ms_text(trace.duration_ms), 9),
+        trace.spans, trace.errors, trace.matched,
         printable(trace.root_service + (trace.root_name.empty() ? "" : ": ") + trace.root_name));
     add(line, trace.errors != 0 ? "\x1b[31m" : "");
     if (!options_.spans) return;
     for (const FoundSpan& span : trace.matches) {
       std::string text =
           fmt::format("    {}  {}  {} {}", cut_to_width(span.span_id, 16),
-                      right(duration_text(span.duration_ms), 9), span.service, span.name);
+                      right(duration_ms_text(span.duration_ms), 9), span.service, span.name);
       if (span.status == "error") text += " [error]";
       for (const std::string& attribute : span.attributes)
         text += "  " + attribute;
@@ -160,14 +140,7 @@ class TableRenderer {
                                              : fmt::format("{} trace{}", found_.traces.size(),
                                                            found_.traces.size() == 1 ? "" : "s");
     if (found_.limit_reached) text += ", and more match (--limit N)";
-    text += fmt::format("; inspected {} spans", with_thousands(found_.inspected_spans));
-    // Spans that are still in memory cost no reading.
-    if (found_.inspected_bytes != 0) {
-      text += fmt::format(", {} in {} block{}", format_bytes(found_.inspected_bytes),
-                          found_.inspected_blocks, found_.inspected_blocks == 1 ? "" : "s");
-    }
-    if (found_.skipped_blocks != 0) text += fmt::format(", skipped {}", found_.skipped_blocks);
-    text += ", " + duration_text(found_.elapsed_ms);
+    text += "; " + to_text(found_.inspected);
     lines_.push_back(paint("\x1b[2m", text));
   }
 
@@ -190,16 +163,9 @@ Expected<FoundTraces> read_found_traces(std::string_view json) {
   FoundTraces out;
   for (const element trace : traces)
     out.traces.push_back(read_trace(trace));
-  element inspected;
-  if (document["inspected"].get(inspected) == SUCCESS) {
-    out.inspected_spans = count_at(inspected, "spans");
-    out.inspected_bytes = count_at(inspected, "bytes");
-    out.inspected_blocks = count_at(inspected, "blocks");
-    out.skipped_blocks = count_at(inspected, "blocksSkipped");
-  }
+  out.inspected = read_inspected(document);
   bool limit_reached = false;
   if (document["limitReached"].get(limit_reached) == SUCCESS) out.limit_reached = limit_reached;
-  out.elapsed_ms = number_at(document, "elapsedMs");
   return out;
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "cli/inspected.h"
 
 namespace weft::cli {
 
@@ -33,12 +34,8 @@ struct FoundTrace {
 
 struct FoundTraces {
   std::vector<FoundTrace> traces;
-  uint64_t inspected_spans = 0;
-  uint64_t inspected_bytes = 0;
-  uint64_t inspected_blocks = 0;
-  uint64_t skipped_blocks = 0;
+  InspectedCounts inspected;
   bool limit_reached = false;
-  double elapsed_ms = 0;
 };
 
 // The JSON of GET /api/v1/search. kCorrupt when it is something else.
