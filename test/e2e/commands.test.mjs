@@ -83,10 +83,10 @@ test('a data directory without a server: import, search, trace, export, check', 
   assert.equal(run(['search', '{ name = "no such" }', '--data', data]).code, 1);
   const rates = ['search', '{ } | rate() by (resource.service.name)'];
   const series = run([...rates, '--data', data]);
-  assert.equal(series.code, 0, series.stderr);
-  assert.match(series.stdout, /^resource\.service\.name +LAST +MIN +MEAN +MAX /);
-  assert.match(series.stdout, /^service-1 /m);
-  assert.ok(JSON.parse(run([...rates, '--data', data, '--json']).stdout).series.length > 0);
+  assert.equal(series.code, 0, series.err);
+  assert.match(series.out, /^resource\.service\.name +LAST +MIN +MEAN +MAX /);
+  assert.match(series.out, /^service-1 /m);
+  assert.ok(JSON.parse(run([...rates, '--data', data, '--json']).out).series.length > 0);
   assert.equal(run(['search', '{ name = "no such" } | rate()', '--data', data]).code, 1);
 
   const check = run(['check', data]);
