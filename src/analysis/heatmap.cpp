@@ -80,8 +80,9 @@ Expected<Heatmap> heatmap(const AnalysisRequest& request, const HeatmapOptions& 
   out.range = bounded_range(request);
   out.buckets_per_octave = options.buckets_per_octave;
   const uint64_t width_ns = out.range.to_ns - out.range.from_ns;
-  out.column_ns = std::max<uint64_t>(1, (width_ns + options.columns - 1) / options.columns);
+  out.column_ns = 1;
   if (width_ns == 0) return out;
+  out.column_ns = (out.range.last_ns() - out.range.from_ns) / options.columns + 1;
   AnalysisRequest counted = request;
   if (!counted.query) {
     WEFT_ASSIGN(counted.query,

@@ -47,6 +47,26 @@ TEST(Heatmap, AggregateAndScanAgree) {
   }
 }
 
+// One clock that is wrong by centuries must not empty everybody's heatmap.
+TEST(Heatmap, SpansAtTheLastTimeThereIs) {
+  Span last = make(2, 1, 0, "web", "a");
+  last.start_ns = last.end_ns = UINT64_MAX;
+  Span first = make(3, 1, 0, "web", "a");
+  first.start_ns = first.end_ns = 0;
+  for (const auto& spans : {std::vector<Span>{make(1, 1, 0, "web", "a").at(0, 8), last},
+                            std::vector<Span>{first, last}}) {
+    for (const bool aggregates : {false, true}) {
+      Fixture fixture(spans, {.aggregates = aggregates});
+      const auto map = heatmap(fixture.request(), {.columns = 120});
+      ASSERT_TRUE(map) << map.error().message;
+      EXPECT_EQ(map->spans, 2u);
+      ASSERT_EQ(map->cells.size(), 2u);
+      EXPECT_EQ(map->cells[0].column, 0u);
+      EXPECT_EQ(map->cells[1].column, 119u);
+    }
+  }
+}
+
 TEST(Heatmap, RefusesOptionsOutOfBounds) {
   Fixture fixture({});
   EXPECT_FALSE(heatmap(fixture.request(), {.columns = 0}));

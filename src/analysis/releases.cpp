@@ -107,8 +107,7 @@ Expected<std::vector<Release>> releases(const AnalysisRequest& request) {
   std::vector<Release> out;
   for (auto& [key, sightings] : *seen) {
     // Whether a span of it lies in the range is not known exactly, only that its life overlaps.
-    if (sightings.last_ns < request.range.from_ns || sightings.first_ns >= request.range.to_ns)
-      continue;
+    if (!request.range.overlaps(sightings.first_ns, sightings.last_ns)) continue;
     out.push_back({key.first, key.second, sightings.first_ns, sightings.last_ns, sightings.spans});
   }
   std::ranges::stable_sort(out, [](const Release& a, const Release& b) {

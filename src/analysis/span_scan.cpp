@@ -42,7 +42,8 @@ TimeRange bounded_range(const AnalysisRequest& request) {
   const StorageStats stats = request.source.stats();
   TimeRange range = request.range;
   if (range.from_ns == 0) range.from_ns = stats.oldest_ns;
-  if (range.to_ns == UINT64_MAX) range.to_ns = stats.newest_ns + 1;
+  if (range.to_ns == TimeRange::kNoEnd && stats.newest_ns < TimeRange::kNoEnd)
+    range.to_ns = stats.newest_ns + 1;
   if (stats.spans == 0 || range.to_ns < range.from_ns) range.to_ns = range.from_ns;
   return range;
 }

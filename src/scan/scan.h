@@ -24,12 +24,21 @@
 
 namespace weft {
 
-// Half open, nanoseconds since the epoch; a span lies in it when its start does.
+// Half open, nanoseconds since the epoch; a span lies in it when its start does. The largest
+// number stands for no end: a span that claims to start at it is in the range too.
 struct TimeRange {
+  static constexpr uint64_t kNoEnd = UINT64_MAX;
   uint64_t from_ns = 0;
-  uint64_t to_ns = UINT64_MAX;
+  uint64_t to_ns = kNoEnd;
 
-  bool contains(uint64_t t_ns) const { return t_ns >= from_ns && t_ns < to_ns; }
+  bool contains(uint64_t t_ns) const { return t_ns >= from_ns && is_before_end(t_ns); }
+  bool is_before_end(uint64_t t_ns) const { return t_ns < to_ns || to_ns == kNoEnd; }
+  // Whether a time from `min_ns` to `max_ns`, both included, may lie in it.
+  bool overlaps(uint64_t min_ns, uint64_t max_ns) const {
+    return max_ns >= from_ns && is_before_end(min_ns);
+  }
+  // The last time that lies in it, if any does.
+  uint64_t last_ns() const { return to_ns == kNoEnd ? kNoEnd : to_ns - 1; }
   friend bool operator==(const TimeRange&, const TimeRange&) = default;
 };
 

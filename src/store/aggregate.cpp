@@ -74,18 +74,18 @@ class Aggregation {
       last = std::max(last, unit.max_start_ns);
     for (const auto& page : snapshot_.memory->pages)
       last = std::max(last, page.max_start_ns);
+    const TimeRange& range = request_.range;
+    if (range.to_ns <= range.from_ns) return 1;
     // Without an end, up to the newest span.
-    const uint64_t end = request_.range.to_ns == UINT64_MAX
-                             ? std::max(last, request_.range.from_ns) + 1
-                             : request_.range.to_ns;
-    if (end <= request_.range.from_ns) return 1;
-    const uint64_t buckets = (end - request_.range.from_ns - 1) / request_.step_ns + 1;
-    if (buckets > kMaxTimeBuckets) {
-      return fail(ErrorCode::kResourceExhausted,
-                  "the range has " + std::to_string(buckets) + " steps, more than the limit of " +
-                      std::to_string(kMaxTimeBuckets) + "; choose a longer step or a start");
+    if (range.to_ns != TimeRange::kNoEnd) last = range.last_ns();
+    if (last < range.from_ns) return 1;
+    const uint64_t last_bucket = (last - range.from_ns) / request_.step_ns;
+    if (last_bucket >= kMaxTimeBuckets) {
+      return fail(ErrorCode::kResourceExhausted, "the range has more steps than the limit of " +
+                                                     std::to_string(kMaxTimeBuckets) +
+                                                     "; choose a longer step or a start");
     }
-    return buckets;
+    return last_bucket + 1;
   }
 
   Status count_units(AggregateState& state) {
@@ -185,7 +185,7 @@ class Aggregation {
     if (request_.step_ns == 0) return 0;
     const auto bucket_of = [&](uint64_t start_ns) {
       const uint64_t begin = request_.range.from_ns;
-      return (std::clamp(start_ns, begin, request_.range.to_ns - 1) - begin) / request_.step_ns;
+      return (std::clamp(start_ns, begin, request_.range.last_ns()) - begin) / request_.step_ns;
     };
     const uint64_t first = bucket_of(page.min_start_ns);
     return first == bucket_of(page.max_start_ns) ? std::optional(first) : std::nullopt;

@@ -20,7 +20,7 @@ constexpr size_t kMaxDistinctValues = 100'000;
 constexpr size_t kMaxDistinctKeys = 100'000;
 
 bool overlaps(const Block& block, TimeRange range) {
-  return block.meta().max_start_ns >= range.from_ns && block.meta().min_start_ns < range.to_ns;
+  return range.overlaps(block.meta().min_start_ns, block.meta().max_start_ns);
 }
 bool covered(const Block& block, TimeRange range) {
   return range.contains(block.meta().min_start_ns) && range.contains(block.meta().max_start_ns);

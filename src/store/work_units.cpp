@@ -9,10 +9,6 @@ namespace {
 // is read once a unit.
 constexpr size_t kSplitTracesPerUnit = 1024;
 
-bool overlaps(uint64_t min_ns, uint64_t max_ns, TimeRange range) {
-  return max_ns >= range.from_ns && min_ns < range.to_ns;
-}
-
 // Adds the bounds of the pages that hold the pieces.
 void widen(const Snapshot& snapshot, const Pieces& pieces, uint64_t& min_ns, uint64_t& max_ns) {
   for (const Piece& piece : pieces) {
@@ -37,14 +33,14 @@ void add_split_traces(const Snapshot& snapshot, TimeRange range, WorkList& work)
     uint64_t min_ns = page->min_start_ns;
     uint64_t max_ns = page->max_start_ns;
     widen(snapshot, pieces, min_ns, max_ns);
-    if (overlaps(min_ns, max_ns, range)) work.split.push_back({pieces, trace, max_ns});
+    if (range.overlaps(min_ns, max_ns)) work.split.push_back({pieces, trace, max_ns});
   }
   for (size_t g = 0; g < set.groups.size(); ++g) {
     if (done[g] != 0) continue;
     uint64_t min_ns = UINT64_MAX;
     uint64_t max_ns = 0;
     widen(snapshot, set.groups[g], min_ns, max_ns);
-    if (overlaps(min_ns, max_ns, range)) work.split.push_back({set.groups[g], UINT32_MAX, max_ns});
+    if (range.overlaps(min_ns, max_ns)) work.split.push_back({set.groups[g], UINT32_MAX, max_ns});
   }
   std::ranges::sort(work.split, [](const SplitTrace& a, const SplitTrace& b) {
     if (a.max_start_ns != b.max_start_ns) return a.max_start_ns > b.max_start_ns;
@@ -67,14 +63,14 @@ WorkList make_work(const Snapshot& snapshot, TimeRange range) {
   const auto& blocks = snapshot.blocks->blocks;
   for (uint32_t b = 0; b < blocks.size(); ++b) {
     const Block& block = *blocks[b];
-    if (!overlaps(block.meta().min_start_ns, block.meta().max_start_ns, range)) {
+    if (!range.overlaps(block.meta().min_start_ns, block.meta().max_start_ns)) {
       ++work.blocks_skipped;
       continue;
     }
     ++work.blocks;
     for (uint32_t p = 0; p < block.page_count(); ++p) {
       const PageInfo& page = block.pages()[p];
-      if (!overlaps(page.min_start_ns, page.max_start_ns, range)) continue;
+      if (!range.overlaps(page.min_start_ns, page.max_start_ns)) continue;
       work.units.push_back({.kind = WorkUnit::Kind::kBlockPage,
                             .block = b,
                             .page = p,
@@ -83,7 +79,7 @@ WorkList make_work(const Snapshot& snapshot, TimeRange range) {
   }
   const auto& pages = snapshot.memory->pages;
   for (uint32_t p = 0; p < pages.size(); ++p) {
-    if (!overlaps(pages[p].min_start_ns, pages[p].max_start_ns, range)) continue;
+    if (!range.overlaps(pages[p].min_start_ns, pages[p].max_start_ns)) continue;
     work.units.push_back(
         {.kind = WorkUnit::Kind::kMemoryPage, .page = p, .max_start_ns = pages[p].max_start_ns});
   }
@@ -107,7 +103,7 @@ Expected<std::vector<uint8_t>> matching_rows(const BlockFilter& filter, TimeRang
   WEFT_ASSIGN(std::vector<uint8_t> mask, filter.evaluate(page));
   if (mask.empty()) return mask;
   const PageInfo& info = page.info();
-  if (info.min_start_ns < range.from_ns || info.max_start_ns >= range.to_ns) {
+  if (info.min_start_ns < range.from_ns || !range.is_before_end(info.max_start_ns)) {
     WEFT_ASSIGN(const auto* starts, page.starts());
     for (size_t row = 0; row < mask.size(); ++row) {
       mask[row] = mask[row] & static_cast<uint8_t>(range.contains((*starts)[row]));

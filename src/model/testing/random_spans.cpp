@@ -131,7 +131,7 @@ void add_details(Random& random, bool hostile, Span& span) {
 
 void make_hostile(Random& random, Span& span) {
   constexpr uint64_t kYear2500Ns = 16'725'225'600'000'000'000u;
-  switch (below(random, 5)) {
+  switch (below(random, 6)) {
     case 0:
       span.start_ns = 0;
       break;
@@ -146,6 +146,9 @@ void make_hostile(Random& random, Span& span) {
       break;
     case 4:
       span.parent_span_id = span.span_id;
+      break;
+    case 5:
+      span.start_ns = UINT64_MAX;
       break;
   }
 }

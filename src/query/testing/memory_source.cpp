@@ -190,8 +190,8 @@ Expected<GroupTable> MemorySource::aggregate(const AggregateRequest& request, co
   if (!options_.aggregates) {
     return fail(ErrorCode::kUnimplemented, "this source does not aggregate");
   }
-  const uint64_t width = request.range.to_ns - request.range.from_ns;
-  const size_t cells = request.step_ns == 0 ? 1 : (width + request.step_ns - 1) / request.step_ns;
+  const uint64_t last = request.range.last_ns() - request.range.from_ns;
+  const size_t cells = request.step_ns == 0 ? 1 : last / request.step_ns + 1;
   std::vector<GroupTable::Group> groups;
   for (const Span& span : spans_) {
     ++stats.spans;

@@ -106,6 +106,8 @@ ApiResult get_metrics(const ApiContext& context, const HttpRequest& request) {
   Inspected ignored;
   options.range =
       analysis::bounded_range(context.analysis_request(request, asked, std::nullopt, ignored));
+  // A span may claim the last time there is; points need an end all the same.
+  options.range.to_ns = std::min(options.range.to_ns, TimeRange::kNoEnd - 1);
   options.step_ns = step.value_or(analysis::round_step_ns(options.range, 120));
   options.budget = context.limits().budget;
   options.cancel = request.cancel.get();
