@@ -39,7 +39,7 @@ TEST(JsonWriter, NumbersReadBack) {
   json.begin_array().value(std::numeric_limits<uint64_t>::max());
   json.value(std::numeric_limits<int64_t>::min()).value(0.1).value(-0.0);
   json.value(std::numeric_limits<double>::infinity()).decimal(int64_t{-5}).end_array();
-  EXPECT_EQ(out, R"([18446744073709551615,-9223372036854775808,0.1,-0,null,"-5"])");
+  EXPECT_EQ(out, R"([18446744073709551615,-9223372036854775808,0.1,-0.0,null,"-5"])");
 }
 
 TEST(JsonWriter, AnyValueIsOtlpJson) {

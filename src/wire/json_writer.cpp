@@ -156,9 +156,10 @@ void append_double(std::string& out, double value) {
     const size_t begin = out.size();
     append_number(out, value);
     // A big whole number would be taken for an integer by parsers that keep those apart, and then
-    // not fit 64 bits.
+    // not fit 64 bits; -0 would lose its sign.
     const bool plain = out.find_first_of(".e", begin) == std::string::npos;
-    if (plain && std::abs(value) >= 9007199254740992.0) out += ".0";
+    const bool negative_zero = value == 0 && std::signbit(value);
+    if (plain && (negative_zero || std::abs(value) >= 9007199254740992.0)) out += ".0";
   }
 }
 

@@ -44,7 +44,7 @@ TEST(JsonWriter, IllFormedUtf8IsReplacedPartByPart) {
 TEST(JsonWriter, Numbers) {
   EXPECT_EQ(number(0.1), "0.1");
   EXPECT_EQ(number(3), "3");
-  EXPECT_EQ(number(-0.0), "-0");
+  EXPECT_EQ(number(-0.0), "-0.0");
   EXPECT_EQ(number(1e300), "1e+300");
   EXPECT_EQ(number(403522526612396441600.0), "403522526612396441600.0");
   EXPECT_EQ(number(NAN), "\"NaN\"");
