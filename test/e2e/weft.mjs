@@ -31,11 +31,14 @@ export function temporaryDir(_t, prefix = 'weft-e2e-') {
   return dir;
 }
 
-// Runs `weft` to its end: { code, out, err }. Bookmarks of imports stay in the test's directory.
+// Bookmarks of imports, for all of a test program: never the user's own, and gone at its end.
+const stateDir = temporaryDir();
+
+// Runs `weft` to its end: { code, out, err }.
 export function run(args, options = {}) {
   const result = spawnSync(weft, args, {
     encoding: 'utf8', maxBuffer: 1 << 30, timeout: 300_000, ...options,
-    env: { ...process.env, NO_COLOR: '1', WEFT_STATE_DIR: '/nonexistent', ...options.env },
+    env: { ...process.env, NO_COLOR: '1', WEFT_STATE_DIR: stateDir, ...options.env },
   });
   // A test may kill the command with a time-out of its own.
   if (result.error && !(options.timeout && result.error.code === 'ETIMEDOUT')) throw result.error;
@@ -47,7 +50,7 @@ export function run(args, options = {}) {
 export async function eachLine(args, take) {
   const child = spawn(weft, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, NO_COLOR: '1', WEFT_STATE_DIR: '/nonexistent' },
+    env: { ...process.env, NO_COLOR: '1', WEFT_STATE_DIR: stateDir },
   });
   running.add(child);
   let err = '';
