@@ -205,6 +205,12 @@ Expected<std::unique_ptr<Service>> Service::start(server::FinalizedConfig config
   service->api_->add_routes(parts.api);
   service->api_->add_zipkin_routes(parts.zipkin);
   WEFT_ASSIGN(service->server_, server::Server::start(service->config_, std::move(parts)));
+  if (service->config_.zipkin && !service->server_->zipkin()) {
+    print_error_text("weft serve: warning: another process listens on " +
+                     text_of(service->config_.zipkin) +
+                     ", so that Zipkin's clients do not come here; choose another address with "
+                     "--zipkin, or 'off'\n");
+  }
   service->started_.store(service->server_.get(), std::memory_order_release);
   return service;
 }

@@ -98,6 +98,10 @@ Status HttpEngine::Impl::bind(size_t index) {
   if (!error) out.acceptor.set_option(Tcp::acceptor::reuse_address(true), error);
   if (!error) out.acceptor.bind(endpoint, error);
   if (!error) out.acceptor.listen(kBacklog, error);
+  if (error == net::error::address_in_use && listener.may_be_taken) {
+    listening.push_back({Tcp::acceptor(context), net::steady_timer(context)});
+    return {};
+  }
   if (error) return bind_error(listener, "listen for", error);
   out.port = out.acceptor.local_endpoint(error).port();
   listening.push_back(std::move(out));
@@ -176,8 +180,9 @@ Expected<std::unique_ptr<HttpEngine>> HttpEngine::start(HttpEngineOptions option
     impl->io.push_back(std::make_shared<IoThread>());
   for (size_t i = 0; i < impl->shared.listeners.size(); ++i)
     WEFT_TRY(impl->bind(i));
-  for (size_t i = 0; i < impl->listening.size(); ++i)
-    impl->accept(i);
+  for (size_t i = 0; i < impl->listening.size(); ++i) {
+    if (impl->listening[i].acceptor.is_open()) impl->accept(i);
+  }
   for (size_t i = 0; i < threads; ++i) {
     impl->sweepers.push_back(std::make_unique<net::steady_timer>(impl->io[i]->context));
     impl->work.push_back(net::make_work_guard(impl->io[i]->context));

@@ -45,6 +45,8 @@ struct HttpListener {
   std::string host;  // an address or a name; the first address it resolves to is bound
   uint16_t port = 0;
   std::shared_ptr<TlsContext> tls;  // null: plain
+  // When another process has the address, the listener is left out, and its port() is 0.
+  bool may_be_taken = false;
   // Set: the listener speaks gRPC, and nothing below is looked at.
   std::shared_ptr<const GrpcHandlers> grpc;
   Router router;
@@ -72,13 +74,14 @@ struct HttpEngineOptions {
 
 class HttpEngine {
  public:
-  // Binds every listener; on an error none is left. Serves from here on.
+  // Binds every listener (but for those that may be taken); on an error none is left. Serves from
+  // here on.
   static Expected<std::unique_ptr<HttpEngine>> start(HttpEngineOptions options,
                                                      std::vector<HttpListener> listeners);
   // shutdown() without patience.
   ~HttpEngine();
 
-  // The port that listener `index` is bound to.
+  // The port that listener `index` is bound to; 0: left out, its address was taken.
   uint16_t port(size_t index) const;
   uint64_t connections() const;
 

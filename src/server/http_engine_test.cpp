@@ -435,3 +435,18 @@ TEST_F(HttpEngineTest, ATakenPortIsSaidPlainly) {
 
 }  // namespace
 }  // namespace weft::server
+TEST_F(HttpEngineTest, AListenerThatMayBeTakenIsLeftOut) {
+  start();
+  std::vector<HttpListener> listeners(2);
+  listeners[0].name = "taken";
+  listeners[0].may_be_taken = true;
+  listeners[0].port = port();
+  listeners[1].name = "free";
+  for (HttpListener& listener : listeners)
+    listener.host = "127.0.0.1";
+  const auto second = HttpEngine::start(options_, std::move(listeners));
+  ASSERT_TRUE(second) << second.error().message;
+  EXPECT_EQ((*second)->port(0), 0);
+  EXPECT_EQ(RawClient((*second)->port(1)).ask("GET / HTTP/1.1\r\nHost: x\r\n\r\n").status, 404);
+}
+

@@ -187,6 +187,8 @@ HttpListener Server::Impl::zipkin_listener(const FinalizedConfig& config) {
   out.name = "zipkin";
   out.host = config.zipkin->host;
   out.port = config.zipkin->port;
+  // Nobody asked for it, and a Zipkin or another Weft may be there: no reason not to start.
+  out.may_be_taken = config.values.zipkin == Config().zipkin;
   out.tls = config.tls;
   out.router = std::move(parts.zipkin);
   otlp->add_zipkin_route(out.router);
@@ -225,6 +227,7 @@ Status Server::Impl::start_engine(FinalizedConfig& config) {
   WEFT_ASSIGN(engine, HttpEngine::start(std::move(options), std::move(listeners)));
   for (size_t i = 0; i < endpoints.size(); ++i)
     endpoints[i]->port = engine->port(i);
+  if (config.zipkin && config.zipkin->port == 0) config.zipkin.reset();
   return {};
 }
 

@@ -34,7 +34,8 @@ struct ServerParts {
 
 class Server {
  public:
-  // Listens on all addresses or, with an error, on none.
+  // Listens on all addresses or, with an error, on none; only Zipkin's default address may be taken
+  // by another process, and is left out then.
   static Expected<std::unique_ptr<Server>> start(FinalizedConfig config, ServerParts parts);
   // shutdown() without patience.
   ~Server();

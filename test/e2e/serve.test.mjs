@@ -136,6 +136,17 @@ test('a taken port is named', async (t) => {
   }
 });
 
+test("Zipkin's default address, taken, keeps no server from starting", async (t) => {
+  // Whoever has it: this, or another process on this machine.
+  const taken = net.createServer().listen(9411, '127.0.0.1');
+  await new Promise((resolve) => { taken.once('listening', resolve).once('error', resolve); });
+  t.after(() => taken.close());
+  const server = await Server.start(t, temporaryDir(t), ['--zipkin', '127.0.0.1:9411']);
+  assert.match(server.ready, /^weft ready otlp-grpc=\S+ otlp-http=\S+ http=\S+$/);
+  assert.match(server.err, /9411/);
+  assert.equal((await server.get('/readyz')).status, 200);
+});
+
 test('an address that others can reach needs tokens or --insecure', (t) => {
   const refused = run(['serve', '--data', temporaryDir(t), '--http', '0.0.0.0:0', '--otlp-http',
     '127.0.0.1:0', '--otlp-grpc', '127.0.0.1:0', '--zipkin', 'off']);
