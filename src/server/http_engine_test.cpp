@@ -243,7 +243,9 @@ TEST_F(HttpEngineTest, SlowClientsAreTimedOut) {
   drip.join();
   RawClient body(port());
   body.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc");
-  EXPECT_EQ(body.read().status, 408);
+  const RawResponse late = body.read();
+  EXPECT_EQ(late.status, 408);
+  EXPECT_THAT(late.body, HasSubstr("did not come in time"));
   RawClient chunked(port());
   chunked.send("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab");
   EXPECT_EQ(chunked.read().status, 408);
@@ -433,8 +435,6 @@ TEST_F(HttpEngineTest, ATakenPortIsSaidPlainly) {
   EXPECT_THAT(second.error().message, HasSubstr("choose another port"));
 }
 
-}  // namespace
-}  // namespace weft::server
 TEST_F(HttpEngineTest, AListenerThatMayBeTakenIsLeftOut) {
   start();
   std::vector<HttpListener> listeners(2);
@@ -450,3 +450,5 @@ TEST_F(HttpEngineTest, AListenerThatMayBeTakenIsLeftOut) {
   EXPECT_EQ(RawClient((*second)->port(1)).ask("GET / HTTP/1.1\r\nHost: x\r\n\r\n").status, 404);
 }
 
+}  // namespace
+}  // namespace weft::server

@@ -138,11 +138,12 @@ void HttpSession::check_deadlines(uint64_t now_ns) {
   if (!idle_) {
     shared_.timeouts->add();
     // Told to the client if its socket takes it at once; never waited for.
-    if (!tls_ && !sending_) {
-      static constexpr std::string_view kTimedOut =
-          "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
-      [[maybe_unused]] const ssize_t sent = ::send(socket_.native_handle(), kTimedOut.data(),
-                                                   kTimedOut.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (!tls_ && !sending_ && reading_) {
+      HttpResponse response = make_error(
+          *reading_, 408, {ErrorCode::kDeadlineExceeded, "the request did not come in time"});
+      const std::string text = head_of(*reading_, response, false) + response.body;
+      [[maybe_unused]] const ssize_t sent =
+          ::send(socket_.native_handle(), text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     }
   }
   close();
@@ -203,6 +204,7 @@ HttpSession::Awaitable<void> HttpSession::run() {
       set_deadline(first ? limits().header_timeout_ns : limits().idle_timeout_ns);
       first = false;
       next = co_await serve_one();
+      reading_.reset();
     }
     if (next != Next::kGone) co_await close_politely();
   } catch (const std::exception&) {
@@ -234,6 +236,7 @@ HttpSession::Awaitable<HttpSession::Next> HttpSession::serve_one() {
   request->reservation = MemoryReservation(shared_.options.body_budget);
   request->peer = peer_;
   request->tls = tls_.has_value();
+  reading_ = request;
   const int status = co_await read_header(reading, problem);
   if (status < 0) co_return Next::kGone;
   reading.started_ns = shared_.options.clock->steady_ns();
@@ -328,6 +331,7 @@ HttpSession::Awaitable<HttpSession::Next> HttpSession::answer_request(
     co_return sent ? Next::kClose : Next::kGone;
   }
   set_deadline(UINT64_MAX);
+  reading_.reset();  // its memory is its handler's from here on
   const auto answer = std::make_shared<PendingAnswer>(io_);
   running_ = request->cancel;
   const bool is_query = match.route->handler != nullptr;
@@ -429,14 +433,20 @@ HttpSession::Awaitable<HttpSession::Next> HttpSession::refuse(Reading& reading,
   co_return keep_alive ? Next::kKeepAlive : Next::kClose;
 }
 
-HttpSession::Awaitable<bool> HttpSession::send(const HttpRequest& request, HttpResponse response,
-                                               bool keep_alive) {
+// The head of a whole answer, with the listener's last touch.
+std::string HttpSession::head_of(const HttpRequest& request, HttpResponse& response,
+                                 bool keep_alive) const {
   if (listener().decorate) listener().decorate(request, response);
   HeadOptions options;
   options.keep_alive = keep_alive;
   options.body_bytes = response.body.size();
   options.now_ns = shared_.options.clock->now_ns();
-  const std::string head = format_head(response, options);
+  return format_head(response, options);
+}
+
+HttpSession::Awaitable<bool> HttpSession::send(const HttpRequest& request, HttpResponse response,
+                                               bool keep_alive) {
+  const std::string head = head_of(request, response, keep_alive);
   const bool no_body =
       request.method == HttpMethod::kHead || response.status == 204 || response.status == 304;
   co_return co_await write_all(head, no_body ? std::string_view() : response.body);

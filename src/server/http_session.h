@@ -66,6 +66,7 @@ class HttpSession final : public Connection {
                 std::shared_ptr<PendingAnswer> answer);
   void finish_metrics(int status, uint64_t started_ns);
   HttpResponse make_error(const HttpRequest& request, int status, Error error) const;
+  std::string head_of(const HttpRequest& request, HttpResponse& response, bool keep_alive) const;
   // FIN or RST has arrived.
   bool peer_closed();
   void set_deadline(uint64_t after_ns);
@@ -75,6 +76,7 @@ class HttpSession final : public Connection {
   bool idle_ = true;  // between requests
   bool timed_out_ = false;
   bool sending_ = false;                  // part of an answer is out: no 408 any more
+  std::shared_ptr<HttpRequest> reading_;  // the request that is being read; null: none
   std::shared_ptr<CancelToken> running_;  // of the request that is being handled
   std::shared_ptr<StreamPipe> running_pipe_;
 };

@@ -98,17 +98,22 @@ void OtlpHttp::add_zipkin_route(Router& router) {
                    });
 }
 
-void OtlpHttp::attach(HttpListener& listener) {
+void OtlpHttp::attach(HttpListener& listener, OtherErrors other_errors) {
   const auto self = shared_from_this();
   listener.before_routing = [self](const HttpRequest& request) { return self->preflight(request); };
   listener.admit = [self](HttpRequest& request, const Route& route) {
     return self->admit(request, route);
   };
-  listener.make_error = [self](const HttpRequest& request, int status, const Error& error) {
-    return self->make_error(request, status, error);
+  listener.make_error = [self, other_errors](const HttpRequest& request, int status,
+                                             const Error& error) {
+    // A slow network may be a faster one the next time, and senders throw spans away on a 408.
+    if (status == 408 && is_otlp_path(request.path)) {
+      return self->make_error(request, 503, {ErrorCode::kUnavailable, error.message}, 1);
+    }
+    return self->make_error(request, status, error, 0, other_errors);
   };
-  listener.decorate = [self](const HttpRequest& request, HttpResponse& response) {
-    self->decorate(request, response);
+  listener.decorate = [self, other_errors](const HttpRequest& request, HttpResponse& response) {
+    self->decorate(request, response, other_errors);
   };
 }
 
@@ -140,8 +145,10 @@ std::optional<HttpResponse> OtlpHttp::preflight(const HttpRequest& request) cons
 
 // On every answer, errors too: without these headers a browser sees a network error and retries
 // what it should not.
-void OtlpHttp::decorate(const HttpRequest& request, HttpResponse& response) const {
-  if (!is_otlp_path(request.path) && !is_zipkin_path(request.path)) return;
+void OtlpHttp::decorate(const HttpRequest& request, HttpResponse& response,
+                        OtherErrors other_errors) const {
+  const bool own = is_otlp_path(request.path) || is_zipkin_path(request.path);
+  if (!own && (other_errors == OtherErrors::kApi || response.status < 400)) return;
   response.headers.add("Vary", "Origin");
   const std::string_view origin = request.headers.get("origin");
   if (origin.empty() || !origin_allowed(origin)) return;
@@ -151,10 +158,13 @@ void OtlpHttp::decorate(const HttpRequest& request, HttpResponse& response) cons
 
 // In the content type of the request, as OTLP wants it: the sender can read it whatever it speaks.
 HttpResponse OtlpHttp::make_error(const HttpRequest& request, int status, const Error& error,
-                                  uint32_t retry_after_s) const {
+                                  uint32_t retry_after_s, OtherErrors other_errors) const {
   HttpResponse out;
-  if (is_otlp_path(request.path)) {
-    const OtlpEncoding encoding = encoding_of(request).value_or(OtlpEncoding::kProtobuf);
+  const bool is_otlp = is_otlp_path(request.path);
+  if (is_otlp || (other_errors == OtherErrors::kOtlp && !is_zipkin_path(request.path))) {
+    // Who asks for a path that is none, and names no type, is a person.
+    const OtlpEncoding encoding =
+        encoding_of(request).value_or(is_otlp ? OtlpEncoding::kProtobuf : OtlpEncoding::kJson);
     int code = grpc_code(error.code);
     if (error.code == ErrorCode::kCorrupt) code = grpc_code(ErrorCode::kInvalidArgument);
     out.body = encode_rpc_status(encoding, code, error.message, retry_after_s * 1000);

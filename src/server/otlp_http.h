@@ -31,14 +31,18 @@ class OtlpHttp : public std::enable_shared_from_this<OtlpHttp> {
   // Adds POST /v1/{traces,metrics,logs} and POST /api/v2/spans.
   void add_routes(Router& router);
   void add_zipkin_route(Router& router);
+  // Whose form errors have that belong to no path of OTLP or Zipkin: unknown paths, requests that
+  // are no HTTP.
+  enum class OtherErrors : uint8_t { kApi, kOtlp };
   // Sets the hooks. Routes with Access::kQuery are guarded by the query tokens.
-  void attach(HttpListener& listener);
+  void attach(HttpListener& listener, OtherErrors other_errors);
 
   std::optional<HttpResponse> preflight(const HttpRequest& request) const;
   HttpAdmission admit(HttpRequest& request, const Route& route);
   HttpResponse make_error(const HttpRequest& request, int status, const Error& error,
-                          uint32_t retry_after_s = 0) const;
-  void decorate(const HttpRequest& request, HttpResponse& response) const;
+                          uint32_t retry_after_s = 0,
+                          OtherErrors other_errors = OtherErrors::kApi) const;
+  void decorate(const HttpRequest& request, HttpResponse& response, OtherErrors other_errors) const;
 
  private:
   struct Payload;

@@ -142,6 +142,24 @@ TEST_F(OtlpHttpTest, ErrorsAreRpcStatusInTheTypeOfTheRequest) {
   EXPECT_EQ(method.status, 405);
   EXPECT_EQ(method.headers.get("allow"), "POST");
   EXPECT_EQ(method.headers.get("content-type"), kJson);
+  // On paths that are none: a sender whose endpoint lacks /v1/traces reads why.
+  for (const char* path : {"/", "/v1/traces/", "/v1/profiles"}) {
+    const std::string head = std::string("POST ") + path + " HTTP/1.1\r\nHost: x\r\nContent-Type: ";
+    const std::string rest = "\r\nContent-Length: 0\r\n\r\n";
+    const RawResponse lost =
+        RawClient(otlp_http_port()).ask(head + "application/x-protobuf" + rest);
+    EXPECT_EQ(lost.status, 404);
+    EXPECT_EQ(lost.headers.get("content-type"), kProtobuf);
+    EXPECT_EQ(lost.body.substr(0, 3), "\x08\x05\x12");
+    const RawResponse lost_json = RawClient(otlp_http_port()).ask(head + "application/json" + rest);
+    EXPECT_EQ(lost_json.headers.get("content-type"), kJson);
+    EXPECT_THAT(lost_json.body, HasSubstr(R"("code":5)"));
+  }
+  // And where the request is no HTTP at all.
+  const RawResponse broken =
+      RawClient(otlp_http_port()).ask("POST /v1/traces HTTP/1.1\r\nContent-Length: x\r\n\r\n");
+  EXPECT_EQ(broken.status, 400);
+  EXPECT_THAT(broken.body, HasSubstr(R"("code":3)"));
 }
 
 TEST_F(OtlpHttpTest, OtherContentTypesAre415) {
@@ -235,6 +253,21 @@ TEST_F(OtlpHttpTest, AnswersOnlyWhenTheSinkHasAcknowledged) {
   sink_.wait_for_requests(1);
   sink_.release();
   EXPECT_EQ(client.read().status, 200);
+}
+
+TEST_F(OtlpHttpTest, ABodyThatDoesNotComeIsA503) {
+  Config config = local_config();
+  config.http_limits.body_timeout_ns = 200'000'000;
+  start(std::move(config));
+  RawClient client(otlp_http_port());
+  client.send(
+      "POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+      "Content-Length: 10\r\n\r\n{");
+  const RawResponse late = client.read();
+  EXPECT_EQ(late.status, 503);
+  EXPECT_EQ(late.headers.get("retry-after"), "1");
+  EXPECT_EQ(late.headers.get("content-type"), kJson);
+  EXPECT_THAT(late.body, HasSubstr(R"("code":14)"));
 }
 
 TEST_F(OtlpHttpTest, AnAcknowledgementThatDoesNotComeIsA503) {

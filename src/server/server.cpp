@@ -154,7 +154,7 @@ HttpListener Server::Impl::otlp_listener(const FinalizedConfig& config) {
   out.tls = config.tls;
   otlp->add_routes(out.router);
   add_health(out.router);
-  otlp->attach(out);
+  otlp->attach(out, OtlpHttp::OtherErrors::kOtlp);
   return out;
 }
 
@@ -173,7 +173,7 @@ HttpListener Server::Impl::api_listener(const FinalizedConfig& config) {
     return response;
   });
   add_page(out.router, embedded_page_assets());
-  otlp->attach(out);
+  otlp->attach(out, OtlpHttp::OtherErrors::kApi);
   out.decorate = [](const HttpRequest&, HttpResponse& response) {
     response.headers.add("X-Content-Type-Options", "nosniff");
     response.headers.add("Referrer-Policy", "no-referrer");
@@ -193,7 +193,7 @@ HttpListener Server::Impl::zipkin_listener(const FinalizedConfig& config) {
   out.router = std::move(parts.zipkin);
   otlp->add_zipkin_route(out.router);
   add_health(out.router);
-  otlp->attach(out);
+  otlp->attach(out, OtlpHttp::OtherErrors::kApi);
   guard_host(config, *config.zipkin, out);
   return out;
 }
