@@ -105,7 +105,9 @@ ApiError read_api_error(const HttpReply& reply) {
   simdjson::dom::element document, error;
   if (parser.parse(reply.body).get(document) != simdjson::SUCCESS ||
       document["error"].get(error) != simdjson::SUCCESS) {
-    if (reply.status == 404) out.error.message += "; is that the address of Weft's --http port?";
+    // Not the API's form of an error: a 404 says nothing about spans then.
+    out.error.message += "; is that the address of Weft's --http port?";
+    if (out.error.code == ErrorCode::kNotFound) out.error.code = ErrorCode::kUnavailable;
     return out;
   }
   if (const std::string message = text_of(error, "message"); !message.empty()) {

@@ -21,7 +21,6 @@ class RawInput {
   // 0 at the end.
   virtual Expected<size_t> read(char* to, size_t bytes) = 0;
   virtual uint64_t size() const = 0;
-  virtual const std::string& name() const = 0;
 };
 
 class FileInput final : public RawInput {
@@ -42,7 +41,6 @@ class FileInput final : public RawInput {
     }
   }
   uint64_t size() const override { return size_; }
-  const std::string& name() const override { return name_; }
 
  private:
   int fd_;
@@ -59,12 +57,10 @@ class MemoryInput final : public RawInput {
     return got;
   }
   uint64_t size() const override { return bytes_.size(); }
-  const std::string& name() const override { return name_; }
 
  private:
   std::string bytes_;
   size_t at_ = 0;
-  std::string name_ = "(memory)";
 };
 
 // Reads the input in pieces; subclasses decompress what lies in `window_`.
@@ -87,8 +83,9 @@ class BufferedSource : public ByteSource {
     window_ = std::string_view(buffer_).substr(0, got);
     return got != 0;
   }
-  std::unexpected<Error> damaged(const std::string& what) const {
-    return fail(ErrorCode::kCorrupt, input_->name() + ": " + what);
+  // Who reads puts the file's name in front.
+  static std::unexpected<Error> damaged(const std::string& what) {
+    return fail(ErrorCode::kCorrupt, what);
   }
 
   std::unique_ptr<RawInput> input_;

@@ -68,7 +68,7 @@ store::Options store_options(const std::string& dir, const DecodeLimits& limits,
 Expected<std::unique_ptr<store::Store>> open_store_read_only(const std::string& dir) {
   std::error_code error;
   if (!std::filesystem::is_directory(dir, error)) {
-    return fail(ErrorCode::kNotFound, dir + " is no directory");
+    return fail(ErrorCode::kInvalidArgument, dir + " is no directory");
   }
   store::Options options = store_options(dir);
   options.read_only = true;

@@ -152,6 +152,22 @@ test('no server: said plainly', () => {
   assert.equal(run(['search', '{ }', '--url', 'ftp://x']).code, 2);
 });
 
+test('what could not be asked is no "nothing found"', async (t) => {
+  const dir = temporaryDir(t);
+  const nowhere = path.join(dir, 'none');
+  const server = await Server.start(t, path.join(dir, 'data'));
+  for (const command of [['search', '{ }'], ['trace', 'ab'], ['export']]) {
+    const missing = run([...command, '--data', nowhere]);
+    assert.equal(missing.code, 2, missing.err);
+    assert.match(missing.err, /is no directory/);
+    for (const url of [server.otlp, `http://${server.grpc}`]) {
+      const elsewhere = run([...command, '--url', url]);
+      assert.equal(elsewhere.code, 3, elsewhere.err);
+      assert.match(elsewhere.err, /is that the address of Weft's --http port/);
+    }
+  }
+});
+
 test('check names file and offset of damage, and the rest is still served', (t) => {
   const dir = temporaryDir(t), data = path.join(dir, 'data');
   assert.equal(run(['check', path.join(dir, 'none')]).code, 2);
