@@ -4,15 +4,19 @@
 #include <openssl/ssl.h>
 
 #include <algorithm>
+#include <system_error>
 
 namespace weft::server {
 
 namespace {
 
+// The first error is the cause ("No such file or directory", "no start line"); the last one only
+// says in which of OpenSSL's layers it was noticed.
 std::string openssl_reason() {
-  const unsigned long code = ERR_peek_last_error();
+  const unsigned long code = ERR_peek_error();
   ERR_clear_error();
   if (code == 0) return "unknown error";
+  if (ERR_SYSTEM_ERROR(code)) return std::system_category().message(ERR_GET_REASON(code));
   const char* reason = ERR_reason_error_string(code);
   return reason != nullptr ? reason : "error " + std::to_string(code);
 }
@@ -53,6 +57,7 @@ std::filesystem::file_time_type change_time(const TlsFiles& files) {
 }
 
 Expected<std::shared_ptr<SSL_CTX>> make_context(const TlsFiles& files) {
+  ERR_clear_error();  // of other calls on this thread
   std::shared_ptr<SSL_CTX> context(SSL_CTX_new(TLS_server_method()), SSL_CTX_free);
   if (!context) return fail(ErrorCode::kInternal, "cannot make a TLS context");
   SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
@@ -61,11 +66,13 @@ Expected<std::shared_ptr<SSL_CTX>> make_context(const TlsFiles& files) {
                                       SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_alpn_select_cb(context.get(), select_protocol, nullptr);
   if (SSL_CTX_use_certificate_chain_file(context.get(), files.cert_file.c_str()) != 1) {
-    return fail(ErrorCode::kInvalidArgument,
-                "tls certificate " + files.cert_file + ": " + openssl_reason());
+    return fail(ErrorCode::kInvalidArgument, "tls certificate " + files.cert_file + ": " +
+                                                 openssl_reason() +
+                                                 "; a PEM file with a certificate is needed");
   }
   if (SSL_CTX_use_PrivateKey_file(context.get(), files.key_file.c_str(), SSL_FILETYPE_PEM) != 1) {
-    return fail(ErrorCode::kInvalidArgument, "tls key " + files.key_file + ": " + openssl_reason());
+    return fail(ErrorCode::kInvalidArgument, "tls key " + files.key_file + ": " + openssl_reason() +
+                                                 "; a PEM file with a private key is needed");
   }
   if (SSL_CTX_check_private_key(context.get()) != 1) {
     return fail(ErrorCode::kInvalidArgument, "tls key " + files.key_file +
