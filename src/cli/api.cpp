@@ -113,6 +113,7 @@ ApiError read_api_error(const HttpReply& reply) {
   if (const std::string message = text_of(error, "message"); !message.empty()) {
     out.error.message = message;
   }
+  if (reply.status == 401) out.error.message += "; give one with --token-file or $WEFT_TOKEN";
   out.hint = text_of(error, "hint");
   simdjson::dom::element position;
   uint64_t number = 0;

@@ -186,12 +186,14 @@ HttpAdmission OtlpHttp::admit(HttpRequest& request, const Route& route) {
   if (route.access == Access::kPublic) return out;
   const auto sets = tokens_.get();
   if (!sets.query) return out;
-  request.token = sets.query->find(bearer_token(request.headers.get("authorization")));
+  const std::string_view given = bearer_token(request.headers.get("authorization"));
+  request.token = sets.query->find(given);
   if (!request.token) {
     refused_auth_.add();
-    out.refusal = make_error(
-        request, 401,
-        {ErrorCode::kUnauthenticated, "a query token is needed: Authorization: Bearer TOKEN"});
+    out.refusal = make_error(request, 401,
+                             {ErrorCode::kUnauthenticated,
+                              given.empty() ? "a query token is needed: Authorization: Bearer TOKEN"
+                                            : "the query token is not known here"});
   }
   return out;
 }
