@@ -50,8 +50,12 @@ bool begins_traces_data(std::string_view bytes) {
   return static_cast<uint8_t>(inside[length.value]) == kField1Bytes;
 }
 
+// Begins a line only where a request begins.
+constexpr std::string_view kNextRequest = "{\"resourceSpans\"";
+
 // The end of the JSON value that begins at bytes[0] == '{' or '['; npos when it is not there yet.
-// Only strings and brackets are looked at: the decoder judges the rest.
+// Only strings and brackets are looked at: the decoder judges the rest. A value in which the next
+// request begins was cut off, and ends with its line: it must not take others along.
 struct JsonScan {
   size_t at = 0;
   int depth = 0;
@@ -61,6 +65,11 @@ struct JsonScan {
   bool advance(std::string_view bytes) {
     for (; at < bytes.size(); ++at) {
       const char c = bytes[at];
+      if (c == '\n') {
+        const std::string_view line = bytes.substr(at + 1, kNextRequest.size());
+        if (line == kNextRequest) return true;
+        if (at + 1 + line.size() == bytes.size() && kNextRequest.starts_with(line)) return false;
+      }
       if (in_string) {
         if (escaped) {
           escaped = false;

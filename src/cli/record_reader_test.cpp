@@ -86,6 +86,20 @@ TEST(RecordReaderTest, JsonLinesWithOffsetsAndLineNumbers) {
   EXPECT_EQ(out.facts[0].end, 7u);
 }
 
+// As a writer leaves it that was killed and went on: one request is lost, not all that follow.
+TEST(RecordReaderTest, ALineThatWasCutOffEndsWithItsLine) {
+  const std::string whole = R"({"resourceSpans":[{"scopeSpans":[]}]})";
+  for (size_t cut = 1; cut < whole.size(); ++cut) {
+    std::string bytes = whole + "\n" + whole.substr(0, cut) + "\n" + whole + "\n";
+    bytes += std::string(300'000, ' ') + "\n" + whole.substr(0, cut) + "\n" + whole;
+    const Outcome read = read_all(std::move(bytes));
+    ASSERT_FALSE(read.error) << read.error->message;
+    EXPECT_EQ(read.records, (std::vector<std::string>{whole, whole.substr(0, cut), whole,
+                                                      whole.substr(0, cut), whole}));
+    EXPECT_EQ(read.facts[4].line, 6u);
+  }
+}
+
 TEST(RecordReaderTest, OneJsonDocumentOverManyLines) {
   const Outcome out = read_all("{\n  \"resourceSpans\": [\n  ]\n}\n{}\n");
   ASSERT_FALSE(out.error);

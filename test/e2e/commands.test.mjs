@@ -135,13 +135,16 @@ test('import and export against a server, by both of its addresses', async (t) =
 test('files that cannot be imported are refused with file and place', (t) => {
   const dir = temporaryDir(t);
   const bad = path.join(dir, 'bad.jsonl');
-  writeFileSync(bad, `${toLines(requests(2, 2))}{"resourceSpans": 5}\n`);
+  writeFileSync(bad, `${toLines(requests(2, 2))}{"resourceSpans": 5}\n{"resourceSpans":[{"sc\n${
+    toLines(requests(1, 2))}`);
   const refused = run(['import', bad, '--data', path.join(dir, 'data')]);
   assert.equal(refused.code, 3);
   assert.match(refused.err, /bad\.jsonl:3: /);
   const kept = run(['import', bad, '--data', path.join(dir, 'data'), '--keep-going']);
   assert.equal(kept.code, 0, kept.err);
-  assert.match(kept.err, /1 records left out/);
+  assert.match(kept.err, /2 records left out/);
+  assert.equal(parseLines(run(['export', '--data', path.join(dir, 'data')]).out)
+    .reduce((sum, line) => sum + spansOf([line]).spans.size, 0), 6);
   assert.equal(run(['import', path.join(dir, 'none'), '--data', path.join(dir, 'data')]).code, 3);
 });
 
