@@ -1,8 +1,12 @@
 #include "server/metrics.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+
+#include "wire/json_writer.h"
 
 namespace weft::server {
 
@@ -16,11 +20,21 @@ std::string number(double value) {
   return {buffer, end};
 }
 
+bool is_ascii(char c) {
+  return static_cast<unsigned char>(c) < 0x80;
+}
+
+// Names of services and spans stand here as they were sent, but one value that is not UTF-8 makes
+// Prometheus refuse the whole answer. In such a value each byte beyond ASCII becomes the text \xNN,
+// so that two values stay two.
 void append_label_value(std::string& out, std::string_view value) {
+  const bool is_utf8 = std::ranges::all_of(value, is_ascii) || json::to_valid_utf8(value) == value;
   for (const char c : value) {
     if (c == '\\' || c == '"') out += '\\';
     if (c == '\n') {
       out += "\\n";
+    } else if (!is_utf8 && !is_ascii(c)) {
+      out += fmt::format("\\\\x{:02X}", static_cast<unsigned char>(c));
     } else {
       out += c;
     }

@@ -39,6 +39,19 @@ TEST(MetricsTest, WritesPrometheusText) {
             "h_seconds_count 3\n");
 }
 
+TEST(MetricsTest, LabelsAreUtf8WhateverWasSent) {
+  MetricsRegistry registry;
+  registry.counter("a_total", "A.", {{"k", "caf\xC3\xA9"}}).add();
+  registry.counter("a_total", "A.", {{"k", "caf\xE9"}}).add(2);
+  registry.counter("a_total", "A.", {{"k", "caf\xE8"}}).add(3);
+  EXPECT_EQ(registry.expose(),
+            "# HELP a_total A.\n"
+            "# TYPE a_total counter\n"
+            "a_total{k=\"caf\xC3\xA9\"} 1\n"
+            "a_total{k=\"caf\\\\xE8\"} 3\n"
+            "a_total{k=\"caf\\\\xE9\"} 2\n");
+}
+
 TEST(MetricsTest, TheSameNameAndLabelsAreTheSameObject) {
   MetricsRegistry registry;
   Counter& counter = registry.counter("a_total", "A.", {{"k", "v"}});
