@@ -252,6 +252,7 @@ struct SpanMetrics::State {
 
   // A name that is of no series yet is not kept once there are as many as there may be.
   uint32_t series_name_id(std::string_view name) {
+    if (name.size() > options.max_name_bytes) return kNotLookedUp;
     if (series.size() < options.max_series) return series_names.id(name);
     return series_names.find(name).value_or(kNotLookedUp);
   }
@@ -277,9 +278,11 @@ struct SpanMetrics::State {
     return edges.size() - 1;
   }
 
-  // Services that come after the names are full share one.
+  // Services that come after the names are full share one, as do those with names too long.
   uint32_t name_id(std::string_view name) {
-    if (names.size() >= 2 * options.max_edges) name = "<other>";
+    if (names.size() >= 2 * options.max_edges || name.size() > options.max_name_bytes) {
+      name = "<other>";
+    }
     return names.id(name.empty() ? std::string_view("<unknown>") : name);
   }
 

@@ -22,6 +22,10 @@ struct SpanMetricsOptions {
   size_t max_series = 10'000;
   // Edges of the service graph; beyond them the same.
   size_t max_edges = 5'000;
+  // Of a service's or span's name. Every series carries its names many times over, so one of many
+  // megabytes would make an answer that nobody can take; spans with a longer one are counted in the
+  // series that is marked, calls under the service "<other>".
+  size_t max_name_bytes = 256;
   // Calls of which one side has been seen and the other is awaited, rounded up to a power of two;
   // 32 bytes each. The oldest make room for new ones and count as unpaired.
   size_t max_pending_calls = 1 << 17;

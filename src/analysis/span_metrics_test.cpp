@@ -125,6 +125,26 @@ TEST(SpanMetrics, LimitsKeepTheTotalsRight) {
   EXPECT_EQ(requests, 100u);
 }
 
+TEST(SpanMetrics, LongNamesHaveNoSeriesOfTheirOwn) {
+  SpanMetrics metrics({.max_name_bytes = 10});
+  const std::string longest(10, 'a'), longer(11, 'a');
+  for (int i = 0; i < 2; i++) {
+    metrics.observe(
+        batch_of({make_span(1, 2, 1, longest.c_str(), longest.c_str(), SpanKind::kClient, 1),
+                  make_span(1, 3, 2, longer.c_str(), "x", SpanKind::kServer, 1),
+                  make_span(2, 2, 1, "web", longer.c_str(), SpanKind::kInternal, 1)}));
+  }
+  const SpanMetricsSnapshot snapshot = metrics.snapshot();
+  ASSERT_EQ(snapshot.series.size(), 2u);
+  EXPECT_EQ(snapshot.series[0].span_name, longest);
+  EXPECT_EQ(snapshot.series[0].latency.count, 2u);
+  EXPECT_TRUE(snapshot.series[1].overflow);
+  EXPECT_EQ(snapshot.series[1].latency.count, 4u);
+  ASSERT_EQ(snapshot.edges.size(), 1u);
+  EXPECT_EQ(snapshot.edges[0].client, longest);
+  EXPECT_EQ(snapshot.edges[0].server, "<other>");
+}
+
 TEST(SpanMetrics, CallsThatNobodyAnswersAreForgottenAndCounted) {
   SpanMetrics metrics({.max_pending_calls = 8});
   std::vector<Span> spans;
