@@ -60,6 +60,10 @@ void CommandLine::require(const std::string& name) {
   impl_->app.get_option(name)->required();
 }
 
+void CommandLine::allow(const std::string& name, const std::vector<std::string>& values) {
+  impl_->app.get_option(name)->check(CLI::IsMember(values).description(""));
+}
+
 void CommandLine::exclude(const std::string& name, const std::string& other) {
   impl_->app.get_option(name)->excludes(impl_->app.get_option(other));
 }

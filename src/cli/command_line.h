@@ -34,6 +34,8 @@ class CommandLine {
   void flag(const std::string& names, bool& target, const std::string& help);
   // Without it the command is refused.
   void require(const std::string& name);
+  // Other values are refused.
+  void allow(const std::string& name, const std::vector<std::string>& values);
   // Neither may be given with the other.
   void exclude(const std::string& name, const std::string& other);
   // One command a line, shown under "Examples:".

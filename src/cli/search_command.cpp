@@ -145,6 +145,7 @@ int run_search(int argc, const char* const* argv) {
   line.flag("--json", arguments.json, "Print the API's answer as it is");
   line.flag("--explain-plan", arguments.explain_plan, "Say how the query would be run, and stop");
   line.option("--color", arguments.colour, "WHEN", "auto, always or never");
+  line.allow("--color", {"auto", "always", "never"});
   line.examples(
       {"weft search '{ status = error }' --since 1h",
        "weft search '{ resource.service.name = \"shop\" && duration > 500ms }' --spans",

@@ -74,6 +74,7 @@ int run_trace(int argc, const char* const* argv) {
   line.flag("--ascii", arguments.ascii, "Draw with ASCII characters alone");
   line.flag("--json", arguments.json, "Print OTLP/JSON instead");
   line.option("--color", arguments.colour, "WHEN", "auto, always or never");
+  line.allow("--color", {"auto", "always", "never"});
   line.examples({"weft trace 0af7651916cd43dd8448eb211c80319c",
                  "weft trace 0af7651916cd43dd8448eb211c80319c --data DIR -a",
                  "weft trace 0af7651916cd43dd8448eb211c80319c --json | jq ."});

@@ -39,6 +39,10 @@ test('help and usage', () => {
   }
   assert.equal(run([]).code, 2);
   assert.equal(run(['sreve']).code, 2);
+  const colour = run(['search', '{ }', '--color', 'purple']);
+  assert.equal(colour.code, 2);
+  assert.match(colour.err, /auto,always,never/);
+  assert.equal(run(['bench', '--workload', 'X']).code, 2);
   assert.match(run(['version']).out, /^weft \d+\.\d+\.\d+\n$/);
   for (const name of ['search', 'trace', 'import', 'check']) assert.equal(run([name]).code, 2, name);
 });

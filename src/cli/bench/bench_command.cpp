@@ -320,6 +320,7 @@ int run_bench(int argc, const char* const* argv) {
   line.flag("--json", options.json, "Print the table as JSON");
   line.option("--workload", options.workload, "NAME",
               "S (one resource a request), C (a collector's mix), M (messy) or all");
+  line.allow("--workload", {"S", "C", "M", "all"});
   line.flag("--quick", options.quick, "A tenth of the spans: a look, not a verdict");
   line.option("--only", options.only, "NAME", "query: what questions cost, without ingest");
   line.option("--data", options.data, "DIR",
