@@ -1,6 +1,7 @@
 // GET /api/v1/traces/{id}, /attributes, /attributes/{key}/values and /metrics.
 
 #include <algorithm>
+#include <array>
 
 #include "analysis/span_scan.h"
 #include "server/api/api_context.h"
@@ -45,8 +46,15 @@ ApiResult list_attributes(const ApiContext& context, const HttpRequest& request)
 }
 
 ApiResult list_values(const ApiContext& context, const HttpRequest& request) {
+  constexpr std::array<std::string_view, 8> kScopes = {
+      "", "any", "span", "resource", "event", "link", "instrumentation", "intrinsic"};
   ValuesQuestion question;
   const std::string_view scope = request.query.get("scope");
+  if (std::ranges::find(kScopes, scope) == kScopes.end()) {
+    return fail(ErrorCode::kInvalidArgument,
+                "scope: \"" + std::string(scope.substr(0, 100)) +
+                    "\" is none of any, span, resource, event, link, instrumentation, intrinsic");
+  }
   const std::string_view key = request.params.get("key");
   if (scope.empty() || scope == "any" || scope == "intrinsic") {
     question.name = key;

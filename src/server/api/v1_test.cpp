@@ -48,6 +48,7 @@ TEST(OpenApi, EveryAnswerFitsItsSchema) {
       {"/api/v1/attributes/{key}/values", "/api/v1/attributes/http.route/values?scope=span"},
       {"/api/v1/attributes/{key}/values", "/api/v1/attributes/kind/values"},
       {"/api/v1/attributes/{key}/values", "/api/v1/attributes/name/values?limit=0", 400},
+      {"/api/v1/attributes/{key}/values", "/api/v1/attributes/name/values?scope=spam", 400},
       {"/api/v1/metrics", "/api/v1/metrics?q=%7B%7D%7Crate()by(name)"},
       {"/api/v1/metrics", "/api/v1/metrics?q=%7B%7D%7Cquantile_over_time(duration,.9)&step=1s"},
       {"/api/v1/metrics", "/api/v1/metrics?q=%7B%7D", 400},
