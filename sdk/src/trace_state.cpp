@@ -89,6 +89,10 @@ bool for_each_member(std::string_view text, F&& visit) noexcept {
   return true;
 }
 
+bool has_member(std::string_view text, std::string_view key) noexcept {
+  return !for_each_member(text, [&](std::string_view k, std::string_view) { return k != key; });
+}
+
 TraceStateRep* make_rep(std::string_view text) noexcept {
   void* memory = std::malloc(sizeof(TraceStateRep) + text.size());
   if (memory == nullptr) return nullptr;
@@ -112,7 +116,8 @@ TraceStateCheck check_trace_state(std::string_view text) noexcept {
   const char* p = text.data();
   const char* end = p + text.size();
   while (p < end) {
-    // Blanks around members and empty members are allowed, and taken out later.
+    // Blanks around members and empty members are allowed, and taken out later; so are members
+    // whose key there was before.
     if (*p == ',' || is_blank(*p)) {
       tidy = false;
       ++p;
@@ -125,9 +130,7 @@ TraceStateCheck check_trace_state(std::string_view text) noexcept {
     const auto key_size = static_cast<std::size_t>(p - key);
     if (!is_key({key, key_size})) return TraceStateCheck::kInvalid;
     for (unsigned i = 0; i < count; ++i) {
-      if (keys[i].size == key_size && std::memcmp(keys[i].data, key, key_size) == 0) {
-        return TraceStateCheck::kInvalid;
-      }
+      if (keys[i].size == key_size && std::memcmp(keys[i].data, key, key_size) == 0) tidy = false;
     }
     keys[count++] = {key, key_size};
     const char* value = ++p;
@@ -185,6 +188,9 @@ TraceState TraceState::parse(std::string_view header) noexcept {
   char tidy[kMaxBytes + 1];
   std::size_t size = 0;
   sdk_detail::for_each_member(header, [&](std::string_view key, std::string_view value) {
+    // Unique keys are the sender's duty; who receives the same one twice may take one of them out,
+    // and the newest stands in front.
+    if (sdk_detail::has_member({tidy, size}, key)) return true;
     if (size != 0) tidy[size++] = ',';
     std::memcpy(tidy + size, key.data(), key.size());
     size += key.size();

@@ -19,7 +19,8 @@ inline std::string_view trace_state_text(const TraceStateRep* rep) noexcept {
   return {reinterpret_cast<const char*>(rep + 1), rep->size};
 }
 
-// Whether the text is a valid tracestate, and empty members or blanks need not be taken out.
+// Whether the text is a valid tracestate, and empty members, blanks or repeated keys need not be
+// taken out.
 enum class TraceStateCheck : std::uint8_t { kInvalid, kValid, kNeedsTidying };
 TraceStateCheck check_trace_state(std::string_view text) noexcept;
 

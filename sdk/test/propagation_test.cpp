@@ -135,6 +135,9 @@ TEST(Tracestate, FollowsTheGrammar) {
   EXPECT_EQ(header("foo=1 \t , \t bar=2, \t baz=3"), "foo=1,bar=2,baz=3");
   EXPECT_EQ(header("foo=1\t \t,\t \tbar=2\t "), "foo=1,bar=2");
   EXPECT_EQ(header("foo=1 \t x,bar=2"), "");
+  EXPECT_EQ(header("foo=1,foo=2"), "foo=1");
+  EXPECT_EQ(header("foo=1,bar=2, foo=3 ,baz=4,bar=2"), "foo=1,bar=2,baz=4");
+  EXPECT_EQ(header("foo=1,foo"), "");
   EXPECT_EQ(header("foo=a b"), "foo=a b");
   EXPECT_EQ(header("0foo=1"), "0foo=1");
   EXPECT_EQ(header("a_-*/b=!\"#$%"), "a_-*/b=!\"#$%");
@@ -152,7 +155,6 @@ TEST(Tracestate, FollowsTheGrammar) {
                                                          "foo.bar=1",
                                                          "foo=1=2",
                                                          "foo=\x01",
-                                                         "foo=1,foo=2",
                                                          "foo@=1",
                                                          "@foo=1",
                                                          "foo@@bar=1",

@@ -97,9 +97,9 @@ class TraceState {
     if (rep_ != nullptr) sdk_detail::release(rep_);
   }
 
-  // Reads a header's text (several headers joined by commas). A text that breaks the grammar,
-  // repeats a key or has more than 32 members gives the empty tracestate, as the recommendation
-  // asks. Never throws.
+  // Reads a header's text (several headers joined by commas). A text that breaks the grammar or
+  // has more than 32 members gives the empty tracestate, as the recommendation asks; of members
+  // with the same key the first is kept. Never throws.
   static TraceState parse(std::string_view header) noexcept;
 
   bool empty() const noexcept { return rep_ == nullptr; }
