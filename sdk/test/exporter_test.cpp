@@ -158,6 +158,18 @@ TEST(OtlpHttp, WaitsAsLongAsTheCollectorAsks) {
   EXPECT_GE(received[1].at_ns - received[0].at_ns, 1'000'000'000);
 }
 
+TEST(OtlpHttp, BacksOffFromACollectorThatAsksForNoWait) {
+  Collector collector({{.status = 429, .headers = "Retry-After: 0\r\n"},
+                       {.status = 503, .headers = "Retry-After: Mon, 01 Jan 2024 00:00:00 GMT\r\n"},
+                       {}});
+  auto exporter = make(collector, [](OtlpConfig& c) { c.retry_initial_ms = 200; });
+  EXPECT_EQ(send(*exporter, one_request()).outcome, ExportOutcome::kDelivered);
+  const auto received = collector.received();
+  ASSERT_EQ(received.size(), 3U);
+  EXPECT_GE(received[1].at_ns - received[0].at_ns, 100'000'000);
+  EXPECT_GE(received[2].at_ns - received[1].at_ns, 200'000'000);
+}
+
 TEST(OtlpHttp, GivesUpWhenTheWaitIsLongerThanTheTimeLeft) {
   Collector collector({{.status = 503, .headers = "Retry-After: 3600\r\n"}});
   const ExportResult result = send(*make(collector), one_request(), 2000);
@@ -172,6 +184,14 @@ TEST(OtlpHttp, DoesNotRepeatARefusal) {
   EXPECT_EQ(result.outcome, ExportOutcome::kRejected);
   EXPECT_THAT(result.message, HasSubstr("bad request: field 7"));
   EXPECT_EQ(collector.received().size(), 1U);
+}
+
+TEST(OtlpHttp, SaysWhatTheStatusMessageSays) {
+  // google.rpc.Status{code: 3, message: "bad request"}
+  Collector collector({{.status = 400,
+                        .body = "\x08\x03\x12\x0B"
+                                "bad request"}});
+  EXPECT_EQ(send(*make(collector), one_request()).message, "HTTP status 400: bad request");
 }
 
 TEST(OtlpHttp, ACollectorThatHangsEndsAtTheDeadline) {

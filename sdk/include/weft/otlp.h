@@ -32,7 +32,7 @@ struct OtlpConfig {
   std::string client_key_file;
   std::string client_certificate_file;
   // First wait before a repetition; doubles each time up to the maximum, with jitter of a half.
-  // A Retry-After of the receiver replaces it.
+  // A Retry-After of the receiver replaces it, unless that is no wait at all.
   std::uint32_t retry_initial_ms = 1000;
   std::uint32_t retry_max_ms = 30000;
 };

@@ -3,9 +3,23 @@
 #include <algorithm>
 
 #include "../clock.h"
+#include "../protobuf_reader.h"
 #include "../thread_state.h"
 
 namespace weft::sdk_detail {
+namespace {
+
+// What the body of a refusal says: the message of a google.rpc.Status, else all of it.
+std::string_view reason_in(std::string_view body) noexcept {
+  std::string_view message;
+  ProtoReader r(body);
+  while (r.next()) {
+    if (r.field() == 2) message = r.bytes();
+  }
+  return r.ok() && !message.empty() ? message : body;
+}
+
+}  // namespace
 
 Attempt judge_http_failure(const HttpResponse& response) {
   Attempt out;
@@ -14,9 +28,8 @@ Attempt judge_http_failure(const HttpResponse& response) {
   out.verdict = s == 429 || s == 502 || s == 503 || s == 504 ? Attempt::Verdict::kRetry
                                                              : Attempt::Verdict::kFinal;
   out.message = "HTTP status " + std::to_string(s);
-  // Text answers say more; protobuf ones are a google.rpc.Status whose message is field 2.
   std::string text;
-  for (const char c : response.body.substr(0, 300)) {
+  for (const char c : reason_in(response.body).substr(0, 300)) {
     if (c >= 0x20 && c < 0x7F) text += c;
   }
   if (!text.empty()) out.message += ": " + text;
@@ -52,7 +65,8 @@ ExportResult post_with_retry(HttpTransport& transport, Body body, const ExportRe
     std::int64_t wait =
         back_off_ms / 2 + static_cast<std::int64_t>(next_random(thread_state) %
                                                     static_cast<std::uint64_t>(back_off_ms + 1));
-    if (attempt.retry_after_ms >= 0) wait = attempt.retry_after_ms;
+    // A receiver that asks for no wait at all still gets the back-off: it has just refused.
+    if (attempt.retry_after_ms > 0) wait = attempt.retry_after_ms;
     back_off_ms = std::min<std::int64_t>(back_off_ms * 2, std::max(options.max_ms, 1U));
     if (monotonic_ns() + wait * kNsPerMs >= request.deadline_ns) {
       return {ExportOutcome::kGaveUp, 0,
