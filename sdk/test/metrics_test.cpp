@@ -43,6 +43,10 @@ TEST(Metrics, CountersGaugesAndUpDownCounters) {
   const auto open = meter.up_down_counter<double>("open", {.unit = "By"});
   open.add(2.5);
   open.add(-1);
+  open.add(NAN);  // ignored, as it would stay for good
+  const auto seconds = meter.counter<double>("busy", {.unit = "s"});
+  seconds.add(0.25, {{"share", 0.1}});
+  seconds.add(NAN, {{"share", 0.1}});
   meter.gauge("temperature").record(20.5);
   meter.gauge("temperature").record(21.5);
   meter.gauge("never recorded is no name");
@@ -61,6 +65,8 @@ TEST(Metrics, CountersGaugesAndUpDownCounters) {
               HasSubstr("orders_total{kind=\"card\",vip=\"true\",otel_scope_name=\"shop\","
                         "otel_scope_version=\"1.0\"} 5\n"));
   EXPECT_THAT(prometheus, HasSubstr("# TYPE open_bytes gauge\n"));
+  EXPECT_THAT(prometheus, HasSubstr("busy_seconds_total{share=\"0.1\",otel_scope_name=\"shop\","
+                                    "otel_scope_version=\"1.0\"} 0.25\n"));
   EXPECT_THAT(prometheus,
               HasSubstr("temperature{otel_scope_name=\"shop\",otel_scope_version=\"1.0\"} 21.5\n"));
 }
@@ -97,6 +103,8 @@ TEST(Metrics, HistogramsHaveBucketsAndExemplars) {
   EXPECT_THAT(open_metrics, HasSubstr("le=\"0.25\"} 3 # {trace_id=\"" + trace_id + "\""));
   EXPECT_THAT(open_metrics,
               HasSubstr("_bucket{http_route=\"/a\",otel_scope_name=\"http\",le=\"+Inf\"} 4\n"));
+  EXPECT_THAT(open_metrics, HasSubstr("le=\"1.0\"} 3\n"));  // the one spelling that it allows
+  EXPECT_THAT(provider.prometheus_text(), HasSubstr("le=\"1\"} 3\n"));
   EXPECT_THAT(open_metrics, HasSubstr("_sum{http_route=\"/a\",otel_scope_name=\"http\"} 99.20"));
   EXPECT_TRUE(open_metrics.ends_with("# EOF\n"));
   EXPECT_THAT(provider.prometheus_text(), Not(HasSubstr("trace_id")));

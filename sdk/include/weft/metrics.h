@@ -81,7 +81,7 @@ class Instrument {
   // Records nothing.
   Instrument() noexcept : handle_(sdk_detail::null_instrument()) {}
 
-  // Counters: a negative value is ignored, and reported once.
+  // A counter ignores a negative value, both kinds ignore NaN; that is reported.
   void add(T value, Attributes attributes = {}) const noexcept
     requires(kKind == InstrumentKind::kCounter || kKind == InstrumentKind::kUpDownCounter)
   {

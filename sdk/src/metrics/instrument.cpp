@@ -3,8 +3,8 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
-#include <cstdio>
 #include <functional>
 
 #include "../attribute_encoder.h"
@@ -70,8 +70,7 @@ std::string label_text(const AttributeValue& value) {
   char text[32];
   std::string out;
   auto number = [&](double d) {
-    return std::string(text,
-                       static_cast<std::size_t>(std::snprintf(text, sizeof(text), "%.17g", d)));
+    return std::string(text, std::to_chars(text, text + sizeof(text), d).ptr);
   };
   switch (value.type()) {
     case AttributeValue::Type::kString:
@@ -180,10 +179,13 @@ void record_value(MetricCell& cell, T value) noexcept {
     record_histogram(cell, static_cast<double>(value), 0, ambient_context);
     return;
   }
-  if (owner.spec.kind == InstrumentKind::kCounter && value < 0) {
-    if (owner.negative_messages.allow()) {
+  // A sum that NaN is added to stays NaN for good.
+  const bool is_sum = owner.spec.kind != InstrumentKind::kGauge;
+  if ((owner.spec.kind == InstrumentKind::kCounter && value < 0) ||
+      (is_sum && std::isnan(static_cast<double>(value)))) {
+    if (owner.ignored_messages.allow()) {
       diagnose(DiagnosticLevel::kWarn,
-               "counter " + owner.spec.name + ": a negative addition is ignored");
+               owner.spec.name + ": an addition of " + std::to_string(value) + " is ignored");
     }
     return;
   }

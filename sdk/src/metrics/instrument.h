@@ -83,7 +83,7 @@ struct InstrumentState {
   std::uint32_t max_sets = 2000;
   ExemplarFilter exemplars = ExemplarFilter::kTraceBased;
   RateLimit overflow_messages;
-  RateLimit negative_messages;
+  RateLimit ignored_messages;
 
   struct alignas(64) Shard {
     std::mutex mutex;

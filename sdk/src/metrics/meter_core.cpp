@@ -21,9 +21,11 @@ std::chrono::steady_clock::time_point to_time_point(std::int64_t monotonic) {
   return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(monotonic));
 }
 
-std::string encode_exemplar(const ExemplarSlot& e, bool is_double) {
+// `start_ns` is that of its data point: the coarse clock which dates exemplars is some milliseconds
+// behind, and nothing was measured before the start.
+std::string encode_exemplar(const ExemplarSlot& e, bool is_double, std::uint64_t start_ns) {
   std::string out;
-  append_fixed64(out, 2, e.time_ns);
+  append_fixed64(out, 2, std::max(e.time_ns, start_ns));
   if (is_double) {
     append_double(out, 3, e.value);
   } else {
@@ -47,7 +49,7 @@ std::string encode_point(MetricCell& cell, const InstrumentSpec& spec, std::uint
     append_fixed64(out, 3, now_ns);
     append_fixed64(out, spec.is_double ? 4 : 6, cell.value.load(std::memory_order_relaxed));
     for (const ExemplarSlot& e : cell.exemplars) {
-      if (e.used) append_len(out, 5, encode_exemplar(e, spec.is_double));
+      if (e.used) append_len(out, 5, encode_exemplar(e, spec.is_double, start_ns));
     }
     return out + cell.attributes;
   }
@@ -63,7 +65,7 @@ std::string encode_point(MetricCell& cell, const InstrumentSpec& spec, std::uint
              {reinterpret_cast<const char*>(spec.boundaries.data()),
               spec.boundaries.size() * sizeof(double)});
   for (const ExemplarSlot& e : cell.exemplars) {
-    if (e.used) append_len(out, 8, encode_exemplar(e, true));
+    if (e.used) append_len(out, 8, encode_exemplar(e, true, start_ns));
   }
   append_double(out, 11, cell.min);
   append_double(out, 12, cell.max);

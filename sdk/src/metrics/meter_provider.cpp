@@ -66,10 +66,10 @@ InstrumentSpec make_spec(InstrumentKind kind, bool is_double, std::string_view n
   const bool ascending =
       std::adjacent_find(bounds.begin(), bounds.end(),
                          [](double a, double b) { return !(a < b); }) == bounds.end() &&
-      std::none_of(bounds.begin(), bounds.end(), [](double b) { return std::isnan(b); });
+      std::none_of(bounds.begin(), bounds.end(), [](double b) { return !std::isfinite(b); });
   if (bounds.size() > 160 || !ascending) {
     diagnose(DiagnosticLevel::kWarn, "histogram " + spec.name +
-                                         ": boundaries must ascend and be at most 160; the "
+                                         ": boundaries must ascend, be finite and at most 160; the "
                                          "defaults are used");
     bounds = {};
   }

@@ -89,6 +89,18 @@ std::string number(double value) {
   return std::string(text, end);
 }
 
+// OpenMetrics wants one spelling of each bound: 1.0, 0.25, 2.5e+06.
+std::string canonical(double bound) {
+  char text[32];
+  const bool large = std::abs(bound) >= 1e6;
+  const auto end = std::to_chars(text, text + sizeof(text), bound,
+                                 large ? std::chars_format::scientific : std::chars_format::fixed);
+  if (end.ec != std::errc()) return number(bound);
+  std::string out(text, end.ptr);
+  if (!large && out.find('.') == std::string::npos) out += ".0";
+  return out;
+}
+
 // Labels of a cell. Two attribute keys that become one label name are joined by a semicolon.
 std::string make_labels(const MetricCell& cell, const ScopeName& scope) {
   std::vector<std::pair<std::string, std::string>> labels;
@@ -182,7 +194,10 @@ void PrometheusText::add_histogram(Family& family, MetricCell& cell, const std::
   for (std::size_t i = 0; i < cell.buckets.size(); ++i) {
     running += cell.buckets[i];
     std::string with_bound = labels;
-    append_label(with_bound, "le", i < bounds.size() ? number(bounds[i]) : "+Inf");
+    append_label(with_bound, "le",
+                 i == bounds.size() ? "+Inf"
+                 : open_metrics_    ? canonical(bounds[i])
+                                    : number(bounds[i]));
     family.samples += family.name + "_bucket" + braced(with_bound) + " " + std::to_string(running) +
                       exemplar_suffix(cell.exemplars[i]) + "\n";
   }
