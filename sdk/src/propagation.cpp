@@ -236,7 +236,7 @@ Propagator Propagator::from_names(std::string_view names) {
                                "b3multi, jaeger, none");
     }
   }
-  return out;
+  return out.begin() == out.end() ? Propagator() : out;
 }
 
 namespace {

@@ -99,6 +99,16 @@ TEST(Init, CanBeDisabled) {
   EXPECT_THAT(formats(weft::global_propagator()), ElementsAre(weft::Format::kB3));
 }
 
+TEST(Init, AnSdkThatNothingWasInstalledWithHasProvidersAllTheSame) {
+  weft::Sdk sdk;
+  EXPECT_FALSE(sdk.enabled());
+  EXPECT_TRUE(sdk.tracer_provider().stats().empty());
+  EXPECT_TRUE(sdk.logger_provider().stats().empty());
+  EXPECT_EQ(sdk.meter_provider().prometheus_text(), "");
+  EXPECT_TRUE(sdk.force_flush());
+  EXPECT_TRUE(sdk.shutdown());
+}
+
 TEST(Init, NoneMeansNone) {
   const Environment environment({{"OTEL_TRACES_EXPORTER", "none"},
                                  {"OTEL_METRICS_EXPORTER", "none"},
@@ -310,10 +320,11 @@ TEST(Init, SaysWhatMakesNoSenseAndGoesOn) {
                                  {"OTEL_TRACES_SAMPLER", "sometimes"},
                                  {"OTEL_PROPAGATORS", "smoke"},
                                  {"OTEL_BSP_MAX_QUEUE_SIZE", "many"},
+                                 {"OTEL_BSP_EXPORT_TIMEOUT", "0"},
                                  {"OTEL_RESOURCE_ATTRIBUTES", "nonsense"}});
   auto sdk = weft::init_from_env();
-  for (const char* word :
-       {"carrier-pigeon", "no-scheme", "sometimes", "smoke", "many", "nonsense"}) {
+  for (const char* word : {"carrier-pigeon", "no-scheme", "sometimes", "smoke", "many",
+                           "OTEL_BSP_EXPORT_TIMEOUT=0", "nonsense"}) {
     EXPECT_THAT(Environment::said(), HasSubstr(word));
   }
 }

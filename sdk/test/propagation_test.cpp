@@ -354,6 +354,8 @@ TEST(Propagator, FromNames) {
   EXPECT_THAT(formats(Propagator::from_names("b3, jaeger,b3,tracecontext")),
               testing::ElementsAre(Format::kB3, Format::kJaeger, Format::kTraceContext));
   EXPECT_THAT(formats(Propagator::from_names("none,b3")), testing::IsEmpty());
+  EXPECT_THAT(formats(Propagator::from_names("smoke")),
+              testing::ElementsAre(Format::kTraceContext, Format::kBaggage));
   const Propagator before = weft::global_propagator();
   EXPECT_THAT(formats(before), testing::ElementsAre(Format::kTraceContext, Format::kBaggage));
   weft::set_global_propagator(Propagator({Format::kB3Multi}));

@@ -58,7 +58,8 @@ class Sdk {
  private:
   friend Sdk init_from_env(const InitOptions&);
   struct State;
-  std::unique_ptr<State> state_;
+  State& state() noexcept;
+  std::unique_ptr<State> state_;  // null: nothing was ever installed
 };
 
 // Reads the OTEL_* variables, makes the providers, exporters and propagators that they ask for and

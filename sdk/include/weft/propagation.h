@@ -262,7 +262,7 @@ class Propagator {
       add(format);
   }
   // From the names of OTEL_PROPAGATORS: tracecontext, baggage, b3, b3multi, jaeger, none. Unknown
-  // names are reported on the diagnostic output and left out.
+  // names are reported on the diagnostic output and left out; the default when no other is there.
   static Propagator from_names(std::string_view names);
 
   // Adds a format at the end of the list unless it is there already.

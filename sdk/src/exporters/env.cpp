@@ -40,14 +40,17 @@ std::string env_text(const char* name) {
   return text == nullptr ? std::string() : std::string(trim(text));
 }
 
-std::uint32_t env_number(const char* name, std::uint32_t fallback) {
+std::uint32_t env_number(const char* name, std::uint32_t fallback, std::uint32_t least) {
   const std::string text = env_text(name);
   if (text.empty()) return fallback;
   std::uint32_t value = 0;
   const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (result.ec == std::errc() && result.ptr == text.data() + text.size()) return value;
+  if (result.ec == std::errc() && result.ptr == text.data() + text.size() && value >= least) {
+    return value;
+  }
   diagnose(DiagnosticLevel::kWarn,
-           std::string(name) + "=" + text + " is no whole number from 0 to 4294967295; " +
+           std::string(name) + "=" + text + " is no whole number from " + std::to_string(least) +
+               " to 4294967295; " +
                (fallback == UINT32_MAX ? std::string("no limit") : std::to_string(fallback)) +
                " is used");
   return fallback;

@@ -12,7 +12,8 @@ namespace weft::sdk_detail {
 
 // Empty when unset. Blanks around it are taken off.
 std::string env_text(const char* name);
-std::uint32_t env_number(const char* name, std::uint32_t fallback);
+// Smaller numbers than `least` make no sense.
+std::uint32_t env_number(const char* name, std::uint32_t fallback, std::uint32_t least = 0);
 // "true" in any case is true, "false" and unset are false; anything else is reported.
 bool env_bool(const char* name, bool fallback = false);
 // Parts between commas, trimmed, without empty ones.

@@ -34,13 +34,13 @@ namespace {
 
 BatchOptions read_batch(const std::string& prefix, std::uint32_t delay_ms) {
   BatchOptions out;
-  auto read = [&](const char* name, std::uint32_t fallback) {
-    return env_number((prefix + name).c_str(), fallback);
+  auto read = [&](const char* name, std::uint32_t fallback, std::uint32_t least) {
+    return env_number((prefix + name).c_str(), fallback, least);
   };
-  out.schedule_delay_ms = read("SCHEDULE_DELAY", delay_ms);
-  out.export_timeout_ms = read("EXPORT_TIMEOUT", out.export_timeout_ms);
-  out.max_queue_size = read("MAX_QUEUE_SIZE", out.max_queue_size);
-  out.max_export_batch_size = read("MAX_EXPORT_BATCH_SIZE", out.max_export_batch_size);
+  out.schedule_delay_ms = read("SCHEDULE_DELAY", delay_ms, 0);
+  out.export_timeout_ms = read("EXPORT_TIMEOUT", out.export_timeout_ms, 1);
+  out.max_queue_size = read("MAX_QUEUE_SIZE", out.max_queue_size, 1);
+  out.max_export_batch_size = read("MAX_EXPORT_BATCH_SIZE", out.max_export_batch_size, 1);
   if (out.max_export_batch_size > out.max_queue_size) {
     diagnose(DiagnosticLevel::kWarn, prefix + "MAX_EXPORT_BATCH_SIZE is above " + prefix +
                                          "MAX_QUEUE_SIZE; the latter is used for both");
@@ -90,7 +90,7 @@ std::unique_ptr<Exporter> make_exporter(Signal signal, const std::string& name,
     ZipkinConfig config;
     const std::string endpoint = env_text("OTEL_EXPORTER_ZIPKIN_ENDPOINT");
     if (!endpoint.empty()) config.endpoint = endpoint;
-    config.timeout_ms = env_number("OTEL_EXPORTER_ZIPKIN_TIMEOUT", config.timeout_ms);
+    config.timeout_ms = env_number("OTEL_EXPORTER_ZIPKIN_TIMEOUT", config.timeout_ms, 1);
     const std::string headers = env_text("WEFT_EXPORTER_ZIPKIN_HEADERS");
     config.headers = sdk_detail::parse_headers("WEFT_EXPORTER_ZIPKIN_HEADERS", headers);
     out = make_zipkin_exporter(std::move(config), &error);
@@ -182,14 +182,18 @@ Sdk::~Sdk() {
 bool Sdk::enabled() const noexcept {
   return state_ != nullptr && state_->enabled;
 }
+Sdk::State& Sdk::state() noexcept {
+  if (state_ == nullptr) state_ = std::make_unique<State>();
+  return *state_;
+}
 TracerProvider& Sdk::tracer_provider() noexcept {
-  return state_->tracers;
+  return state().tracers;
 }
 MeterProvider& Sdk::meter_provider() noexcept {
-  return state_->meters;
+  return state().meters;
 }
 LoggerProvider& Sdk::logger_provider() noexcept {
-  return state_->loggers;
+  return state().loggers;
 }
 
 bool Sdk::force_flush(std::uint32_t timeout_ms) noexcept {
@@ -266,8 +270,8 @@ Sdk init_from_env(const InitOptions& options) {
       prometheus = true;
     } else if (auto exporter = make_exporter(Signal::kMetrics, name, "OTEL_METRICS_EXPORTER")) {
       metrics.readers.push_back({std::move(exporter),
-                                 env_number("OTEL_METRIC_EXPORT_INTERVAL", 60000),
-                                 env_number("OTEL_METRIC_EXPORT_TIMEOUT", 30000)});
+                                 env_number("OTEL_METRIC_EXPORT_INTERVAL", 60000, 1),
+                                 env_number("OTEL_METRIC_EXPORT_TIMEOUT", 30000, 1)});
     }
   }
   // No exporter, no recording.

@@ -61,7 +61,7 @@ std::uint32_t read_timeout(Signal signal) {
   std::string which;
   return for_signal(signal, "TIMEOUT", &which).empty()
              ? 10000
-             : sdk_detail::env_number(which.c_str(), 10000);
+             : sdk_detail::env_number(which.c_str(), 10000, 1);
 }
 
 }  // namespace
