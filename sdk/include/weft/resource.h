@@ -23,11 +23,11 @@ class Resource {
   Resource() = default;
 
   // telemetry.sdk.* and service.name=unknown_service:<executable>, then what can be found out about
-  // the process (process.pid, process.executable.name/.path, process.command_args,
-  // process.runtime.*, process.owner), the host (host.name, host.id, host.arch, os.type,
-  // os.description) and the container (container.id), then service.instance.id (random), then
-  // OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME, which win. Reads files under /proc and /etc;
-  // what cannot be read is left out.
+  // the process (process.pid, process.parent_pid, process.executable.name/.path,
+  // process.runtime.name/.version, process.owner; not its arguments, which may hold secrets), the
+  // host (host.name, host.id, host.arch, os.type, os.description) and the container (container.id),
+  // then service.instance.id (random), then OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME, which
+  // win. Reads files under /proc and /etc; what cannot be read is left out.
   static Resource detect();
   // telemetry.sdk.*, service.name=unknown_service:<executable> and the environment, no more.
   static Resource from_environment();
