@@ -1,13 +1,12 @@
 #include <weft/span.h>
 
-#include <cxxabi.h>
 #include <sched.h>
 
 #include <cstdlib>
-#include <exception>
 #include <new>
 
 #include "clock.h"
+#include "exception_text.h"
 #include "fork.h"
 #include "provider_core.h"
 #include "record.h"
@@ -210,14 +209,6 @@ class ShortAttribute {
 
 void append_message(Record* r, unsigned tag, std::string_view message) noexcept {
   if (char* p = r->extend(len_size(message.size()))) put_len(p, tag, message);
-}
-
-std::string demangle(const char* name) {
-  int status = 0;
-  char* text = abi::__cxa_demangle(name, nullptr, nullptr, &status);
-  std::string out = status == 0 && text != nullptr ? text : name;
-  std::free(text);
-  return out;
 }
 
 // Nothing but what every span has, and at most a parent.
@@ -471,25 +462,26 @@ void set_name(Record* r, std::string_view name, Access access) noexcept {
   r->name_bytes = field;
 }
 
-void add_exception(Record* r, const char* mangled_type, std::string_view message,
+namespace {
+
+void put_exception(Record* r, std::string_view type, std::string_view message,
                    Attributes attributes, Access access) noexcept {
-  const std::string type = demangle(mangled_type);
   std::vector<Attribute> all = {{"exception.type", type}, {"exception.message", message}};
   all.insert(all.end(), attributes.begin(), attributes.end());
   add_event(r, "exception", 0, std::span<const Attribute>(all), access);
 }
 
+}  // namespace
+
+void add_exception(Record* r, const char* mangled_type, std::string_view message,
+                   Attributes attributes, Access access) noexcept {
+  put_exception(r, demangle(mangled_type), message, attributes, access);
+}
+
 void add_current_exception(Record* r, Attributes attributes, Access access) noexcept {
-  const std::exception_ptr current = std::current_exception();
-  if (current == nullptr) return;
-  try {
-    std::rethrow_exception(current);
-  } catch (const std::exception& e) {
-    add_exception(r, typeid(e).name(), e.what(), attributes, access);
-  } catch (...) {
-    const std::type_info* type = abi::__cxa_current_exception_type();
-    add_exception(r, type == nullptr ? "unknown" : type->name(), {}, attributes, access);
-  }
+  const ExceptionText text = current_exception_text();
+  if (text.type.empty()) return;
+  put_exception(r, text.type, text.message, attributes, access);
 }
 
 std::int64_t started_at(const Record* r) noexcept {

@@ -19,6 +19,12 @@ HostBlock host_block(const HostPort& host) {
   return {{}, HostAttributes(host).view()};
 }
 
+// An IPv6 address is an address without what tells it from its port, as on the client's side.
+std::string_view without_brackets(std::string_view host) noexcept {
+  const bool has = host.size() >= 2 && host.front() == '[' && host.back() == ']';
+  return has ? host.substr(1, host.size() - 2) : host;
+}
+
 struct KnownHost {
   explicit KnownHost(std::string_view header) : text(header), block(host_block(split_host(text))) {}
   const std::string text;
@@ -34,9 +40,10 @@ HostPort split_host(std::string_view text) noexcept {
   HostPort out{text, 0};
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos || text.find(']', colon) != std::string_view::npos) {
+    out.host = without_brackets(text);
     return out;
   }
-  out.host = text.substr(0, colon);
+  out.host = without_brackets(text.substr(0, colon));
   const std::string_view digits = text.substr(colon + 1);
   for (const char c : digits) {
     if (c < '0' || c > '9') break;

@@ -10,6 +10,7 @@
 #include <weft/tracer.h>
 #include <weft/version.h>
 
+#include "../exception_text.h"
 #include "../provider_core.h"
 #include "../span_template.h"
 #include "server_attributes.h"
@@ -235,6 +236,13 @@ void ServerSpan::set_error(std::string_view type, std::string_view message) {
   extra().error_type = type;
   span_.set("error.type", type);
   span_.set_status(StatusCode::kError, message);
+}
+
+void ServerSpan::set_current_exception() {
+  sdk_detail::let_forced_unwinding_go_on();
+  const sdk_detail::ExceptionText text = sdk_detail::current_exception_text();
+  span_.record_current_exception();
+  set_error(text.type, text.message);
 }
 
 void ServerSpan::finish(int status_code) {

@@ -80,12 +80,14 @@ TEST(BeastRoutes, StatusesFollowTheConventions) {
   routes.add("GET", "/broken", [](BeastCall& call) { return call.respond(503, "text/plain", ""); });
   routes.add("GET", "/throws",
              [](BeastCall&) -> BeastResponse { throw std::runtime_error("no data base"); });
+  routes.add("GET", "/throws-number", [](BeastCall&) -> BeastResponse { throw 7; });
   const auto status = [&](const char* target, beast::http::verb verb = beast::http::verb::get) {
     return routes.handle(make_request(verb, target), {}).result_int();
   };
   EXPECT_EQ(status("/teapot"), 418u);
   EXPECT_EQ(status("/broken"), 503u);
   EXPECT_EQ(status("/throws"), 500u);
+  EXPECT_EQ(status("/throws-number"), 500u);
   EXPECT_EQ(status("/nowhere"), 404u);
   EXPECT_EQ(status("/teapot", beast::http::verb::delete_), 405u);
   const auto spans = recorded.take();
@@ -96,10 +98,54 @@ TEST(BeastRoutes, StatusesFollowTheConventions) {
   EXPECT_EQ(thrown->status, 2);
   ASSERT_NE(thrown->event("exception"), nullptr);
   EXPECT_EQ(thrown->event("exception")->attributes.at("exception.message"), "no data base");
+  EXPECT_EQ(thrown->attribute("error.type"), "std::runtime_error");
+  const DecodedSpan* number = find(spans, "GET /throws-number");
+  ASSERT_NE(number, nullptr);
+  EXPECT_EQ(number->attribute("error.type"), "int");
+  EXPECT_EQ(number->attribute("http.response.status_code"), "500");
+  EXPECT_NE(number->event("exception"), nullptr);
   EXPECT_EQ(find(spans, "GET")->attribute("http.response.status_code"), "404");
   EXPECT_EQ(find(spans, "GET")->attribute("http.route"), "");
   EXPECT_EQ(find(spans, "DELETE")->attribute("http.response.status_code"), "405");
 }
+
+TEST(BeastRoutes, ATargetWithAHostIsRoutedByItsPath) {
+  Recorded recorded;
+  BeastRoutes routes;
+  routes.add("GET", "/users/{id}", [](BeastCall& call) {
+    return call.respond(200, "text/plain", std::string(call.parameter("id")));
+  });
+  const auto answer = [&](const char* target) {
+    return routes.handle(make_request(beast::http::verb::get, target), {}).body();
+  };
+  EXPECT_EQ(answer("http://me:secret@shop.example/users/7?x=1"), "7");
+  answer("http://shop.example");
+  answer("http://shop.example?x=1");
+  answer("*");
+  const auto spans = recorded.take();
+  EXPECT_EQ(find(spans, "GET /users/{id}")->attribute("url.path"), "/users/7");
+  EXPECT_EQ(find(spans, "GET /users/{id}")->attribute("url.query"), "x=1");
+  EXPECT_EQ(spans[1].attribute("url.path"), "/");
+  EXPECT_EQ(spans[2].attribute("url.path"), "/");
+  EXPECT_EQ(spans[2].attribute("url.query"), "x=1");
+  EXPECT_EQ(spans[3].attribute("url.path"), "*");
+}
+
+#ifdef __GLIBCXX__
+TEST(BeastRoutes, AThreadThatIsCancelledInAHandlerEnds) {
+  Recorded recorded;
+  BeastRoutes routes;
+  routes.add("GET", "/", [](BeastCall& call) {
+    pthread_cancel(pthread_self());
+    pthread_testcancel();
+    return call.respond(200, "text/plain", "");
+  });
+  std::thread([&] { routes.handle(make_request(beast::http::verb::get, "/"), {}); }).join();
+  const auto spans = recorded.take();
+  ASSERT_EQ(spans.size(), 1u);
+  EXPECT_EQ(spans[0].attribute("error.type"), "cancelled");
+}
+#endif
 
 TEST(BeastRoutes, UnknownMethodsBecomeOther) {
   Recorded recorded;
@@ -430,7 +476,7 @@ TEST(ServerSpan, EveryHostIsTakenApart) {
   ASSERT_EQ(spans.size(), 86u);
   for (std::size_t i = 0; i < spans.size(); ++i) {
     const std::size_t n = i % 43;
-    const std::string odd[] = {"[::1]", "caf\xC3\xA9", "\xEF\xBF\xBD"};
+    const std::string odd[] = {"::1", "caf\xC3\xA9", "\xEF\xBF\xBD"};
     const std::string odd_ports[] = {"99", "", ""};
     EXPECT_EQ(spans[i].attribute("server.address"),
               n < 40 ? "shop" + std::to_string(n) : odd[n - 40]);
@@ -490,6 +536,7 @@ TEST(Httplib, ServerAndClientMakeOneTrace) {
   EXPECT_EQ(result->body, "hello");
   EXPECT_EQ(client.get("/throws", "/throws")->status, 500);
   EXPECT_EQ(client.get("/nothing", "/nothing")->status, 404);
+  EXPECT_EQ(client.get("/a%2Fb?x=1", "/escaped")->status, 404);
   server.stop();
   thread.join();
   const auto spans = recorded.take();
@@ -505,8 +552,12 @@ TEST(Httplib, ServerAndClientMakeOneTrace) {
   EXPECT_EQ(server_span->attribute("user.id"), "7");
   EXPECT_EQ(server_span->attribute("http.response.status_code"), "200");
   for (const DecodedSpan& span : spans) {
+    if (span.attribute("url.query") == "x=1") {
+      EXPECT_EQ(span.attribute("url.path"), "/a%2Fb");
+    }
     if (span.name == "GET /throws" && span.kind == 2) {
       EXPECT_EQ(span.status, 2);
+      EXPECT_EQ(span.attribute("error.type"), "std::runtime_error");
       EXPECT_NE(span.event("exception"), nullptr);
     }
   }

@@ -55,19 +55,6 @@ inline std::string_view view(boost::beast::string_view text) {
   return {text.data(), text.size()};
 }
 
-struct Target {
-  std::string_view path;
-  std::string_view query;
-};
-
-template <class Body, class Fields>
-Target split_target(const boost::beast::http::request<Body, Fields>& request) {
-  const std::string_view target = view(request.target());
-  const std::size_t question = target.find('?');
-  if (question == std::string_view::npos) return {target, {}};
-  return {target.substr(0, question), target.substr(question + 1)};
-}
-
 // Header fields as a carrier of <weft/propagation.h> that can be walked: pairs of name and value.
 template <class Fields>
 class FieldCarrier {
@@ -112,7 +99,7 @@ template <class Body, class Fields>
 // The span of a request. `route` null: not known, or not prepared for this method.
 template <class Body, class Fields>
 ServerSpan start_span(const boost::beast::http::request<Body, Fields>& request,
-                      const BeastPeer& peer, const Target& target, std::string_view method,
+                      const BeastPeer& peer, const RequestTarget& target, std::string_view method,
                       const ServerRoute* route) {
   namespace beast_http = boost::beast::http;
   ServerRequest described{.method = method,
@@ -152,7 +139,7 @@ ServerSpan start_span(const boost::beast::http::request<Body, Fields>& request,
 template <class Body, class Fields>
 ServerSpan server_span(const boost::beast::http::request<Body, Fields>& request,
                        const BeastPeer& peer) {
-  return beast_detail::start_span(request, peer, beast_detail::split_target(request),
+  return beast_detail::start_span(request, peer, split_target(beast_detail::view(request.target())),
                                   beast_detail::view(request.method_string()), nullptr);
 }
 
@@ -187,8 +174,8 @@ struct Prepared {
 
 // The span of a request for which the router has found `match`.
 template <class Match>
-ServerSpan start_routed(const BeastRequest& request, const BeastPeer& peer, const Target& target,
-                        std::string_view method, const Match& match) {
+ServerSpan start_routed(const BeastRequest& request, const BeastPeer& peer,
+                        const RequestTarget& target, std::string_view method, const Match& match) {
   // HEAD may be answered by GET's handler.
   const bool prepared = match.found() && (request.method() != boost::beast::http::verb::head ||
                                           match.handler->route.method() == method);
@@ -224,10 +211,9 @@ inline void complete(BeastResponse& response, const BeastRequest& request, Serve
   span.finish(static_cast<int>(response.result_int()));
 }
 
-[[gnu::noinline, gnu::cold]] inline BeastResponse failed(const BeastCall& call,
-                                                         const char* message) {
-  call.span.span().record_current_exception();
-  call.span.set_error("exception", message);
+// In a catch block.
+[[gnu::noinline, gnu::cold]] inline BeastResponse failed(const BeastCall& call) {
+  call.span.set_current_exception();
   return call.respond(500, "text/plain", "internal error\n");
 }
 
@@ -251,10 +237,11 @@ class BeastRoutes {
   void use(Middleware middleware) { middleware_.push_back(std::move(middleware)); }
 
   // Finds the route and runs its handler with the server span ambient. An exception that leaves
-  // the handler is recorded and answered with 500. The response is ready to be written.
+  // the handler, of whatever type, is recorded and answered with 500. The response is ready to be
+  // written.
   BeastResponse handle(const BeastRequest& request, const BeastPeer& peer) const {
     peer.prepared.prefetch();
-    const auto target = beast_detail::split_target(request);
+    const auto target = split_target(beast_detail::view(request.target()));
     const std::string_view method = beast_detail::view(request.method_string());
     const auto match = router_.find(method, target.path);
     ServerSpan span = beast_detail::start_routed(request, peer, target, method, match);
@@ -270,8 +257,8 @@ class BeastRoutes {
   BeastResponse run_safely(BeastCall& call, const Handler& handler) const {
     try {
       return run(call, handler, 0);
-    } catch (const std::exception& e) {
-      return beast_detail::failed(call, e.what());
+    } catch (...) {
+      return beast_detail::failed(call);
     }
   }
   BeastResponse run(BeastCall& call, const Handler& handler, std::size_t at) const {
@@ -301,7 +288,7 @@ class AsyncBeastRoutes {
   boost::asio::awaitable<BeastResponse> handle(const BeastRequest& request,
                                                const BeastPeer& peer) const {
     peer.prepared.prefetch();
-    const auto target = beast_detail::split_target(request);
+    const auto target = split_target(beast_detail::view(request.target()));
     const std::string_view method = beast_detail::view(request.method_string());
     const auto match = router_.find(method, target.path);
     ServerSpan span = beast_detail::start_routed(request, peer, target, method, match);
@@ -317,8 +304,8 @@ class AsyncBeastRoutes {
       } else {
         response = beast_detail::refuse(call, match);
       }
-    } catch (const std::exception& e) {
-      response = beast_detail::failed(call, e.what());
+    } catch (...) {
+      response = beast_detail::failed(call);
     }
     swap_ambient(context);
     beast_detail::complete(response, request, span);

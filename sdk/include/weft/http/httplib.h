@@ -49,9 +49,7 @@ inline std::optional<Active>& active() {
 
 inline void start(const httplib::Request& request, const std::string& scheme) {
   active().reset();  // what an earlier connection left unanswered
-  const std::size_t question = request.target.find('?');
-  const std::string query =
-      question == std::string::npos ? std::string() : request.target.substr(question + 1);
+  const RequestTarget target = split_target(request.target);  // request.path is decoded
   const std::string host = request.get_header_value("Host");
   const std::string agent = request.get_header_value("User-Agent");
   const std::string_view version = request.version;
@@ -62,8 +60,8 @@ inline void start(const httplib::Request& request, const std::string& scheme) {
   };
   active().emplace(ServerSpan(
       ServerRequest{.method = request.method,
-                    .path = request.path,
-                    .query = query,
+                    .path = target.path,
+                    .query = target.query,
                     .scheme = scheme,
                     .host = host,
                     .user_agent = agent,
@@ -126,11 +124,8 @@ httplib::Server::Handler route(std::string_view route_template, Handler handler)
     if (active) prepared.name(active->span, request.method);
     try {
       handler(request, response);
-    } catch (const std::exception& e) {
-      if (active) {
-        active->span.span().record_exception(e);
-        active->span.set_error("exception", e.what());
-      }
+    } catch (...) {
+      if (active) active->span.set_current_exception();
       throw;
     }
   };

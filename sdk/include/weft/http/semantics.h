@@ -45,6 +45,26 @@ struct UrlParts {
 };
 UrlParts split_url(std::string_view url);
 
+// The target of a request that a server was sent, taken apart. Views into it.
+struct RequestTarget {
+  std::string_view path;
+  std::string_view query;
+};
+// Of "http://host/path?query", which proxies send, scheme and host are left out.
+constexpr RequestTarget split_target(std::string_view target) {
+  if (!target.empty() && target.front() != '/') [[unlikely]] {
+    const std::size_t scheme_end = target.find("://");
+    if (scheme_end != std::string_view::npos && scheme_end < target.find_first_of("/?")) {
+      const std::size_t path = target.find_first_of("/?", scheme_end + 3);
+      target = path == std::string_view::npos ? std::string_view("/") : target.substr(path);
+    }
+  }
+  const std::size_t question = target.find('?');
+  if (question == std::string_view::npos) return {target, {}};
+  return {question == 0 ? std::string_view("/") : target.substr(0, question),
+          target.substr(question + 1)};
+}
+
 // "1.1" of HTTP/1.1, "2" of HTTP/2, "1.0"; from Beast's and nghttp2's way of counting (11, 20).
 constexpr std::string_view protocol_version(unsigned version) {
   switch (version) {

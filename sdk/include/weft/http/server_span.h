@@ -122,6 +122,10 @@ class ServerSpan {
   void set_route(const ServerRoute& route);
   // The handler failed: error.type (an exception's type, say) and the status error.
   void set_error(std::string_view type, std::string_view message = {});
+  // The same for the exception being handled, of any type, which becomes the event `exception` too.
+  // Call it in a catch block. What only unwinds the stack of a thread or a stackful coroutine that
+  // is being cancelled is thrown once more: it must not be kept from going on.
+  void set_current_exception();
   // Ends the span and records the duration. 5xx sets the status error; 4xx does not, since the
   // error is the client's.
   void finish(int status_code);
