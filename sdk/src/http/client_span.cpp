@@ -48,7 +48,8 @@ ClientSpan::ClientSpan(const ClientRequest& request) : url_template_(request.url
   method_ = method.name;
   server_address_ = url.host;
   server_port_ = url.port;
-  const std::string full = redact_url(request.url);
+  std::string full = redact_url(request.url);
+  if (url.scheme.empty() && !url.host.empty()) full.insert(0, "http://");
   const Attribute sampling[] = {{"http.request.method", method.name},
                                 {"server.address", url.host},
                                 {"server.port", url.port},

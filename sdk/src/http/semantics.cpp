@@ -9,6 +9,7 @@ namespace weft::inline v1::http {
 namespace {
 
 constexpr std::size_t kMaxUrlBytes = 4096;
+constexpr int kMaxPort = 65535;
 
 constexpr std::array<std::string_view, 9> kMethods = {
     "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
@@ -66,6 +67,12 @@ bool equals_lower(std::string_view text, std::string_view lower_case) {
                     [](char a, char b) { return lower(a) == b; });
 }
 
+// A URL without a scheme is one of http to libcurl and cpp-httplib.
+int default_port(std::string_view scheme) {
+  if (scheme.empty() || equals_lower(scheme, "http")) return 80;
+  return equals_lower(scheme, "https") ? 443 : 0;
+}
+
 // The methods that OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS names; empty when it is not set.
 const std::vector<std::string>& configured_methods() {
   static const std::vector<std::string> methods = [] {
@@ -93,6 +100,17 @@ bool is_known(std::string_view method) {
     return std::find(configured.begin(), configured.end(), method) != configured.end();
   }
   return std::find(kMethods.begin(), kMethods.end(), method) != kMethods.end();
+}
+
+// Where the host of a URL, and what stands before it, begins: behind "scheme://". libcurl takes one
+// slash or three as well, and a URL without a scheme.
+std::size_t authority_start(std::string_view url) {
+  const std::size_t colon = url.find_first_of(":/?#@[");
+  if (colon == 0 || colon == std::string_view::npos || url.substr(colon, 2) != ":/") return 0;
+  std::size_t at = colon + 1;
+  while (at < url.size() && at < colon + 4 && url[at] == '/')
+    ++at;
+  return at;
 }
 
 void append_redacted_query(std::string& out, std::string_view query) {
@@ -138,18 +156,14 @@ std::string redact_url(std::string_view url) {
   url = url.substr(0, url.find('#'));
   std::string out;
   out.reserve(url.size());
-  const std::size_t scheme_end = url.find("://");
-  std::size_t at = 0;
-  if (scheme_end != std::string_view::npos) {
-    at = scheme_end + 3;
-    out.append(url.substr(0, at));
-    const std::string_view authority =
-        url.substr(at, std::min(url.find_first_of("/?", at), url.size()) - at);
-    const std::size_t user_end = authority.rfind('@');
-    if (user_end != std::string_view::npos) {
-      out.append("REDACTED:REDACTED@");
-      at += user_end + 1;
-    }
+  std::size_t at = authority_start(url);
+  out.append(url.substr(0, at));
+  const std::string_view authority =
+      url.substr(at, std::min(url.find_first_of("/?", at), url.size()) - at);
+  const std::size_t user_end = authority.rfind('@');
+  if (user_end != std::string_view::npos) {
+    out.append("REDACTED:REDACTED@");
+    at += user_end + 1;
   }
   const std::size_t question = url.find('?', at);
   out.append(url.substr(at, question == std::string_view::npos ? question : question - at));
@@ -162,10 +176,9 @@ std::string redact_url(std::string_view url) {
 
 UrlParts split_url(std::string_view url) {
   UrlParts parts;
-  const std::size_t scheme_end = url.find("://");
-  if (scheme_end == std::string_view::npos) return parts;
-  parts.scheme = url.substr(0, scheme_end);
-  url.remove_prefix(scheme_end + 3);
+  const std::size_t start = authority_start(url);
+  if (start != 0) parts.scheme = url.substr(0, url.find(':'));
+  url.remove_prefix(start);
   url = url.substr(0, url.find('#'));
   const std::size_t authority_end = std::min(url.find_first_of("/?"), url.size());
   std::string_view authority = url.substr(0, authority_end);
@@ -184,11 +197,12 @@ UrlParts split_url(std::string_view url) {
     parts.host = authority.substr(0, colon);
     if (colon != std::string_view::npos) port = authority.substr(colon + 1);
   }
-  for (char c : port) {
-    if (c < '0' || c > '9' || parts.port > 65535) return parts;
-    parts.port = parts.port * 10 + (c - '0');
+  for (const char c : port) {
+    parts.port = c < '0' || c > '9' ? kMaxPort + 1 : parts.port * 10 + (c - '0');
+    if (parts.port > kMaxPort) break;
   }
-  if (port.empty()) parts.port = parts.scheme == "https" ? 443 : parts.scheme == "http" ? 80 : 0;
+  if (parts.port > kMaxPort) parts.port = 0;
+  if (port.empty()) parts.port = default_port(parts.scheme);
   const std::size_t question = url.find('?');
   parts.path = url.substr(0, question);
   if (question != std::string_view::npos) parts.query = url.substr(question + 1);

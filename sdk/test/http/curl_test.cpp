@@ -99,6 +99,21 @@ TEST(CurlClient, ARequestHasAClientSpanWithItsPhases) {
   EXPECT_EQ(find(spans, "http.tls"), nullptr);
 }
 
+TEST(CurlClient, AUrlWithoutASchemeIsOneOfHttp) {
+  Recorded recorded;
+  DnsServer dns({DnsAction::kAnswer});
+  HttpPeer peer(hello);
+  CurlClient client({.resolver = resolver_of(dns)});
+  const std::string authority = "api.example:" + std::to_string(peer.port());
+  EXPECT_TRUE(client.send({.url = "me:secret@" + authority + "/x"}).ok());
+  const auto spans = recorded.take();
+  const DecodedSpan* root = find(spans, "GET");
+  ASSERT_NE(root, nullptr);
+  EXPECT_EQ(root->attribute("url.full"), "http://REDACTED:REDACTED@" + authority + "/x");
+  EXPECT_EQ(root->attribute("server.address"), "api.example");
+  EXPECT_EQ(root->attribute("server.port"), std::to_string(peer.port()));
+}
+
 TEST(CurlClient, TheContextTravelsInTheHeaders) {
   Recorded recorded;
   HttpPeer peer(hello);

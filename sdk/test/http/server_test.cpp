@@ -689,6 +689,9 @@ TEST(Semantics, SecretsAreRedacted) {
             "https://REDACTED:REDACTED@host/p?a=1&sig=REDACTED&Token=REDACTED");
   EXPECT_EQ(redact_url("http://host/@at?x=@"), "http://host/@at?x=@");
   EXPECT_EQ(redact_url("/only/a/path?password=x"), "/only/a/path?password=REDACTED");
+  EXPECT_EQ(redact_url("me:secret@host:80/x?u=http://a"), "REDACTED:REDACTED@host:80/x?u=http://a");
+  EXPECT_EQ(redact_url("http:/me:secret@host/x"), "http:/REDACTED:REDACTED@host/x");
+  EXPECT_EQ(redact_url("http:///me:secret@host/x"), "http:///REDACTED:REDACTED@host/x");
   EXPECT_EQ(redact_url(""), "");
   EXPECT_TRUE(weft::http::is_secret_header("Set-Cookie"));
   EXPECT_FALSE(weft::http::is_secret_header("content-type"));
@@ -703,9 +706,18 @@ TEST(Semantics, UrlsAreTakenApart) {
   EXPECT_EQ(url.query, "q=1");
   EXPECT_EQ(weft::http::split_url("http://host").port, 80);
   EXPECT_EQ(weft::http::split_url("https://host/").port, 443);
-  EXPECT_EQ(weft::http::split_url("nonsense").host, "");
+  EXPECT_EQ(weft::http::split_url("HTTPS://host/").port, 443);
+  EXPECT_EQ(weft::http::split_url("https:/host/x").host, "host");
+  const auto bare = weft::http::split_url("me@host:8080/a?u=http://b");
+  EXPECT_EQ(bare.scheme, "");
+  EXPECT_EQ(bare.host, "host");
+  EXPECT_EQ(bare.port, 8080);
+  EXPECT_EQ(bare.query, "u=http://b");
+  EXPECT_EQ(weft::http::split_url("host").port, 80);
+  EXPECT_EQ(weft::http::split_url("/only/a/path").host, "");
   EXPECT_EQ(weft::http::split_url("http://[").host, "");
-  EXPECT_EQ(weft::http::split_url("http://h:99999999999/").port > 65535, true);
+  EXPECT_EQ(weft::http::split_url("http://h:99999999999/x").port, 0);
+  EXPECT_EQ(weft::http::split_url("http://h:99999999999/x").path, "/x");
 }
 
 }  // namespace

@@ -17,7 +17,8 @@ namespace weft::inline v1::http {
 // returns.
 struct ClientRequest {
   std::string_view method = "GET";
-  std::string_view url = {};           // absolute; credentials and secrets are redacted
+  // Absolute, or without a scheme, which means http; credentials and secrets are redacted.
+  std::string_view url = {};
   std::string_view url_template = {};  // low-cardinality, such as "/token/{scope}"; names the span
   // The parent; null means the ambient context.
   const Context* parent = nullptr;

@@ -35,11 +35,11 @@ std::string redact_url(std::string_view url);
 // The same for a query string alone, without its question mark.
 std::string redact_query(std::string_view query);
 
-// The parts of an absolute http or https URL that a client span names. Views into the URL.
+// The parts of an http or https URL that a client span names. Views into the URL.
 struct UrlParts {
-  std::string_view scheme;
-  std::string_view host;  // without the brackets of an IPv6 address
-  int port = 0;           // the scheme's default when the URL names none; 0 when not known
+  std::string_view scheme;  // empty when the URL names none: HTTP clients take http then
+  std::string_view host;    // without the brackets of an IPv6 address
+  int port = 0;             // the scheme's default when the URL names none; 0 when not known
   std::string_view path;
   std::string_view query;
 };
