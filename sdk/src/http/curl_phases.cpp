@@ -24,14 +24,16 @@ const Tracer& phase_tracer() {
 class Phase {
  public:
   Phase(ClientSpan& client, NetworkDetail detail, const Context& parent, const char* name,
-        std::uint64_t start_ns)
+        std::uint64_t start_ns, Attributes attributes = {})
       : client_(client), name_(name), as_span_(detail == NetworkDetail::kSpans) {
     if (!as_span_) {
-      client_.span().add_event(name_ + ".start", {}, start_ns);
+      client_.span().add_event(name_ + ".start", attributes, start_ns);
       return;
     }
-    span_ = phase_tracer().start_span(
-        name, {.kind = SpanKind::kClient, .parent = &parent, .start_time_ns = start_ns});
+    span_ = phase_tracer().start_span(name, {.kind = SpanKind::kClient,
+                                             .parent = &parent,
+                                             .start_time_ns = start_ns,
+                                             .attributes = attributes});
     context_ = parent.with_span(span_);
   }
 
@@ -76,6 +78,35 @@ class Phase {
   std::size_t count_ = 0;
 };
 
+// As Go writes durations, whose otelhttptrace this follows: "1m2.5s", "340.2ms", "15µs".
+std::string duration_text(std::uint64_t ns) {
+  constexpr std::uint64_t kSecond = 1'000'000'000;
+  std::string out;
+  const char* unit = "s";
+  int digits = 9;  // behind the point
+  if (ns >= kSecond) {
+    const std::uint64_t minutes = ns / kSecond / 60;
+    if (minutes >= 60) out.append(std::to_string(minutes / 60)).append("h");
+    if (minutes != 0) out.append(std::to_string(minutes % 60)).append("m");
+    ns -= minutes * 60 * kSecond;
+  } else if (ns >= 1'000'000) {
+    unit = "ms";
+    digits = 6;
+  } else if (ns >= 1000) {
+    unit = "\xC2\xB5s";
+    digits = 3;
+  } else {
+    return std::to_string(ns) + (ns == 0 ? "s" : "ns");
+  }
+  std::string number = std::to_string(ns);
+  const auto places = static_cast<std::size_t>(digits);
+  if (number.size() <= places) number.insert(0, places + 1 - number.size(), '0');
+  number.insert(number.size() - places, ".");
+  number.resize(number.find_last_not_of('0') + 1);
+  if (number.back() == '.') number.pop_back();
+  return out.append(number).append(unit);
+}
+
 std::string_view host_of(const Hop& hop, std::string_view remote) {
   return remote.empty() ? std::string_view(hop.remote) : remote;
 }
@@ -99,9 +130,9 @@ void write_tries(Phase& phase, const DnsResult& dns) {
 }
 
 // The lookup that a Resolver made before libcurl was asked.
-void write_dns(ClientSpan& client, NetworkDetail detail, const Context& parent,
+void write_dns(ClientSpan& client, NetworkDetail detail, const Context& parent, const Hop& hop,
                const DnsResult& dns) {
-  Phase phase(client, detail, parent, "http.dns", dns.start_ns);
+  Phase phase(client, detail, parent, "http.dns", dns.start_ns, {{"server.address", hop.server}});
   std::vector<std::string_view> addresses(dns.addresses.begin(), dns.addresses.end());
   phase.set("http.dns.source", AttributeValue("c-ares"));
   phase.set("http.dns.addrs", AttributeValue(std::span<const std::string_view>(addresses)));
@@ -116,7 +147,8 @@ void write_dns(ClientSpan& client, NetworkDetail detail, const Context& parent,
 // libcurl's own lookup, of which only the ends are known.
 void write_own_dns(ClientSpan& client, NetworkDetail detail, const Context& parent, const Hop& hop,
                    const Outcome& failure) {
-  Phase phase(client, detail, parent, "http.dns", hop.dns_start_ns);
+  Phase phase(client, detail, parent, "http.dns", hop.dns_start_ns,
+              {{"server.address", hop.server}});
   phase.set("http.dns.source", AttributeValue("libcurl"));
   const bool failed = hop.dns_end_ns == 0;
   if (failed) phase.fail(failure.type, failure.message);
@@ -126,9 +158,8 @@ void write_own_dns(ClientSpan& client, NetworkDetail detail, const Context& pare
 void write_connects(ClientSpan& client, NetworkDetail detail, const Context& parent, const Hop& hop,
                     const Outcome& failure) {
   for (const ConnectPhase& attempt : hop.connects) {
-    Phase phase(client, detail, parent, "http.connect", attempt.start_ns);
-    phase.set("http.remote", AttributeValue(std::string_view(attempt.remote)));
-    phase.set("http.conn.start.network", AttributeValue(std::string_view(attempt.network)));
+    Phase phase(client, detail, parent, "http.connect", attempt.start_ns,
+                {{"http.remote", attempt.remote}, {"http.conn.start.network", attempt.network}});
     if (!attempt.error.empty()) {
       phase.fail("connect", attempt.error);
     } else if (attempt.end_ns != 0) {
@@ -171,20 +202,26 @@ void write_connection(ClientSpan& client, NetworkDetail detail, const Hop& hop,
   const std::uint64_t start_ns =
       dns != nullptr ? std::min(dns->start_ns, hop.start_ns) : hop.start_ns;
   const std::uint64_t end_ns = hop.connected_ns != 0 ? hop.connected_ns : hop.end_ns;
-  Phase getconn(client, detail, client.context(), "http.getconn", start_ns);
+  Phase getconn(client, detail, client.context(), "http.getconn", start_ns,
+                {{"server.address", hop.server}});
   const Context& parent = detail == NetworkDetail::kSpans ? getconn.context() : client.context();
   if (dns != nullptr) {
-    write_dns(client, detail, parent, *dns);
+    write_dns(client, detail, parent, hop, *dns);
   } else if (hop.dns_start_ns != 0) {
     write_own_dns(client, detail, parent, hop, failure);
   }
   write_connects(client, detail, parent, hop, failure);
   if (hop.tls.start_ns != 0) write_tls(client, detail, parent, hop, failure);
+  std::string idle_time;  // as long as the phase
   if (!hop.remote.empty()) {
     getconn.set("http.remote", AttributeValue(host_of(hop, hop.remote)));
     getconn.set("http.local", AttributeValue(std::string_view(hop.local)));
     getconn.set("http.conn.reused", AttributeValue(hop.reused));
-    getconn.set("http.conn.wasidle", AttributeValue(hop.reused));
+    getconn.set("http.conn.wasidle", AttributeValue(hop.was_idle));
+    if (hop.idle_ns >= 0) {
+      idle_time = duration_text(static_cast<std::uint64_t>(hop.idle_ns));
+      getconn.set("http.conn.idletime", AttributeValue(std::string_view(idle_time)));
+    }
   }
   if (hop.connected_ns == 0) getconn.fail(failure.type, failure.message);
   getconn.end(end_ns);
@@ -223,7 +260,7 @@ const char* phase_of(const Hop& hop, const DnsResult* dns) {
   if (hop.connected_ns != 0) return "send";
   if (hop.tls.start_ns != 0) return "tls";
   if (!hop.connects.empty()) return "connect";
-  return "dns";
+  return hop.dns_start_ns != 0 ? "dns" : "getconn";
 }
 
 void write_phases(ClientSpan& client, NetworkDetail detail, const std::vector<Hop>& hops,

@@ -25,7 +25,7 @@ struct TlsPhase {
   std::uint64_t end_ns = 0;
   std::string protocol;  // "1.3"
   std::string cipher;
-  std::string certificate_end;  // as libcurl prints it
+  std::string certificate_end;  // "2031-01-01T00:00:00.000Z"
   bool resumed = false;
   std::string error;
 };
@@ -38,6 +38,8 @@ struct Hop {
   std::vector<ConnectPhase> connects;
   TlsPhase tls;
   bool reused = false;
+  bool was_idle = false;
+  std::int64_t idle_ns = -1;       // negative: not known
   std::uint64_t connected_ns = 0;  // getconn is over
   std::string remote;
   std::string local;
@@ -46,7 +48,8 @@ struct Hop {
   std::uint64_t first_byte_ns = 0;
   std::uint64_t end_ns = 0;
   int status = 0;
-  std::string url;  // of a redirect's target, redacted
+  std::string url;     // of a redirect's target, redacted
+  std::string server;  // server.address
 };
 
 // How a transfer ended.
@@ -56,7 +59,8 @@ struct Outcome {
   std::string message;  // for a person
 };
 
-// Where a hop stood when it ended: "dns", "connect", "tls", "send", "wait" or "receive".
+// Where a hop stood when it ended: "getconn" when nothing had begun, else "dns", "connect", "tls",
+// "send", "wait" or "receive".
 const char* phase_of(const Hop& hop, const v1::http::DnsResult* dns);
 
 // Writes the phases below the client span. `outcome` marks the phase of the last hop that failed.

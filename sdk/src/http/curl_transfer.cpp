@@ -9,10 +9,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <ctime>
+#include <optional>
 
 #include <weft/http/curl.h>
 #include <weft/http/semantics.h>
 
+#include "curl_connections.h"
 #include "curl_phases.h"
 
 namespace weft::inline v1::http {
@@ -58,6 +61,17 @@ std::string endpoint(const sockaddr* address) {
     return endpoint(text, ntohs(v6->sin6_port));
   }
   return "unix";
+}
+
+// Of "Jan  1 00:00:00 2031 GMT", as OpenSSL writes it; another spelling stays as it is.
+std::string in_iso_8601(std::string_view date) {
+  const std::string text(date);
+  const std::time_t time = curl_getdate(text.c_str(), nullptr);
+  std::tm parts{};
+  char out[32];
+  if (time == -1 || gmtime_r(&time, &parts) == nullptr) return text;
+  const std::size_t size = std::strftime(out, sizeof out, "%Y-%m-%dT%H:%M:%S.000Z", &parts);
+  return size == 0 ? text : std::string(out, size);
 }
 
 // error.type of a failed transfer: low-cardinality, the phase first where it is plain.
@@ -108,7 +122,8 @@ struct CurlTransfer::State {
   const curl_slist* caller_headers;
   curl_slist* resolve = nullptr;
   std::vector<Hop> hops;
-  std::string redirect_url;
+  std::string server;                            // server.address of the first hop
+  std::optional<sdk_detail::ConnectionUse> use;  // of the last hop
   Outcome outcome;
   bool begun = false;
   bool finished = false;
@@ -124,8 +139,10 @@ struct CurlTransfer::State {
         debug(options.debug),
         caller_headers(options.headers) {
     if (options.dns != nullptr) dns = std::make_unique<DnsResult>(*options.dns);
+    const UrlParts url = split_url(options.url);
+    server = url.host;
     add_headers();
-    pin_addresses(split_url(options.url));
+    pin_addresses(url);
     listen();
   }
 
@@ -185,6 +202,7 @@ struct CurlTransfer::State {
     if (hops.empty()) {
       hops.emplace_back();
       hops.back().start_ns = now_ns();
+      hops.back().server = server;
     }
     return hops.back();
   }
@@ -209,12 +227,17 @@ struct CurlTransfer::State {
 
   static int on_pre_request(void* user, char* remote_ip, char* local_ip, int remote_port,
                             int local_port) {
-    Hop& hop = self(user).hop();
+    State& state = self(user);
+    Hop& hop = state.hop();
     hop.connected_ns = now_ns();
     hop.remote = endpoint(remote_ip, remote_port);
     hop.local = endpoint(local_ip, local_port);
     // A connection that another transfer of the multi handle opened counts as reused too.
     hop.reused = hop.reused || hop.connects.empty();
+    state.use.reset();  // of a connection that turned out to be closed
+    state.use.emplace(hop.local, hop.remote, hop.reused);
+    hop.was_idle = state.use->was_idle();
+    hop.idle_ns = state.use->idle_ns();
     if (hop.tls.start_ns != 0 && hop.tls.end_ns == 0) hop.tls.end_ns = hop.connected_ns;
     return CURL_PREREQFUNC_OK;
   }
@@ -285,7 +308,7 @@ struct CurlTransfer::State {
       current.tls.protocol = between(text, "using TLSv", " /");
       current.tls.cipher = between(text, " / ", "\n");
     } else if (text.find("expire date: ") != std::string_view::npos) {
-      current.tls.certificate_end = between(text, "expire date: ", "\n");
+      current.tls.certificate_end = in_iso_8601(between(text, "expire date: ", "\n"));
     } else if (starts_with(text, "SSL reusing session ID") ||
                text.find("re-using session ID") != std::string_view::npos) {
       current.tls.resumed = true;
@@ -308,10 +331,12 @@ struct CurlTransfer::State {
   }
 
   void follow(std::string_view url) {
+    use.reset();
     hop().end_ns = now_ns();
     Hop& next = hops.emplace_back();
     next.start_ns = now_ns();
     next.url = redact_url(url);
+    next.server = split_url(url).host;
   }
 
   Outcome outcome_of(CURLcode code) {
@@ -319,6 +344,7 @@ struct CurlTransfer::State {
     // Without a recorded span nothing was listened to, and the phase is not known.
     const bool seen = client.span().is_recording() || (dns != nullptr && !dns->ok());
     const char* phase = seen ? sdk_detail::phase_of(hop(), dns.get()) : "unknown";
+    if (code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_RESOLVE_PROXY) phase = "dns";
     Outcome failure{true, ::weft::v1::http::error_type(code, phase, dns.get()), {}};
     if (dns != nullptr && !dns->ok()) {
       failure.message = dns->error_message;
@@ -373,6 +399,7 @@ struct CurlTransfer::State {
     const bool asked = begun && (dns == nullptr || dns->ok());
     if (!asked) status = 0;
     hop().end_ns = now_ns();
+    use.reset();
     if (client.span().is_recording() && asked) {
       fill_gaps();
       describe_connection();

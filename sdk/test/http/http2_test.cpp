@@ -130,10 +130,13 @@ TEST(Http2, TransfersThatShareAConnectionHavePhasesOfTheirOwn) {
   // One of them made the connection; the others say that they used it.
   EXPECT_EQ(all(spans, "http.tls").size(), 1u);
   int reused = 0;
+  int was_idle = 0;
   for (const DecodedSpan& span : all(spans, "http.getconn")) {
     reused += span.attribute("http.conn.reused") == "true" ? 1 : 0;
+    was_idle += span.attribute("http.conn.wasidle") == "true" ? 1 : 0;
   }
   EXPECT_EQ(reused, kRequests - 1);
+  EXPECT_EQ(was_idle, 0);  // the first request has not been answered when the others begin
 }
 
 TEST(Http2, AStreamThatIsResetHarmsNoOtherOnItsConnection) {

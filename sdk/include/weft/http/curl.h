@@ -8,6 +8,11 @@
 //
 // Part of the component weft::http_curl (libcurl, c-ares).
 //
+// A failed transfer's span has http.failed_phase: "dns", "connect", "tls", "send", "wait" (for the
+// first byte), "receive", or "getconn" when it failed before any of them. A connection that was
+// kept has http.conn.idletime, as Go writes durations, when the request before on it was recorded
+// too.
+//
 // With a Resolver every lookup shows each query, its server, answer and time. Without one libcurl
 // resolves by itself: http.dns then has http.dns.source = "libcurl" and says only when the lookup
 // began and ended; tries and answers cannot be seen.
