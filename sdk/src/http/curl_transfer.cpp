@@ -339,11 +339,23 @@ struct CurlTransfer::State {
     next.server = split_url(url).host;
   }
 
+  // Of a transfer that is not recorded nothing was listened to. Its failure is counted under the
+  // same error.type nevertheless: libcurl's own sums tell how far it came.
+  const char* phase_by_times() const {
+    const auto reached = [this](CURLINFO what) {
+      curl_off_t time_us = 0;
+      return curl_easy_getinfo(easy, what, &time_us) == CURLE_OK && time_us > 0;
+    };
+    if (reached(CURLINFO_STARTTRANSFER_TIME_T)) return "receive";
+    if (reached(CURLINFO_PRETRANSFER_TIME_T)) return "wait";
+    if (reached(CURLINFO_CONNECT_TIME_T)) return "tls";
+    return reached(CURLINFO_NAMELOOKUP_TIME_T) ? "connect" : "dns";
+  }
+
   Outcome outcome_of(CURLcode code) {
     if (code == CURLE_OK) return {};
-    // Without a recorded span nothing was listened to, and the phase is not known.
-    const bool seen = client.span().is_recording() || (dns != nullptr && !dns->ok());
-    const char* phase = seen ? sdk_detail::phase_of(hop(), dns.get()) : "unknown";
+    const bool seen = client.span().is_recording() || (dns != nullptr && !dns->ok()) || !begun;
+    const char* phase = seen ? sdk_detail::phase_of(hop(), dns.get()) : phase_by_times();
     if (code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_RESOLVE_PROXY) phase = "dns";
     Outcome failure{true, ::weft::v1::http::error_type(code, phase, dns.get()), {}};
     if (dns != nullptr && !dns->ok()) {
@@ -400,10 +412,8 @@ struct CurlTransfer::State {
     if (!asked) status = 0;
     hop().end_ns = now_ns();
     use.reset();
-    if (client.span().is_recording() && asked) {
-      fill_gaps();
-      describe_connection();
-    }
+    if (client.span().is_recording() && asked) fill_gaps();
+    if (asked) describe_connection();  // what is not recorded is measured nevertheless
     outcome = outcome_of(code);
     sdk_detail::write_phases(client, detail, hops, dns.get(), outcome);
     if (outcome.failed) {

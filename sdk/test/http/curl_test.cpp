@@ -497,6 +497,36 @@ TEST(CurlClient, AnAnswerOverTheLimitIsRefused) {
   EXPECT_EQ(client.send({.url = peer.url("/")}).error_type, "response.refused");
 }
 
+// Whether or not a request is sampled, it is counted among the same.
+TEST(ClientMetrics, UnsampledRequestsHaveTheSameAttributes) {
+  weft::TracerProviderConfig config;
+  config.sampler = weft::Sampler::always_off();
+  weft::TracerProvider provider(std::move(config));
+  provider.set_global();
+  weft::MeterProvider meters{weft::MeterProviderConfig{}};
+  meters.set_global();
+  HttpPeer peer([](const PeerRequest& request) {
+    PeerReply out = reply(200, "hello");
+    out.hang = request.path != "/";
+    if (request.path == "/wait") out.bytes.clear();
+    if (request.path == "/receive") out.bytes.pop_back();
+    return out;
+  });
+  CurlClient client;
+  EXPECT_TRUE(client.send({.url = peer.url("/")}).ok());
+  for (const char* path : {"/wait", "/receive"})
+    EXPECT_FALSE(client.send({.url = peer.url(path), .timeout_ms = 500}).ok());
+  const std::string text = meters.prometheus_text();
+  const std::string_view count = "http_client_request_duration_seconds_count{";
+  const std::string_view version = R"(network_protocol_version="1.1")";
+  EXPECT_EQ(sdk_test::metric_value(text, count, {R"(response_status_code="200")", version}), "1")
+      << text;
+  for (const std::string_view type :
+       {R"(error_type="timeout.wait")", R"(error_type="timeout.receive")"}) {
+    EXPECT_EQ(sdk_test::metric_value(text, count, {type}), "1") << type << text;
+  }
+}
+
 TEST(CurlClient, AnUnsampledRequestStillCarriesItsContext) {
   weft::TracerProviderConfig config;
   config.sampler = weft::Sampler::always_off();
