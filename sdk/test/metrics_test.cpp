@@ -265,6 +265,17 @@ TEST(Metrics, AReaderExportsAtItsInterval) {
   EXPECT_TRUE(provider.shutdown(1000));
 }
 
+TEST(PrometheusServer, OfANameListensOnTheAddressOfIpv4) {
+  MeterProvider provider{MeterProviderConfig{}};
+  provider.meter("m").counter("c").add(7);
+  std::string error;
+  const auto server = weft::PrometheusServer::start(provider, "localhost", 0, &error);
+  ASSERT_NE(server, nullptr) << error;
+  EXPECT_THAT(sdk_test::exchange("127.0.0.1", server->port(), "GET /metrics HTTP/1.1\r\n\r\n")
+                  .value_or("nobody listens"),
+              HasSubstr("c_total"));
+}
+
 TEST(PrometheusServer, AnswersScrapes) {
   MeterProvider provider{MeterProviderConfig{}};
   provider.meter("m").counter("c").add(7);

@@ -167,6 +167,19 @@ class Server final : public PrometheusServer {
   std::thread thread_;
 };
 
+// A listening socket; -1 with errno when there is none to be had.
+int listen_on(const addrinfo& address) {
+  const int fd = socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return -1;
+  const int one = 1;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+  if (bind(fd, address.ai_addr, address.ai_addrlen) == 0 && listen(fd, 64) == 0) return fd;
+  const int error = errno;
+  close(fd);
+  errno = error;
+  return -1;
+}
+
 }  // namespace
 
 std::unique_ptr<PrometheusServer> PrometheusServer::start(const MeterProvider& provider,
@@ -182,18 +195,26 @@ std::unique_ptr<PrometheusServer> PrometheusServer::start(const MeterProvider& p
   addrinfo* found = nullptr;
   const int failed = getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
   if (failed != 0) return fail(gai_strerror(failed));
-  const int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  const int one = 1;
-  if (fd >= 0) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-  const bool bound =
-      fd >= 0 && bind(fd, found->ai_addr, found->ai_addrlen) == 0 && listen(fd, 64) == 0;
-  const int bind_error = errno;
+  // A name such as localhost may stand for several addresses. IPv4 comes first: who asks for the
+  // name tries them all, who asks for 127.0.0.1 does not. What another process has taken is no
+  // reason to listen elsewhere.
+  int fd = -1;
+  int bind_error = 0;
+  for (const bool want_v4 : {true, false}) {
+    for (const addrinfo* at = found; at != nullptr; at = at->ai_next) {
+      if (fd >= 0 || bind_error == EADDRINUSE || (at->ai_family == AF_INET) != want_v4) continue;
+      fd = listen_on(*at);
+      if (fd < 0) bind_error = errno;
+    }
+  }
   freeaddrinfo(found);
+  if (fd < 0) return fail(std::strerror(bind_error));
   sockaddr_storage address{};
   socklen_t size = sizeof(address);
-  if (!bound || getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-    if (fd >= 0) close(fd);
-    return fail(std::strerror(bind_error));
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    const int error_number = errno;
+    close(fd);
+    return fail(std::strerror(error_number));
   }
   const std::uint16_t actual = address.ss_family == AF_INET6
                                    ? ntohs(reinterpret_cast<const sockaddr_in6&>(address).sin6_port)
