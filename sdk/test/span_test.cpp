@@ -27,6 +27,12 @@ using weft::Span;
 using weft::SpanKind;
 using weft::StatusCode;
 
+// What does not fit is told at the call, and may be asked for beforehand.
+static_assert(std::is_constructible_v<weft::AttributeValue, std::vector<std::string_view>>);
+static_assert(std::is_constructible_v<weft::AttributeValue, std::vector<std::int64_t>>);
+static_assert(!std::is_constructible_v<weft::AttributeValue, std::vector<std::string>>);
+static_assert(!std::is_constructible_v<weft::AttributeValue, std::vector<float>>);
+
 TEST(Span, CarriesEveryTypeOfAttribute) {
   Recording recording;
   const std::vector<std::int64_t> ints = {1, -2, INT64_MAX};

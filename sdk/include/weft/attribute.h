@@ -10,6 +10,15 @@
 #include <string_view>
 #include <type_traits>
 
+namespace weft::sdk_detail {
+
+// The types that an array attribute is made of.
+template <class T>
+inline constexpr bool kIsElement = std::is_same_v<T, bool> || std::is_same_v<T, std::int64_t> ||
+                                   std::is_same_v<T, double> || std::is_same_v<T, std::string_view>;
+
+}  // namespace weft::sdk_detail
+
 namespace weft::inline v1 {
 
 // Raw bytes as an attribute value (`bytes_value` of OTLP), told apart from text by its type.
@@ -89,10 +98,14 @@ class AttributeValue {
       std::span<const std::string_view> values)  // NOLINT(google-explicit-constructor)
       : type_(Type::kStringArray), size_(values.size()), strings_(values.data()) {}
 
-  // Vectors, std::array and C arrays of the four element types.
+  // Vectors, std::array and C arrays of the four element types. Others, std::string among them,
+  // need an array of these that lives as long as the value.
   template <class R>
     requires(!std::is_convertible_v<const R&, std::string_view> &&
-             requires(const R& range) { std::span(range); })
+             requires(const R& range) {
+               std::span(range);
+               requires sdk_detail::kIsElement<typename decltype(std::span(range))::value_type>;
+             })
   constexpr AttributeValue(const R& range)  // NOLINT(google-explicit-constructor)
       : AttributeValue(
             std::span<const typename decltype(std::span(range))::value_type>(std::span(range))) {}
