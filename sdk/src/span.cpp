@@ -443,8 +443,7 @@ void set_status(Record* r, StatusCode code, std::string_view description, Access
   r->status_description.clear();
   if (code == StatusCode::kError && !description.empty()) {
     std::string scratch;
-    r->status_description.assign(
-        fit_text(description, r->provider->limits.attribute_value_length, scratch));
+    r->status_description.assign(fit_text(description, SIZE_MAX, scratch));  // no attribute
   }
 }
 

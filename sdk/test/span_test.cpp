@@ -139,8 +139,10 @@ TEST(Span, KeepsToItsLimitsAndSaysWhatItDropped) {
     for (int i = 0; i < 5; ++i)
       span.add_event("e", {{"x", 1}, {"y", 2}, {"x", "last"}});
     span.add_link(other, {{"p", 1}}).add_link(other);
+    span.set_status(weft::StatusCode::kError, "all of it");  // no attribute
   }
   const DecodedSpan s = recording.take().at(0);
+  EXPECT_EQ(s.status_message, "all of it");
   EXPECT_THAT(s.attributes, UnorderedElementsAre(Pair("a", "xyzu"), Pair("b", "üüüü"),
                                                  Pair("c", "[\"abcd\",\"gh\"]")));
   EXPECT_EQ(s.dropped_attributes, 2U);
