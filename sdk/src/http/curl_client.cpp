@@ -54,7 +54,9 @@ HttpResponse CurlClient::send(const HttpRequest& request) {
   std::uint32_t left_ms = timeout_ms;
   DnsResult dns;
   const DnsResult* lookup = nullptr;
-  if (state_->config.resolver != nullptr && !state_->is_connected_to(authority)) {
+  // A URL without a host is libcurl's to refuse.
+  if (state_->config.resolver != nullptr && !url.host.empty() &&
+      !state_->is_connected_to(authority)) {
     const auto start = Clock::now();
     dns = state_->config.resolver->resolve(std::string(url.host), timeout_ms);
     lookup = &dns;

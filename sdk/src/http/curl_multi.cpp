@@ -180,11 +180,12 @@ CurlMulti::Id CurlMulti::add(HttpRequest request, Done done) {
   const std::uint32_t timeout_ms =
       running.request.timeout_ms != 0 ? running.request.timeout_ms : state_->config.timeout_ms;
   running.deadline = Clock::now() + std::chrono::milliseconds(timeout_ms);
-  if (state_->config.resolver == nullptr) {
+  const std::string host(split_url(running.request.url).host);
+  // A URL without a host is libcurl's to refuse.
+  if (state_->config.resolver == nullptr || host.empty()) {
     state_->transfer(id, running, nullptr);
   } else {
-    running.lookup =
-        state_->config.resolver->start(std::string(split_url(running.request.url).host));
+    running.lookup = state_->config.resolver->start(host);
   }
   return id;
 }

@@ -283,6 +283,23 @@ TEST(CurlClient, WhatFailsBeforeAnythingBeganMarksNoLookup) {
   EXPECT_EQ(find(spans, "http.dns"), nullptr);
 }
 
+TEST(CurlClient, AUrlWithoutAHostIsNotLookedUp) {
+  Recorded recorded;
+  DnsServer dns({DnsAction::kDrop});
+  const CurlClientConfig config{.resolver = resolver_of(dns)};
+  CurlMulti multi(config);
+  for (const char* url : {"", "http://", "http://me@/x"}) {
+    EXPECT_EQ(CurlClient(config).send({.url = url}).error_type, "curl.3") << url;
+    multi.add({.url = url},
+              [](const HttpResponse& response) { EXPECT_EQ(response.error_type, "curl.3"); });
+  }
+  multi.run();
+  EXPECT_EQ(dns.queries(), 0);
+  const auto spans = recorded.take();
+  EXPECT_EQ(all(spans, "GET").size(), 6u);
+  EXPECT_EQ(find(spans, "http.dns"), nullptr);
+}
+
 TEST(CurlClient, WhenOneAddressRefusesTheNextIsTriedAndBothAreSeen) {
   Recorded recorded;
   HttpPeer peer(hello);
