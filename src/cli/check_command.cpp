@@ -3,8 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
-
 #include "base/file.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
@@ -24,9 +22,8 @@ int run_check(int argc, const char* const* argv) {
   line.require("dir");
   line.examples({"weft check /var/lib/weft"});
   if (const auto exit_code = line.parse(argc, argv)) return *exit_code;
-  std::error_code error;
-  if (!std::filesystem::is_directory(dir, error)) {
-    return complain("check", {ErrorCode::kInvalidArgument, dir + " is no directory"});
+  if (const Status status = require_data_directory(dir); !status) {
+    return complain("check", status.error());
   }
   const auto result = store::check(dir, real_file_system(), store_options(dir).decode);
   if (!result) {

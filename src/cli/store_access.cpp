@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "cli/output.h"
+#include "store/check.h"
 #include "wire/decode_raw.h"
 
 namespace weft::cli {
@@ -65,11 +66,19 @@ store::Options store_options(const std::string& dir, const DecodeLimits& limits,
   return options;
 }
 
-Expected<std::unique_ptr<store::Store>> open_store_read_only(const std::string& dir) {
+Status require_data_directory(const std::string& dir) {
   std::error_code error;
   if (!std::filesystem::is_directory(dir, error)) {
     return fail(ErrorCode::kInvalidArgument, dir + " is no directory");
   }
+  WEFT_ASSIGN(const bool is_one, store::is_data_directory(dir));
+  if (is_one) return {};
+  return fail(ErrorCode::kInvalidArgument,
+              dir + " is not a data directory of Weft: it has neither blocks nor a log");
+}
+
+Expected<std::unique_ptr<store::Store>> open_store_read_only(const std::string& dir) {
+  WEFT_TRY(require_data_directory(dir));
   store::Options options = store_options(dir);
   options.read_only = true;
   return store::Store::open(std::move(options));

@@ -16,7 +16,10 @@ namespace weft::cli {
 store::Options store_options(const std::string& dir, const DecodeLimits& limits = {},
                              store::Severity least = store::Severity::kWarning);
 
-// Opens a directory that must exist, for reading alone. kNotFound says what is wrong with it.
+// kInvalidArgument says what a directory is instead that is to be read.
+Status require_data_directory(const std::string& dir);
+
+// Opens a data directory, which must exist, for reading alone.
 Expected<std::unique_ptr<store::Store>> open_store_read_only(const std::string& dir);
 
 // Returns when the spans are on disk.

@@ -187,4 +187,12 @@ Expected<CheckResult> check(
   return result;
 }
 
+Expected<bool> is_data_directory(const std::string& dir, FileSystem& fs) {
+  WEFT_ASSIGN(const std::vector<std::string> names, fs.list(dir));
+  return std::ranges::any_of(names, [](const std::string& name) {
+    return name == kLockName || name == kManifestName || parse_block_file_name(name) ||
+           parse_log_file_name(name);
+  });
+}
+
 }  // namespace weft::store

@@ -25,4 +25,8 @@ Expected<CheckResult> check(
     const std::string& dir, FileSystem& fs = real_file_system(),
     const std::function<Expected<SpanBatch>(const SpanSink::RawRequest&)>& decode = nullptr);
 
+// Whether the directory is one of a store: it has the lock file, which every writer leaves, or data
+// that was copied without it. Every directory could be opened, and would be empty.
+Expected<bool> is_data_directory(const std::string& dir, FileSystem& fs = real_file_system());
+
 }  // namespace weft::store

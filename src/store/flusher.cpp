@@ -16,6 +16,9 @@ namespace {
 // Groups whose memory is kept: as many as wait for the disk while it is busy.
 constexpr size_t kMaxSpareGroups = 4;
 constexpr uint64_t kMaxSpareSlackBytes = 64u << 10;
+// Between messages that requests are refused, and how long none may have been until it is over.
+constexpr uint64_t kRefusalEveryNs = 10'000'000'000;
+constexpr uint64_t kTakenForNs = 1'000'000'000;
 
 // The flusher sleeps while the disk works; when it wakes, everybody waits for it.
 void raise_priority() {
@@ -197,17 +200,38 @@ void Flusher::write(Group& group) {
     counters_.log_groups.fetch_add(1, std::memory_order_relaxed);
     counters_.log_bytes.fetch_add(group.bytes, std::memory_order_relaxed);
     counters_.log_sync_ns.fetch_add(now_ns - begin_ns, std::memory_order_relaxed);
+    report_taken_again(now_ns);
   } else {
     counters_.log_errors.fetch_add(1, std::memory_order_relaxed);
     counters_.refused_requests.fetch_add(requests, std::memory_order_relaxed);
-    if (options_.log) {
-      options_.log(Severity::kError, "refused " + std::to_string(requests) +
-                                         " request(s): " + status.error().message);
-    }
+    report_refused(requests, status.error(), now_ns);
   }
   for (Pending& pending : group.pending) {
     if (pending.done) pending.done(status);
   }
+}
+
+// A full disk refuses hundreds of groups a second: a line for each would drown everything else, and
+// fill the disk again that has been made room on.
+void Flusher::report_refused(size_t requests, const Error& error, uint64_t now_ns) {
+  refused_since_ += requests;
+  refused_ns_ = now_ns;
+  if (!options_.log || (refusing_ && now_ns - refusal_told_ns_ < kRefusalEveryNs)) return;
+  options_.log(Severity::kError,
+               "refused " + std::to_string(refused_since_) + " request(s): " + error.message);
+  refusing_ = true;
+  refused_since_ = 0;
+  refusal_told_ns_ = now_ns;
+}
+
+// Small requests find room on a full disk between large ones: it is over when it stays so.
+void Flusher::report_taken_again(uint64_t now_ns) {
+  if (!refusing_ || now_ns - refused_ns_ < kTakenForNs) return;
+  const std::string more =
+      refused_since_ != 0 ? " after " + std::to_string(refused_since_) + " more refused" : "";
+  options_.log(Severity::kWarning, "requests are taken again" + more);
+  refusing_ = false;
+  refused_since_ = 0;
 }
 
 bool Flusher::block_is_due() const {

@@ -64,6 +64,9 @@ class Flusher {
   // Waits for a group's worth; nullptr when it is time to stop or to look at the block's age.
   std::unique_ptr<Group> take_group();
   void write(Group& group);
+  // Say that requests are refused, and that it is over.
+  void report_refused(size_t requests, const Error& error, uint64_t now_ns);
+  void report_taken_again(uint64_t now_ns);
   // Keeps the memory for another group.
   void reuse(std::unique_ptr<Group> group);
   void freeze_if_due();
@@ -91,6 +94,13 @@ class Flusher {
   uint64_t freeze_done_ = 0;
   Status seal_status_;
   bool stop_ = false;
+
+  // The thread's own. While requests are refused: how many since the last message, when that was,
+  // and when the last one was refused.
+  bool refusing_ = false;
+  size_t refused_since_ = 0;
+  uint64_t refusal_told_ns_ = 0;
+  uint64_t refused_ns_ = 0;
 
   std::thread thread_;
 };

@@ -17,6 +17,8 @@
 namespace weft::store {
 
 inline constexpr std::string_view kManifestName = "manifest";
+// Beside it: locked by the process that has the directory open.
+inline constexpr std::string_view kLockName = "LOCK";
 inline constexpr std::string_view kManifestHead = "WEFTMAN1";
 
 // A block that was in the directory: enough to name what is lost with it.

@@ -1,4 +1,5 @@
 // What the store does when the disk, the power or the bytes fail.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -140,7 +141,14 @@ TEST(StoreFault, AFullDiskRefusesAndRecoversWithoutARestart) {
   std::mt19937_64 random(test_seed("AFullDisk"));
   const auto spans = random_spans(random, {.traces = 60});
   FaultFileSystem fs(random());
-  auto store = Store::open(store_options(fs));
+  ManualClock clock(1'800'000'000'000'000'000);
+  Options options = store_options(fs);
+  options.clock = &clock;
+  std::vector<std::string> messages;
+  options.log = [&messages](Severity, std::string_view message) {
+    if (message.contains("request")) messages.emplace_back(message);
+  };
+  auto store = Store::open(options);
   ASSERT_TRUE(store);
   std::set<std::string> acknowledged;
   size_t refused = 0;
@@ -148,6 +156,7 @@ TEST(StoreFault, AFullDiskRefusesAndRecoversWithoutARestart) {
     if (i == 20) fs.set_capacity(fs.used_bytes() + 3000);
     if (i == spans.size() / 2) fs.set_capacity(UINT64_MAX);
     const Status status = append_and_wait(**store, to_batch({spans[i]}));
+    clock.advance(100'000'000);
     if (status) {
       acknowledged.insert(key_of(spans[i]));
       continue;
@@ -161,7 +170,17 @@ TEST(StoreFault, AFullDiskRefusesAndRecoversWithoutARestart) {
       EXPECT_GE(export_spans(**store).size(), acknowledged.size());
     }
   }
-  EXPECT_GT(refused, 0u);
+  EXPECT_GT(refused, 1u);
+  // Told when it begins, every ten seconds and when it is over: not each, but all of them.
+  EXPECT_LT(messages.size(), 2 + spans.size() / 100 + 1);
+  EXPECT_THAT(messages.front(), ::testing::HasSubstr("refused 1 request(s): "));
+  EXPECT_THAT(messages.back(), ::testing::StartsWith("requests are taken again"));
+  size_t told = 0;
+  for (const std::string& message : messages) {
+    const size_t digit = message.find_first_of("0123456789");
+    if (digit != std::string::npos) told += std::stoul(message.substr(digit));
+  }
+  EXPECT_EQ(told, refused);
   ASSERT_TRUE((*store)->seal());
   store->reset();
   expect_kept(fs, spans, acknowledged, "after a full disk");

@@ -4,6 +4,7 @@
 
 #include "store/batch_codec.h"
 #include "store/log_reader.h"
+#include "store/manifest.h"
 #include "store/store_impl.h"
 #include "store/undecoded.h"
 
@@ -26,7 +27,7 @@ Status Store::Impl::open() {
     return fail(ErrorCode::kInvalidArgument, "the data directory is not named");
   }
   if (!options.read_only) WEFT_TRY(fs.create_dirs(options.dir));
-  auto held = fs.lock(path("LOCK"), !options.read_only);
+  auto held = fs.lock(path(std::string(kLockName)), !options.read_only);
   if (!held) {
     if (held.error().code != ErrorCode::kUnavailable) return std::unexpected(held.error());
     return fail(ErrorCode::kUnavailable,

@@ -167,6 +167,9 @@ test('what could not be asked is no "nothing found"', async (t) => {
     const missing = run([...command, '--data', nowhere]);
     assert.equal(missing.code, 2, missing.err);
     assert.match(missing.err, /is no directory/);
+    const unrelated = run([...command, '--data', dir]);
+    assert.equal(unrelated.code, 2, unrelated.err);
+    assert.match(unrelated.err, /is not a data directory of Weft/);
     for (const url of [server.otlp, `http://${server.grpc}`]) {
       const elsewhere = run([...command, '--url', url]);
       assert.equal(elsewhere.code, 3, elsewhere.err);
@@ -178,6 +181,7 @@ test('what could not be asked is no "nothing found"', async (t) => {
 test('check names file and offset of damage, and the rest is still served', (t) => {
   const dir = temporaryDir(t), data = path.join(dir, 'data');
   assert.equal(run(['check', path.join(dir, 'none')]).code, 2);
+  assert.equal(run(['check', dir]).code, 2);
   const file = path.join(dir, 'a.jsonl');
   writeFileSync(file, toLines(requests(400, 10)));
   assert.equal(run(['import', file, '--data', data]).code, 0);
