@@ -32,27 +32,26 @@ uint64_t nanos_at(element object, std::string_view key) {
   return std::strtoull(text_at(object, key).c_str(), nullptr, 10);
 }
 
-InspectedCounts read_inspected(element answer) {
-  InspectedCounts out;
-  out.elapsed_ms = number_at(answer, "elapsedMs");
+Inspected read_inspected(element answer) {
+  Inspected out;
   element inspected;
   if (answer["inspected"].get(inspected) != SUCCESS) return out;
   out.spans = count_at(inspected, "spans");
   out.bytes = count_at(inspected, "bytes");
   out.blocks = count_at(inspected, "blocks");
-  out.skipped_blocks = count_at(inspected, "blocksSkipped");
+  out.blocks_skipped = count_at(inspected, "blocksSkipped");
   return out;
 }
 
-std::string to_text(const InspectedCounts& inspected) {
+std::string inspected_text(const Inspected& inspected, double elapsed_ms) {
   std::string text = fmt::format("inspected {} spans", with_thousands(inspected.spans));
   // Spans that are still in memory cost no reading.
   if (inspected.bytes != 0) {
     text += fmt::format(", {} in {} block{}", format_bytes(inspected.bytes), inspected.blocks,
                         inspected.blocks == 1 ? "" : "s");
   }
-  if (inspected.skipped_blocks != 0) text += fmt::format(", skipped {}", inspected.skipped_blocks);
-  return text + ", " + duration_ms_text(inspected.elapsed_ms);
+  if (inspected.blocks_skipped != 0) text += fmt::format(", skipped {}", inspected.blocks_skipped);
+  return text + ", " + duration_ms_text(elapsed_ms);
 }
 
 std::string duration_ms_text(double ms) {

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "cli/inspected.h"
+#include "query/query_service.h"
 
 namespace weft::cli {
 
@@ -19,7 +19,12 @@ uint64_t count_at(simdjson::dom::element object, std::string_view key);
 // Nanoseconds, which the API has in strings.
 uint64_t nanos_at(simdjson::dom::element object, std::string_view key);
 
-// "inspected" and "elapsedMs" of an answer.
-InspectedCounts read_inspected(simdjson::dom::element answer);
+// "inspected" of an answer.
+Inspected read_inspected(simdjson::dom::element answer);
+// "inspected 120,000 spans, 346 kB in 3 blocks, skipped 1, 12.3 ms"
+std::string inspected_text(const Inspected& inspected, double elapsed_ms);
+
+// "42.1 ms"; negative ones are 0.
+std::string duration_ms_text(double ms);
 
 }  // namespace weft::cli

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <span>
 
 #include "cli/answer.h"
 #include "cli/terminal.h"
@@ -84,7 +85,8 @@ class Labels {
     std::string out;
     for (const auto& [name, value] : series.labels) {
       if (!out.empty()) out += ", ";
-      out += same_ ? value : name + "=" + value;
+      if (!same_) out.append(name).append("=");
+      out += value;
     }
     return printable(out);
   }
@@ -104,18 +106,17 @@ class SeriesRenderer {
  public:
   SeriesRenderer(const FoundMetrics& found, const SeriesTableOptions& options)
       : found_(found), options_(options), labels_(found.series) {
-    for (const FoundSeries& series : found.series)
-      if (!series.points.empty()) shown_.push_back(&series);
-    hidden_ = shown_.size() - std::min(shown_.size(), options.limit);
-    shown_.resize(shown_.size() - hidden_);
+    const size_t shown = std::min(found.series.size(), std::max<size_t>(1, options.limit));
+    shown_ = std::span(found.series).first(shown);
+    hidden_ = found.series.size() - shown;
     measure();
   }
 
   std::vector<std::string> render() {
     if (!shown_.empty()) {
       heading();
-      for (const FoundSeries* series : shown_)
-        row(*series);
+      for (const FoundSeries& series : shown_)
+        row(series);
       lines_.push_back("");
     }
     footer();
@@ -124,10 +125,10 @@ class SeriesRenderer {
 
  private:
   void measure() {
-    for (const FoundSeries* series : shown_) {
-      label_columns_ = std::max(label_columns_, display_width(labels_.of(*series)));
-      from_ns_ = std::min(from_ns_, series->points.front().first);
-      to_ns_ = std::max(to_ns_, series->points.back().first);
+    for (const FoundSeries& series : shown_) {
+      label_columns_ = std::max(label_columns_, display_width(labels_.of(series)));
+      from_ns_ = std::min(from_ns_, series.points.front().first);
+      to_ns_ = std::max(to_ns_, series.points.back().first);
     }
     label_columns_ = std::max(label_columns_, display_width(labels_.heading()));
     const size_t room = options_.width - std::min(options_.width, kFixedColumns);
@@ -152,7 +153,7 @@ class SeriesRenderer {
   }
   // "22:13:20 … 22:23:20", as far apart as the curves reach.
   std::string axis() const {
-    const std::string from = format_time_ns(from_ns_).substr(11, 8);
+    std::string from = format_time_ns(from_ns_).substr(11, 8);
     const std::string to = format_time_ns(to_ns_).substr(11, 8);
     if (curve_columns_ < from.size() + to.size() + 1) return from;
     return from + std::string(curve_columns_ - from.size() - to.size(), ' ') + to;
@@ -200,7 +201,7 @@ class SeriesRenderer {
       text += fmt::format(", a point every {}, {} to {}", duration_ms_text(found_.step_ms),
                           format_time_ns(from_ns_).substr(0, 19), format_time_ns(to_ns_));
     }
-    text += "; " + to_text(found_.inspected);
+    text += "; " + inspected_text(found_.inspected, found_.elapsed_ms);
     lines_.push_back(options_.colour ? fmt::format("\x1b[2m{}\x1b[0m", text) : text);
   }
 
@@ -213,7 +214,7 @@ class SeriesRenderer {
   const FoundMetrics& found_;
   const SeriesTableOptions& options_;
   const Labels labels_;
-  std::vector<const FoundSeries*> shown_;
+  std::span<const FoundSeries> shown_;
   size_t hidden_ = 0;
   uint64_t from_ns_ = std::numeric_limits<uint64_t>::max();
   uint64_t to_ns_ = 0;
@@ -233,10 +234,13 @@ Expected<FoundMetrics> read_found_metrics(std::string_view json) {
     return fail(ErrorCode::kCorrupt, "the answer is not that of a metrics query");
   }
   FoundMetrics out;
-  for (const element one : series)
-    out.series.push_back(read_series(one));
+  for (const element one : series) {
+    FoundSeries read = read_series(one);
+    if (!read.points.empty()) out.series.push_back(std::move(read));
+  }
   out.step_ms = number_at(document, "stepMs");
   out.inspected = read_inspected(document);
+  out.elapsed_ms = number_at(document, "elapsedMs");
   return out;
 }
 

@@ -8,20 +8,21 @@
 #include <vector>
 
 #include "base/error.h"
-#include "cli/inspected.h"
+#include "query/query_service.h"
 
 namespace weft::cli {
 
 struct FoundSeries {
   std::vector<std::pair<std::string, std::string>> labels;  // name, value
-  // Time (of the step's start) and value; in order, some steps may have none.
+  // Time (of the step's start) and value; in order, one at least; some steps may have none.
   std::vector<std::pair<uint64_t, double>> points;
 };
 
 struct FoundMetrics {
   std::vector<FoundSeries> series;
   double step_ms = 0;
-  InspectedCounts inspected;
+  Inspected inspected;
+  double elapsed_ms = 0;
 };
 
 // The JSON of GET /api/v1/metrics. kCorrupt when it is something else.
@@ -29,7 +30,7 @@ Expected<FoundMetrics> read_found_metrics(std::string_view json);
 
 struct SeriesTableOptions {
   size_t width = 100;
-  size_t limit = 20;  // series
+  size_t limit = 20;  // series; one at least
   bool colour = false;
   bool ascii = false;  // no characters beyond ASCII in the curves
 };

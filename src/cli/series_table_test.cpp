@@ -89,6 +89,12 @@ TEST(SeriesTableTest, NothingFound) {
               ElementsAre("no series; inspected 5 spans, 0 ns"));
 }
 
+TEST(SeriesTableTest, ASeriesWithoutPointsIsNone) {
+  const FoundMetrics found =
+      found_in(R"({"series": [{"labels": {"a": "1"}, "points": []}], "stepMs": 1000})");
+  EXPECT_TRUE(found.series.empty());
+}
+
 TEST(SeriesTableTest, OtherJsonIsRefused) {
   EXPECT_FALSE(read_found_metrics("[]"));
   EXPECT_FALSE(read_found_metrics("{}"));

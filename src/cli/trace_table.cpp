@@ -140,7 +140,7 @@ class TableRenderer {
                                              : fmt::format("{} trace{}", found_.traces.size(),
                                                            found_.traces.size() == 1 ? "" : "s");
     if (found_.limit_reached) text += ", and more match (--limit N)";
-    text += "; " + to_text(found_.inspected);
+    text += "; " + inspected_text(found_.inspected, found_.elapsed_ms);
     lines_.push_back(paint("\x1b[2m", text));
   }
 
@@ -164,6 +164,7 @@ Expected<FoundTraces> read_found_traces(std::string_view json) {
   for (const element trace : traces)
     out.traces.push_back(read_trace(trace));
   out.inspected = read_inspected(document);
+  out.elapsed_ms = number_at(document, "elapsedMs");
   bool limit_reached = false;
   if (document["limitReached"].get(limit_reached) == SUCCESS) out.limit_reached = limit_reached;
   return out;

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "cli/inspected.h"
+#include "query/query_service.h"
 
 namespace weft::cli {
 
@@ -34,7 +34,8 @@ struct FoundTrace {
 
 struct FoundTraces {
   std::vector<FoundTrace> traces;
-  InspectedCounts inspected;
+  Inspected inspected;
+  double elapsed_ms = 0;
   bool limit_reached = false;
 };
 
