@@ -4,11 +4,13 @@
 #include <weft/http/httplib.h>
 #include <weft/http/semantics.h>
 #include <weft/metrics.h>
+#include <boost/beast/http/write.hpp>
 
 #include <unistd.h>
 
 #include <cstdlib>
 #include <initializer_list>
+#include <sstream>
 #include <stdexcept>
 #include <thread>
 
@@ -132,6 +134,53 @@ TEST(BeastRoutes, ATargetWithAHostIsRoutedByItsPath) {
 }
 
 #ifdef __GLIBCXX__
+std::string header_of(const BeastResponse& response) {
+  std::ostringstream out;
+  out << response.base();
+  return out.str();
+}
+
+// Whatever either side says of the connection and of the body, as Beast's own functions would.
+TEST(BeastRoutes, AnswersAreFramedAsBeastDoes) {
+  Recorded recorded;
+  constexpr const char* kConnections[] = {nullptr, "close", "keep-alive", "Upgrade, close"};
+  BeastResponse wanted;
+  BeastRoutes routes;
+  routes.add("GET", "/", [&](BeastCall&) { return wanted; });
+  for (const unsigned version : {10u, 11u}) {
+    for (const unsigned answered : {10u, 11u}) {
+      for (const char* asked : kConnections) {
+        for (const char* given : kConnections) {
+          for (const unsigned status : {101u, 200u, 204u, 304u, 404u, 500u}) {
+            for (const char* coding : {"", "chunked", "gzip, chunked"}) {
+              for (const char* body : {"", "x", "ten letters"}) {
+                const bool may_have_body = status >= 200 && status != 204 && status != 304;
+                if (*body != 0 && !may_have_body) continue;  // Beast refuses it
+                BeastRequest request(beast::http::verb::get, "/", version);
+                if (asked != nullptr) request.set(beast::http::field::connection, asked);
+                wanted = BeastResponse(static_cast<beast::http::status>(status), answered);
+                wanted.set(beast::http::field::content_type, "text/plain");
+                if (given != nullptr) wanted.set(beast::http::field::connection, given);
+                if (*coding != 0) wanted.set(beast::http::field::transfer_encoding, coding);
+                if (status == 404) wanted.set(beast::http::field::content_length, "77");
+                wanted.body() = body;
+                const BeastResponse framed = routes.handle(request, {});
+                BeastResponse reference = wanted;
+                reference.keep_alive(request.keep_alive());
+                reference.prepare_payload();
+                ASSERT_EQ(header_of(framed), header_of(reference))
+                    << "HTTP " << version << ", Connection "
+                    << (asked != nullptr ? asked : "unsaid");
+                ASSERT_EQ(framed.keep_alive(), reference.keep_alive());
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST(BeastRoutes, AThreadThatIsCancelledInAHandlerEnds) {
   Recorded recorded;
   BeastRoutes routes;

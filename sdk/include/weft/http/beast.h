@@ -17,7 +17,10 @@
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/string_body.hpp>
 
+#include <charconv>
+#include <cstddef>
 #include <functional>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -199,15 +202,54 @@ template <class Match>
   return response;
 }
 
-inline void complete(BeastResponse& response, const BeastRequest& request, ServerSpan& span) {
-  response.keep_alive(request.keep_alive());
-  if (request.method() == boost::beast::http::verb::head) [[unlikely]] {
-    const std::size_t size = response.body().size();
+// What Beast looks up by the letters of a field's name, time and again, is known after one walk
+// over the numbers of the few that a message has.
+struct Framing {
+  bool connection = false;
+  bool transfer_encoding = false;
+
+  template <class Fields>
+  static Framing of(const Fields& fields) {
+    Framing framing;
+    for (const auto& field : fields) {
+      framing.connection |= field.name() == boost::beast::http::field::connection;
+      framing.transfer_encoding |= field.name() == boost::beast::http::field::transfer_encoding;
+    }
+    return framing;
+  }
+};
+
+// keep_alive() and prepare_payload() of Beast, which take longer than to route a request, without
+// what they do for nothing when neither side says anything of the connection and the body is the
+// whole of the answer.
+inline void frame(BeastResponse& response, const BeastRequest& request) {
+  namespace beast_http = boost::beast::http;
+  const Framing asked = Framing::of(static_cast<const BeastRequest::fields_type&>(request));
+  const Framing given = Framing::of(static_cast<const BeastResponse::fields_type&>(response));
+  const bool persists_unsaid = request.version() >= 11 && response.version() >= 11;
+  if (!persists_unsaid || asked.connection || given.connection) [[unlikely]] {
+    response.keep_alive(request.keep_alive());
+  }
+  const std::size_t size = response.body().size();
+  if (request.method() == beast_http::verb::head) [[unlikely]] {
     response.body().clear();
     response.content_length(size);
-  } else {
-    response.prepare_payload();
+    return;
   }
+  const unsigned status = response.result_int();
+  const bool may_have_body = status >= 200 && status != 204 && status != 304;
+  if (!may_have_body || given.transfer_encoding) [[unlikely]] {
+    response.prepare_payload();
+    return;
+  }
+  char digits[std::numeric_limits<std::size_t>::digits10 + 1];
+  const char* const end = std::to_chars(digits, digits + sizeof(digits), size).ptr;
+  response.set(beast_http::field::content_length,
+               boost::beast::string_view(digits, static_cast<std::size_t>(end - digits)));
+}
+
+inline void complete(BeastResponse& response, const BeastRequest& request, ServerSpan& span) {
+  frame(response, request);
   span.finish(static_cast<int>(response.result_int()));
 }
 

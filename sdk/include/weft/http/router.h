@@ -19,8 +19,9 @@ namespace weft::inline v1::http {
 std::string decode_path_segment(std::string_view segment);
 
 // The parameters of a route with their decoded values, in the order of the template. Few, so they
-// lie in the object itself as long as there are no more than four. The names are views into the
-// router.
+// lie in the object itself as long as there are no more than two: with more room, the coroutine
+// that holds them while a handler runs outgrows what Asio keeps for the next one (1,020 bytes). The
+// names are views into the router.
 class RouteParameters {
  public:
   // A name and its value.
@@ -63,7 +64,7 @@ class RouteParameters {
   }
 
  private:
-  static constexpr std::size_t kInline = 4;
+  static constexpr std::size_t kInline = 2;
   // When the object itself is full.
   [[gnu::noinline, gnu::cold]] void add_behind(value_type&& parameter) {
     if (size_ == kInline) {
