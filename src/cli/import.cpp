@@ -1,5 +1,6 @@
 #include "cli/import.h"
 
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -51,13 +52,13 @@ class FileImport {
 
   Status find_bookmark() {
     if (options_.state_dir.empty() || path_ == "-") return {};
+    // Only a file has the same bytes the next time. A pipe has not, and whoever opens it once more
+    // than it is read takes from it.
+    std::error_code error;
+    if (!std::filesystem::is_regular_file(path_, error)) return {};
     auto bookmark = ImportBookmark::of(options_.state_dir, target_.name(), path_);
-    if (!bookmark) {
-      // A file that cannot be opened is an error of the import; a missing state directory is not.
-      auto source = ByteSource::open(path_);
-      if (!source) return std::unexpected(std::move(source).error());
-      return {};
-    }
+    // Without a bookmark everything is sent; a file that cannot be opened is told when it is read.
+    if (!bookmark) return {};
     bookmark_ = *std::move(bookmark);
     if (options_.again) return {};
     const auto earlier = bookmark_->load();
