@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/error.h"
 #include "cli/api.h"
@@ -23,6 +24,10 @@ struct RemoteImportOptions {
 // an OTLP/HTTP port works as well.
 Expected<std::unique_ptr<ImportTarget>> open_import_target(const TargetOptions& target,
                                                            const RemoteImportOptions& options);
+
+// The server's OTLP address as this machine can reach it: a server that listens on every address
+// (0.0.0.0, [::]) names none that means it elsewhere, so the host of its API's `url` is put there.
+std::string reachable_address(std::string_view otlp_address, std::string_view url);
 
 // What an ExportTraceServiceResponse says: spans refused, and why. Malformed bytes count as none.
 struct PartialSuccess {

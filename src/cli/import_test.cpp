@@ -1,13 +1,16 @@
 #include "cli/import.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <set>
+#include <thread>
 
 #include "cli/import_bookmark.h"
+#include "cli/import_targets.h"
 #include "model/span.h"
 #include "wire/otlp_json.h"
 #include "wire/otlp_protobuf.h"
@@ -184,6 +187,31 @@ TEST_F(ImportTest, RejectedSpansAreCountedAndExplained) {
   EXPECT_EQ(report_.spans, 1u);
   EXPECT_EQ(report_.rejected_spans, 1u);
   EXPECT_FALSE(report_.first_complaint.empty());
+}
+
+TEST_F(ImportTest, APipeIsReadOnceAndHasNoBookmark) {
+  const std::string path = dir_ + "/pipe";
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  options_.files = {path};
+  for (size_t round = 1; round <= 2; ++round) {
+    std::thread writer([&] { std::ofstream(path) << json_lines(round, 10); });
+    const Status done = run();
+    writer.join();
+    ASSERT_TRUE(done) << done.error().message;
+    EXPECT_EQ(report_.spans, 10 * round);
+    EXPECT_EQ(report_.files_already_done, 0u);
+  }
+}
+
+TEST(ReachableAddressTest, AServerOnEveryAddressIsSentToWhereItsApiIs) {
+  EXPECT_EQ(reachable_address("http://0.0.0.0:4318", "http://weft.example:4300"),
+            "http://weft.example:4318");
+  EXPECT_EQ(reachable_address("https://[::]:4318", "https://me@weft.example/weft"),
+            "https://weft.example:4318");
+  EXPECT_EQ(reachable_address("http://0.0.0.0:4318", "http://[2001:db8::1]:4300"),
+            "http://[2001:db8::1]:4318");
+  for (const char* named : {"http://127.0.0.1:4318", "http://[::1]:4318", "http://a.example:1"})
+    EXPECT_EQ(reachable_address(named, "http://weft.example:4300"), named);
 }
 
 TEST_F(ImportTest, MissingFilesAreErrors) {
