@@ -10,6 +10,7 @@
 #include "cli/api.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
+#include "cli/last_line.h"
 #include "cli/output.h"
 #include "cli/query_complaint.h"
 #include "cli/signals.h"
@@ -98,16 +99,12 @@ int export_spans(const ExportArguments& arguments) {
 
   const std::atomic<bool>* stop = stop_on_signals();
   uint64_t lines = 0, bytes = 0;
-  std::string tail;  // the line under way, as far as it is needed to know an error line
+  LastLine last;
   Status written;
   const auto on_bytes = [&](std::string_view part) {
     lines += static_cast<uint64_t>(std::count(part.begin(), part.end(), '\n'));
     bytes += part.size();
-    if (const size_t end = part.rfind('\n', part.size() - 2); end != std::string_view::npos) {
-      tail = part.substr(end + 1, 4'096);
-    } else if (tail.size() < 4'096) {
-      tail += part.substr(0, 4'096);
-    }
+    last.add(part);
     written = output.write(part);
     return written.has_value() && !stop->load();
   };
@@ -122,8 +119,9 @@ int export_spans(const ExportArguments& arguments) {
         explain_query_error(arguments.query, error, use_colour("auto", STDERR_FILENO)));
     return exit_code_of(error.error);
   }
-  if (tail.starts_with(kErrorLine)) {
-    return complain("export", {ErrorCode::kInternal, "the export broke off: " + printable(tail)});
+  if (last.text().starts_with(kErrorLine)) {
+    return complain("export",
+                    {ErrorCode::kInternal, "the export broke off: " + printable(last.text())});
   }
   if (const Status finished = output.finish(); !finished) {
     return complain("export", finished.error());
