@@ -58,7 +58,7 @@ void TargetOptions::add_to(CommandLine& line) {
               "The server to ask (default $WEFT_URL or http://127.0.0.1:4300)");
   line.option("--data", data, "DIR", "Read this data directory instead; no server may hold it");
   line.option("--token-file", token_file, "FILE",
-              "Bearer token for queries, in the file's first line (or $WEFT_TOKEN)");
+              "Bearer token for queries, the file's first word (or $WEFT_TOKEN)");
   line.option("--ca-file", ca_file, "FILE", "Certificates to trust for https, PEM");
   line.exclude("--data", "--url");
 }
@@ -72,12 +72,12 @@ std::string TargetOptions::url_or_default() const {
 Expected<std::string> read_token(const std::string& path) {
   if (path.empty()) return std::string();
   std::ifstream file(path);
-  std::string line;
-  if (!file || !std::getline(file, line)) {
-    return fail(ErrorCode::kInvalidArgument, "no token can be read from " + path);
+  for (std::string line; std::getline(file, line);) {
+    const size_t begin = line.find_first_not_of(" \t\r");
+    if (begin == std::string::npos || line[begin] == '#') continue;
+    return line.substr(begin, line.find_first_of(" \t\r", begin) - begin);
   }
-  // The server's own token files may be given: the token is the first word.
-  return line.substr(0, line.find_first_of(" \t\r"));
+  return fail(ErrorCode::kInvalidArgument, "no token can be read from " + path);
 }
 
 Expected<HttpClientOptions> client_options(const TargetOptions& target) {

@@ -37,7 +37,8 @@ struct TargetOptions {
   std::string url_or_default() const;
 };
 
-// The token in the first line of a file; "" for no file.
+// The first word of the first line of a file that holds one and is no comment (#), so that the
+// server's own token files may be given; "" for no file.
 Expected<std::string> read_token(const std::string& path);
 
 Expected<HttpClientOptions> client_options(const TargetOptions& target);
