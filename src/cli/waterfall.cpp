@@ -108,13 +108,13 @@ class Renderer {
       services.insert(service_of(span));
     lines_.push_back(paint(kBold, cut("Trace " + spans_[0].trace_id.to_hex(), width_)));
     std::string facts = fmt::format("{}  {}  {}  {}", format_time_ns(tree_.start_ns),
-                                    format_duration_ns(tree_.end_ns - tree_.start_ns),
+                                    duration_of(tree_.end_ns - tree_.start_ns),
                                     plural(spans_.size(), "span", "spans"),
                                     plural(services.size(), "service", "services"));
     if (tree_.errors != 0) facts += "  " + plural(tree_.errors, "error", "errors");
     lines_.push_back(cut(facts, width_));
     // The axis: 0 at the left end of the bars, the whole at the right.
-    const std::string total = cut(format_duration_ns(tree_.end_ns - tree_.start_ns), bar_width_);
+    const std::string total = cut(duration_of(tree_.end_ns - tree_.start_ns), bar_width_);
     const size_t pad = bar_width_ - std::min(bar_width_, 1 + display_width(total));
     lines_.push_back(std::string(label_width_ + 1, ' ') +
                      paint(kDim, "0" + std::string(pad, ' ') + total));
@@ -166,9 +166,14 @@ class Renderer {
     notes_below(row, span);
   }
 
-  std::string duration_text(const Span& span) const {
-    std::string text = format_duration_ns(span.duration_ns());
+  std::string duration_of(uint64_t duration_ns) const {
+    std::string text = format_duration_ns(duration_ns);
     if (options_.ascii && text.ends_with("µs")) text.replace(text.size() - 3, 3, "us");
+    return text;
+  }
+
+  std::string duration_text(const Span& span) const {
+    const std::string text = duration_of(span.duration_ns());
     const size_t used = display_width(text);
     return used < duration_width_ ? std::string(duration_width_ - used, ' ') + text : text;
   }
@@ -203,12 +208,12 @@ class Renderer {
     if (row.starts_before_parent_ns >= kTellingSkewNs) {
       note(row, kYellow,
            fmt::format("{} clock skew: starts {} before its parent", glyphs_.warn,
-                       format_duration_ns(row.starts_before_parent_ns)));
+                       duration_of(row.starts_before_parent_ns)));
     }
     if (span.end_ns < span.start_ns) {
       note(row, kYellow,
            fmt::format("{} ends {} before it starts", glyphs_.warn,
-                       format_duration_ns(span.start_ns - span.end_ns)));
+                       duration_of(span.start_ns - span.end_ns)));
     }
     if (row.in_parent_loop) {
       note(row, kYellow,
@@ -270,7 +275,7 @@ class Renderer {
     const Value* type = find_attribute(event.attributes, "exception.type");
     const Value* message = find_attribute(event.attributes, "exception.message");
     std::string text = fmt::format("{} {}{} {}", glyphs_.event, early ? "-" : "+",
-                                   format_duration_ns(distance), event.name);
+                                   duration_of(distance), event.name);
     if (type != nullptr) text += " " + to_display(*type);
     if (message != nullptr) text += ": " + to_display(*message);
     if (type == nullptr && message == nullptr) {

@@ -177,6 +177,18 @@ TEST(WaterfallTest, AChainOf100kSpansNeedsNoStack) {
     ASSERT_LE(display_width(line), 100u);
 }
 
+TEST(WaterfallTest, AsciiHasAUnitForMicroseconds) {
+  std::vector<Span> spans = {make_span(1, 0, 0, 0, "web", "a")};
+  spans[0].end_ns = spans[0].start_ns + 12'300;
+  spans[0].events.push_back({spans[0].start_ns + 1'500, "moment", {}, 0});
+  WaterfallOptions options;
+  options.ascii = true;
+  const std::string drawn = render(spans, options);
+  EXPECT_NE(drawn.find("  12.3 us  1 span"), std::string::npos) << drawn;
+  EXPECT_NE(drawn.find("+1.50 us moment"), std::string::npos) << drawn;
+  EXPECT_EQ(drawn.find('?'), std::string::npos) << drawn;
+}
+
 TEST(WaterfallTest, NoLineIsWiderThanAsked) {
   std::random_device device;
   const char* given = std::getenv("WEFT_TEST_SEED");
