@@ -136,11 +136,9 @@ Expected<uint64_t> parse_time_ns(std::string_view text, uint64_t now_ns) {
     uint64_t number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (error != std::errc()) return not_a_time(text);
-    if (text.size() <= 11) {
-      return number > UINT64_MAX / kSecond ? Expected<uint64_t>(not_a_time(text))
-                                           : Expected<uint64_t>(number * kSecond);
-    }
-    return text.size() <= 14 ? number * 1'000'000 : number;
+    const uint64_t unit = text.size() <= 11 ? kSecond : text.size() <= 14 ? 1'000'000 : 1;
+    if (number > UINT64_MAX / unit) return not_a_time(text);
+    return number * unit;
   }
   const auto calendar = parse_calendar(text);
   if (!calendar) return not_a_time(text);

@@ -37,7 +37,7 @@ TEST(TimeOptionTest, AcceptedForms) {
 
 TEST(TimeOptionTest, RefusedForms) {
   for (const char* text : {"", "yesterday", "2023-13-01", "2023-02-29", "2023-11-14T25:00:00Z",
-                           "2023-11-14T22:13:20Zx", "now+1h", "-1x", "1e9", "99999999999",
+                           "2023-11-14T22:13:20Zx", "now+1h", "-1x", "1e9", "99999999999", "99999999999999",
                            "99999999999999999999999", "2023-11-14T22:13:20.", "2023-11-14T2:1"}) {
     EXPECT_FALSE(parse_time_ns(text, kNow)) << text;
   }
