@@ -52,6 +52,12 @@ const Subcommand* find(std::string_view name) {
   return nullptr;
 }
 
+int refuse(std::string_view name) {
+  if (!name.empty()) fmt::print(stderr, "weft: there is no command '{}'\n\n", name);
+  print_help(stderr);
+  return kExitUsage;
+}
+
 int run(int argc, char** argv) {
   const std::string_view name = argc > 1 ? argv[1] : "";
   if (name == "version" || name == "--version" || name == "-V") {
@@ -59,20 +65,17 @@ int run(int argc, char** argv) {
     return kExitOk;
   }
   if (name == "help" || name == "--help" || name == "-h") {
-    const Subcommand* command = argc > 2 ? find(argv[2]) : nullptr;
-    if (command == nullptr) {
+    if (argc <= 2) {
       print_help(stdout);
       return kExitOk;
     }
+    const Subcommand* command = find(argv[2]);
+    if (command == nullptr) return refuse(argv[2]);
     const char* const help[] = {argv[2], "--help", nullptr};
     return command->run(2, help);
   }
   const Subcommand* command = find(name);
-  if (command == nullptr) {
-    if (!name.empty()) fmt::print(stderr, "weft: there is no command '{}'\n\n", name);
-    print_help(stderr);
-    return kExitUsage;
-  }
+  if (command == nullptr) return refuse(name);
   return command->run(argc - 1, argv + 1);
 }
 

@@ -39,6 +39,9 @@ test('help and usage', () => {
   }
   assert.equal(run([]).code, 2);
   assert.equal(run(['sreve']).code, 2);
+  const unknown = run(['help', 'sreve']);
+  assert.equal(unknown.code, 2);
+  assert.match(unknown.err, /there is no command 'sreve'/);
   const colour = run(['search', '{ }', '--color', 'purple']);
   assert.equal(colour.code, 2);
   assert.match(colour.err, /auto,always,never/);
