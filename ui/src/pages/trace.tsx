@@ -314,7 +314,7 @@ function Notices({ view, clocksSet, select }: { view: TraceView; clocksSet: bool
     }
     if (trace.flags[i] & Flag.Cycle) cycles++;
   }
-  const skews = [...view.skews.values()];
+  const skews = [...new Set(view.skews.values())]; // resources may share a clock
   if (!missing && !lost_count && !cycles && !skews.length) return null;
   return (
     <ul class="trace-notices">

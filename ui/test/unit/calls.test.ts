@@ -48,6 +48,33 @@ describe("calls between services", () => {
     expect(at("s2")[1]).toBeLessThanOrEqual(at("c2")[1]);
   });
 
+  it("carry it in whatever order the spans came", () => {
+    const spans = [
+      { id: "c1", service: "a", host: "h1", kind: kClient, at: 0, for: 100 },
+      { id: "s1", parent: "c1", service: "b", host: "h2", kind: kServer, at: 1010, for: 80 },
+      { id: "c2", parent: "s1", service: "b", host: "h2", kind: kClient, at: 1020, for: 60 },
+      { id: "s2", parent: "c2", service: "c", host: "h3", kind: kServer, at: 1025, for: 50 },
+      { id: "c3", parent: "s2", service: "c", host: "h3", kind: kClient, at: 1030, for: 40 },
+      { id: "s3", parent: "c3", service: "d", host: "", kind: kServer, at: 1035, for: 30 },
+    ];
+    for (const order of [spans, spans.toReversed()]) {
+      const t = makeTrace(order);
+      const set = withClocksSet(t, clockSkews(t));
+      expect(["c1", "s1", "c2", "s2", "c3", "s3"].map((name) => set.startNs[byName(t, name)] - set.firstNs)).toEqual([0, 10e6, 20e6, 25e6, 30e6, 35e6]);
+    }
+  });
+
+  it("carry it to the stand-ins of spans that were not received", () => {
+    const t = makeTrace([
+      { id: "c", service: "a", host: "h1", kind: kClient, at: 0, for: 100 },
+      { id: "s", parent: "c", service: "b", host: "h2", kind: kServer, at: 1010, for: 80 },
+      { id: "i", parent: "lost", service: "b", host: "h2", at: 1020, for: 10 },
+    ]);
+    const set = withClocksSet(t, clockSkews(t));
+    expect([set.startNs[t.received], set.durationNs[t.received]]).toEqual([20e6, 10e6]);
+    expect([t.startNs[t.received], t.durationNs[t.received]]).toEqual([1020e6, 10e6]);
+  });
+
   it("take no clock to be wrong for a server span that ends just after its answer has arrived", () => {
     const t = makeTrace([
       { id: "c", service: "a", host: "h1", kind: kClient, at: 0, for: 100 },

@@ -69,50 +69,81 @@ export interface ClockSkew {
   calls: number;
 }
 
-// A clock is one resource's. Offsets are carried from the caller's clock to the callee's, from the
-// root outwards; a clock gets the median midpoint offset of the calls whose times cannot be true.
-export function clockSkews(trace: Trace): Map<number, ClockSkew> {
-  const offsets = new Map<string, { client: number; server: number; list: number[]; bad: number }>();
+// The clock that each resource's spans were timed by, as the number of the first resource that has
+// it: a service's resources on one host share theirs, others are taken to have one each.
+function clocksOf(trace: Trace): number[] {
+  const by_host = new Map<string, number>();
+  return trace.resources.map(({ service, host }, r) => {
+    if (host === "") return r;
+    const key = `${service}\u0000${host}`;
+    if (!by_host.has(key)) by_host.set(key, r);
+    return by_host.get(key)!;
+  });
+}
+
+interface Offset {
+  server: number; // a clock
+  midpoints: number[]; // of the server's spans, after those of their callers
+  bad: boolean; // the times of a call cannot be true
+}
+
+// What is known of one clock by another, by the caller's clock.
+function offsetsOf(trace: Trace, clocks: number[]): Map<number, Offset[]> {
+  const pairs = new Map<string, Offset>();
+  const by_client = new Map<number, Offset[]>();
   for (let i = 0; i < trace.received; i++) {
     const call = callOf(trace, i);
     if (!call) continue;
-    const a = trace.resourceId[call.client];
-    const b = trace.resourceId[call.server];
-    if (a === b || sameClock(trace, a, b)) continue;
-    const key = `${a}>${b}`;
-    let entry = offsets.get(key);
-    if (!entry) offsets.set(key, (entry = { client: a, server: b, list: [], bad: 0 }));
-    if (entry.list.length < 1000) {
-      entry.list.push(trace.startNs[call.server] + trace.durationNs[call.server] / 2 - trace.startNs[call.client] - trace.durationNs[call.client] / 2);
+    const client = clocks[trace.resourceId[call.client]];
+    const server = clocks[trace.resourceId[call.server]];
+    if (client === server) continue;
+    const key = `${client}>${server}`;
+    let offset = pairs.get(key);
+    if (!offset) {
+      pairs.set(key, (offset = { server, midpoints: [], bad: false }));
+      by_client.set(client, [...(by_client.get(client) ?? []), offset]);
     }
-    if (call.skewNs !== 0) entry.bad++;
-  }
-  const skews = new Map<number, ClockSkew>();
-  const absolute = new Map<number, number>();
-  const root = trace.roots.length ? trace.resourceId[trace.roots[0]] : -1;
-  if (root >= 0) absolute.set(root, 0);
-  // Spread from the root over the calls; bounded by the number of clocks.
-  for (let round = 0; round < trace.resources.length; round++) {
-    let changed = false;
-    for (const { client, server, list, bad } of offsets.values()) {
-      if (absolute.has(server)) continue;
-      const base = absolute.get(client) ?? 0;
-      const relative = bad ? median(list) : 0;
-      absolute.set(server, base + relative);
-      changed = true;
-      if (base + relative !== 0) {
-        const { service, host } = trace.resources[server];
-        skews.set(server, { service, host, aheadNs: base + relative, calls: list.length });
-      }
+    if (offset.midpoints.length < 1000) {
+      offset.midpoints.push(trace.startNs[call.server] + trace.durationNs[call.server] / 2 - trace.startNs[call.client] - trace.durationNs[call.client] / 2);
     }
-    if (!changed) break;
+    if (call.skewNs !== 0) offset.bad = true;
   }
-  return skews;
+  return by_client;
 }
 
-function sameClock(trace: Trace, a: number, b: number): boolean {
-  const host = trace.resources[a].host;
-  return host !== "" && host === trace.resources[b].host && trace.resources[a].service === trace.resources[b].service;
+// Offsets are carried from the caller's clock to the callee's, from the root outwards, in whatever
+// order the spans came; a clock gets the median midpoint offset of its calls where the times of one
+// cannot be true. By resource; those that share a clock share the entry.
+export function clockSkews(trace: Trace): Map<number, ClockSkew> {
+  const clocks = clocksOf(trace);
+  const offsets = offsetsOf(trace, clocks);
+  const called = new Set([...offsets.values()].flatMap((list) => list.map((o) => o.server)));
+  const root = trace.roots.length ? trace.resourceId[trace.roots[0]] : -1;
+  // Where the root was not received there are several beginnings: callers that nobody calls.
+  const begins = [...(root >= 0 ? [clocks[root]] : []), ...[...offsets.keys()].filter((c) => !called.has(c)), ...offsets.keys()];
+  const ahead = new Map<number, number>();
+  const skewed = new Map<number, ClockSkew>();
+  for (const begin of begins) {
+    if (ahead.has(begin)) continue;
+    ahead.set(begin, 0);
+    const reached = [begin];
+    for (const client of reached) {
+      for (const { server, midpoints, bad } of offsets.get(client) ?? []) {
+        if (ahead.has(server)) continue;
+        const aheadNs = ahead.get(client)! + (bad ? median(midpoints) : 0);
+        ahead.set(server, aheadNs);
+        reached.push(server);
+        const { service, host } = trace.resources[server];
+        if (aheadNs !== 0) skewed.set(server, { service, host, aheadNs, calls: midpoints.length });
+      }
+    }
+  }
+  const skews = new Map<number, ClockSkew>();
+  clocks.forEach((clock, resource) => {
+    const skew = skewed.get(clock);
+    if (skew) skews.set(resource, skew);
+  });
+  return skews;
 }
 
 function median(values: number[]): number {
@@ -131,12 +162,26 @@ export function withClocksSet(trace: Trace, skews: Map<number, ClockSkew>): Trac
     first = Math.min(first, startNs[i]);
     end = Math.max(end, startNs[i] + trace.durationNs[i]);
   }
+  const durationNs = trace.durationNs.slice();
+  for (let i = trace.received; i < trace.count; i++) [startNs[i], durationNs[i]] = spanOfChildren(trace, i, startNs);
   const details = (span: number) => {
     const raw = trace.details(span);
     const ahead = skews.get(trace.resourceId[span])?.aheadNs ?? 0;
     return ahead ? { ...raw, events: raw.events.map((e) => ({ ...e, timeNs: e.timeNs - ahead })) } : raw;
   };
-  return { ...trace, startNs, firstNs: first, endNs: end, details };
+  return { ...trace, startNs, durationNs, firstNs: first, endNs: end, details };
+}
+
+// Start and duration of a stand-in for a parent that was not received: it spans its children.
+function spanOfChildren(trace: Trace, span: number, startNs: Float64Array): [startNs: number, durationNs: number] {
+  let from = Infinity;
+  let to = -Infinity;
+  for (let c = trace.childStart[span]; c < trace.childStart[span + 1]; c++) {
+    const child = trace.children[c];
+    from = Math.min(from, startNs[child]);
+    to = Math.max(to, startNs[child] + trace.durationNs[child]);
+  }
+  return [from, to - from];
 }
 
 export function servicesIn(trace: Trace): { service: string; spans: number; errors: number; resource: number }[] {
