@@ -92,7 +92,7 @@ function sorted(answer: ErrorsAnswer | null, by: string): ErrorGroup[] {
     first: (g) => nanoToMs(g.firstSeenUnixNano),
     last: (g) => nanoToMs(g.lastSeenUnixNano),
   };
-  const key = keys[by] ?? keys.count;
+  const key = Object.hasOwn(keys, by) ? keys[by] : keys.count;
   return groups.sort((a, b) => key(b) - key(a) || (a.id < b.id ? -1 : 1));
 }
 

@@ -59,7 +59,7 @@ export function ServicesPage() {
   const step = stepFor(range, 90);
   const loaded = useLoad((abort) => api.services(q, range, step, abort), [q, range.startMs, range.endMs]);
   const releases = useLoad((abort) => api.releases(range, abort), [range.startMs, range.endMs]);
-  const sort = params.sort && params.sort in kSorts ? params.sort : "rate";
+  const sort = params.sort && Object.hasOwn(kSorts, params.sort) ? params.sort : "rate";
   const list = useMemo(() => {
     const all = loaded.data?.services ?? [];
     for (const s of all) hearOwner(s.service, s.squad);

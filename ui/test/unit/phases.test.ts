@@ -101,6 +101,10 @@ describe("network phases", () => {
     ]);
   });
 
+  it("are not made up of spans that are named like something every object has", () => {
+    expect(phases([{ id: "call", kind: kClient, at: 0, for: 50 }, { id: "constructor", parent: "call", at: 1, for: 2 }])).toBeNull();
+  });
+
   it("are not made up where nothing says them", () => {
     expect(phases([{ id: "call", kind: kClient, at: 0, for: 50, attrs: { "http.request.method": "GET", "http.response.status_code": 200 } }])).toBeNull();
     expect(phases([{ id: "call", kind: 2, at: 0, for: 50 }])).toBeNull();

@@ -59,7 +59,7 @@ function childSpans(trace: Trace, span: number): number[] {
   for (let c = trace.childStart[span]; c < trace.childStart[span + 1]; c++) {
     const child = trace.children[c];
     const name = nameOf(trace, child);
-    if (name in kChildSpanPhase) found.push(child);
+    if (Object.hasOwn(kChildSpanPhase, name)) found.push(child);
     else if (name === "http.getconn") found.push(...childSpans(trace, child));
   }
   return found;
