@@ -6,6 +6,9 @@ const kDurationUnits: readonly [number, string][] = [
   [1e-6, "ns"],
 ];
 
+// From this share of a unit on, three digits round to one of it: "1 ms", not "1000 µs".
+const kRoundsUp = 0.9995;
+
 function significant(value: number, digits: number): string {
   if (value === 0) return "0";
   const decimals = Math.max(0, digits - 1 - Math.floor(Math.log10(Math.abs(value))));
@@ -23,7 +26,7 @@ export function formatDuration(ms: number): string {
   const size = Math.abs(ms);
   if (size === 0) return "0 ms";
   if (size < 999.5) {
-    const [factor, unit] = kDurationUnits.find(([f]) => size >= f) ?? [1e-6, "ns"];
+    const [factor, unit] = kDurationUnits.find(([f]) => size >= f * kRoundsUp) ?? [1e-6, "ns"];
     return `${sign}${significant(size / factor, 3)} ${unit}`;
   }
   if (size < 59_950) return `${sign}${significant(size / 1000, 3)} s`;
@@ -49,7 +52,7 @@ const kCountUnits = ["", "k", "M", "G", "T"];
 export function formatCount(value: number): string {
   let unit = 0;
   let size = value;
-  while (Math.abs(size) >= 999.5 && unit < kCountUnits.length - 1) {
+  while (Math.abs(size) >= 1000 * kRoundsUp && unit < kCountUnits.length - 1) {
     size /= 1000;
     unit++;
   }
@@ -59,7 +62,7 @@ export function formatCount(value: number): string {
 export function formatBytes(value: number): string {
   let unit = 0;
   let size = value;
-  while (size >= 1000 && unit < 4) {
+  while (size >= 1000 * kRoundsUp && unit < 4) {
     size /= 1000;
     unit++;
   }

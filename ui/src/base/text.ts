@@ -4,7 +4,7 @@
 
 // C0/C1 controls but tab and newline, bidi embeddings, overrides, isolates, and zero-width characters.
 // eslint-disable-next-line no-control-regex
-const kInvisible = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
+const kInvisible = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
 
 const kMaxShownChars = 4000;
 

@@ -10,7 +10,8 @@ describe("numbers", () => {
   it("are short and have their unit", () => {
     expect([0, 0.0004, 0.25, 12.345, 999.4, 999.6, 6021, 60_000, 75_000, 3_600_000, 3_700_000].map(formatDuration)).toEqual(["0 ms", "400 ns", "250 µs", "12.3 ms", "999 ms", "1 s", "6.02 s", "1 m", "1 m 15 s", "1 h", "1 h 2 m"]);
     expect([0, 999, 1234, 1.5e6].map(formatCount)).toEqual(["0", "999", "1.23k", "1.5M"]);
-    expect(formatBytes(345_678)).toBe("346 kB");
+    expect([345_678, 999_499, 999_600, 999].map(formatBytes)).toEqual(["346 kB", "999 kB", "1 MB", "999 B"]);
+    expect([0.9994, 0.9996, 0.0009996].map(formatDuration)).toEqual(["999 µs", "1 ms", "1 µs"]);
     expect([0, 0.0001, 0.012, 0.5, 1].map(formatShare)).toEqual(["0 %", "< 0.1 %", "1.2 %", "50 %", "100 %"]);
   });
   it("write durations that TraceQL reads back exactly", () => {
@@ -25,7 +26,7 @@ describe("numbers", () => {
 describe("hostile text", () => {
   it("shows control and direction characters instead of obeying them", () => {
     expect(shown("a\u0000b\u001b[31m")).toBe("a␀b␛[31m");
-    expect(shown("\u202eevil")).toBe("⟨U+202E⟩evil");
+    expect(shown("\u202eevil\u061c")).toBe("⟨U+202E⟩evil⟨U+061C⟩");
     expect(shownLine("a\nb")).toBe("a ⏎ b");
   });
   it("is always a string, and bounded", () => {
