@@ -36,17 +36,21 @@ const kPages: Record<string, PageName> = {
 const kReserved = new Set(["v", "start", "end"]);
 const kMaxParamChars = 16_384;
 
+// The end of what the server's 64 bits of nanoseconds can say.
+export const kMaxTimeMs = 18_446_744_073_709;
+
 // RFC 3339, or digits: seconds, milliseconds, microseconds or nanoseconds by their size.
 export function parseTime(text: string | null): number | null {
   if (!text) return null;
-  if (/^\d+$/.test(text)) {
-    const value = Number(text);
-    if (text.length <= 11) return value * 1000;
-    if (text.length <= 14) return value;
-    return text.length <= 17 ? value / 1e3 : value / 1e6;
-  }
-  const ms = Date.parse(text);
-  return Number.isNaN(ms) ? null : ms;
+  const ms = /^\d+$/.test(text) ? digitsToMs(text) : Date.parse(text);
+  return ms >= 0 && ms <= kMaxTimeMs ? ms : null;
+}
+
+function digitsToMs(text: string): number {
+  const value = Number(text);
+  if (text.length <= 11) return value * 1000;
+  if (text.length <= 14) return value;
+  return text.length <= 17 ? value / 1e3 : value / 1e6;
 }
 
 export function decodeAddress(href: string): Address {

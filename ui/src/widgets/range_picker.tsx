@@ -3,7 +3,7 @@
 import { useRef, useState } from "preact/hooks";
 import { nanoToMs } from "../api/types.ts";
 import { formatClock, formatDay, formatDuration, zoneName } from "../base/format.ts";
-import type { TimeRange } from "../base/permalink.ts";
+import { kMaxTimeMs, type TimeRange } from "../base/permalink.ts";
 import { address, patchAddress } from "../base/router.ts";
 import { Icon } from "./icons.tsx";
 import { config } from "./service_name.tsx";
@@ -43,7 +43,7 @@ export function requireRange(): TimeRange {
 }
 
 export function describeRange(range: TimeRange): string {
-  const same = formatDay(range.startMs) === formatDay(range.endMs);
+  const same = new Date(range.startMs).toDateString() === new Date(range.endMs).toDateString();
   const from = same ? formatClock(range.startMs, false) : `${formatDay(range.startMs)} ${formatClock(range.startMs, false)}`;
   const to = same ? formatClock(range.endMs, false) : `${formatDay(range.endMs)} ${formatClock(range.endMs, false)}`;
   return same ? `${formatDay(range.startMs)}, ${from} – ${to}` : `${from} – ${to}`;
@@ -63,7 +63,7 @@ export function RangePicker() {
   const set = (next: TimeRange) => {
     popover.current?.hidePopover?.();
     setProblem("");
-    patchAddress({ range: next });
+    patchAddress({ range: { startMs: Math.max(0, next.startMs), endMs: Math.min(kMaxTimeMs, next.endMs) } });
   };
   const place = () => {
     const box = button.current!.getBoundingClientRect();

@@ -39,6 +39,8 @@ describe("permalinks", () => {
 
   it("do not break on nonsense", () => {
     expect(decodeAddress("/trace/%E0%A4%A?start=5&end=1").range).toBeNull();
+    for (const end of ["9".repeat(30), "99999999999", "+275760-09-13T00:00:00Z"]) expect(decodeAddress(`/search?start=5&end=${encodeURIComponent(end)}`).range).toBeNull();
+    expect(decodeAddress("/search?start=1900-01-01T00:00:00Z&end=5").range).toBeNull();
     expect(decodeAddress("/__proto__").page).toBe("notfound");
     expect(decodeAddress("/constructor").page).toBe("notfound");
     expect(decodeAddress("/map?v=9").fromNewerVersion).toBe(true);
