@@ -69,7 +69,19 @@ describe("the flame layout", () => {
           const apart = t.startNs[i] >= t.startNs[j] + t.durationNs[j] || t.startNs[j] >= t.startNs[i] + t.durationNs[i];
           if (lane[i] === lane[j]) expect(apart).toBe(true);
         }
+        // No span stands lower than it must: its lane or one above it up to its parent's was taken.
+        const above = t.parent[i] >= 0 ? lane[t.parent[i]] + 1 : 0;
+        for (let free = above; free < lane[i]; free++) {
+          const holds = [...lane.keys()].some((j) => lane[j] === free && t.startNs[j] + t.durationNs[j] > t.startNs[i]);
+          expect(holds).toBe(true);
+        }
       }
     }
+  });
+
+  it("has a lane for each of many siblings that run at once", () => {
+    const spans: SpanIn[] = [{ id: "root", at: 0, for: 1000 }];
+    for (let i = 0; i < 20_000; i++) spans.push({ id: `s${i}`, parent: "root", at: i * 0.001, for: 900 });
+    expect(layoutFlame(makeTrace(spans)).lanes).toBe(20_001);
   });
 });

@@ -8,9 +8,40 @@ export interface Flame {
   lanes: number;
 }
 
+// When each lane is free again, below a tree of minima: among thousands of concurrent siblings the
+// first lane that is free is found without asking all that are not.
+class Lanes {
+  private readonly leaves: number;
+  private readonly free: Float64Array; // node n has the lower of 2n and 2n + 1; lanes are the leaves
+  // For lanes 0 to count, of which the last is never taken.
+  constructor(count: number) {
+    this.leaves = 2 ** Math.ceil(Math.log2(count + 2));
+    this.free = new Float64Array(2 * this.leaves).fill(-Infinity);
+  }
+
+  firstFree(from: number, atNs: number): number {
+    let node = this.leaves + from;
+    while (this.free[node] > atNs) {
+      while (node & 1) node >>= 1;
+      node++;
+    }
+    while (node < this.leaves) {
+      node *= 2;
+      if (this.free[node] > atNs) node++;
+    }
+    return node - this.leaves;
+  }
+
+  take(lane: number, untilNs: number): void {
+    let node = this.leaves + lane;
+    this.free[node] = Math.max(this.free[node], untilNs);
+    while ((node >>= 1)) this.free[node] = Math.min(this.free[2 * node], this.free[2 * node + 1]);
+  }
+}
+
 export function layoutFlame(trace: Trace): Flame {
   const lane = new Int32Array(trace.count);
-  const ends: number[] = []; // last end by lane, for spans placed by start within a subtree
+  const taken = new Lanes(trace.count);
   let lanes = 0;
   // By start over the whole trace, but never before their parents (a clock may say otherwise).
   const key = new Float64Array(trace.count);
@@ -21,11 +52,9 @@ export function layoutFlame(trace: Trace): Flame {
   const by_start = trace.order.slice().sort((a, b) => key[a] - key[b] || trace.position[a] - trace.position[b]);
   for (const span of by_start) {
     const parent = trace.parent[span];
-    let at = parent < 0 ? 0 : lane[parent] + 1;
-    while (at < ends.length && ends[at] > trace.startNs[span]) at++;
+    const at = taken.firstFree(parent < 0 ? 0 : lane[parent] + 1, trace.startNs[span]);
     lane[span] = at;
-    while (ends.length <= at) ends.push(-Infinity);
-    ends[at] = Math.max(ends[at], trace.startNs[span] + trace.durationNs[span]);
+    taken.take(at, trace.startNs[span] + trace.durationNs[span]);
     if (at + 1 > lanes) lanes = at + 1;
   }
   return { lane, lanes };
