@@ -25,6 +25,17 @@ export function shownLine(value: unknown, maxChars = 300): string {
   return shown(value, maxChars).replace(/\s*\n\s*/g, " ⏎ ");
 }
 
+// Where the character at a byte offset of the UTF-8 form stands in a string: servers count by bytes.
+export function indexOfByte(text: string, offset: number): number {
+  let at = 0;
+  for (let bytes = 0; at < text.length && bytes < offset; ) {
+    const code = text.codePointAt(at)!;
+    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    at += code < 0x10000 ? 1 : 2;
+  }
+  return at;
+}
+
 // Only these may become a link out of an attribute's value.
 export function safeHref(value: string): string | null {
   if (!/^https?:\/\/[^\s]+$/i.test(value)) return null;

@@ -7,7 +7,7 @@ import { ApiError, isAbort } from "../api/http.ts";
 import type { ErrorBody } from "../api/types.ts";
 import { formatCount } from "../base/format.ts";
 import type { TimeRange } from "../base/permalink.ts";
-import { shownLine } from "../base/text.ts";
+import { indexOfByte, shownLine } from "../base/text.ts";
 import {
   attributeKey,
   completionAt,
@@ -83,10 +83,20 @@ async function optionsFor(context: CompletionContext, range: TimeRange, abort: A
   return values.map((v) => ({ text: literal(v.value, v.type), label: shownLine(v.value, 120), detail: `${formatCount(v.spans)} spans` }));
 }
 
-function Highlight({ text, problem }: { text: string; problem: ErrorBody | null }) {
+// Where in the text the server complains, whose offsets are bytes; null when it names no place.
+function placeOf(text: string, problem: ErrorBody | null): { from: number; to: number; line: number; column: number } | null {
   const at = problem?.position;
-  const from = at ? Math.min(at.offset, Math.max(0, text.length - 1)) : -1;
-  const to = at ? Math.max(from + 1, Math.min(text.length, at.offset + Math.max(1, at.length))) : -1;
+  if (!at) return null;
+  const from = indexOfByte(text, at.offset);
+  const lines = text.slice(0, from).split("\n");
+  return { from, to: indexOfByte(text, at.offset + Math.max(1, at.length)), line: lines.length, column: [...lines[lines.length - 1]].length + 1 };
+}
+
+function Highlight({ text, problem }: { text: string; problem: ErrorBody | null }) {
+  const place = placeOf(text, problem);
+  // What lacks at the end is shown at the last character.
+  const from = place ? Math.min(place.from, Math.max(0, text.length - 1)) : -1;
+  const to = place ? Math.max(from + 1, place.to) : -1;
   const parts: preact.JSX.Element[] = [];
   tokenize(text).forEach((t, i) => {
     // A token may be cut by the edges of the error.
@@ -142,8 +152,9 @@ export function QueryBox({ value, range, problem, onRun, label = "TraceQL query"
 
   const typed = checked?.text === text ? checked.problem : null;
   // What is complained of at the very end is not wrong, it is not finished; the query that was run is another matter.
-  const unfinished = (typed?.position?.offset ?? -1) >= text.trimEnd().length;
+  const unfinished = (placeOf(text, typed)?.from ?? -1) >= text.trimEnd().length;
   const current = typed && !unfinished ? typed : text === value ? problem : null;
+  const place = placeOf(text, current);
 
   const complete = () => {
     const element = area.current!;
@@ -256,8 +267,8 @@ export function QueryBox({ value, range, problem, onRun, label = "TraceQL query"
       {current && (
         <p id={`${id}-problem`} class="query-problem" role="alert">
           {shownLine(current.message)}
-          {current.position && <span> (at {current.position.line > 1 ? `line ${current.position.line}, ` : ""}column {current.position.column})</span>}
-          {current.position || current.expected?.length || current.hint ? "." : ""}
+          {place && <span> (at {place.line > 1 ? `line ${place.line}, ` : ""}column {place.column})</span>}
+          {place || current.expected?.length || current.hint ? "." : ""}
           {current.expected?.length ? <span class="muted"> Expected {current.expected.map((e) => shownLine(e)).join(", ")}.</span> : null}
           {current.hint ? <span> Hint: {shownLine(current.hint)}</span> : null}
         </p>

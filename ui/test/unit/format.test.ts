@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { configureSquads, serviceColour, squadHue } from "../../src/base/color.ts";
 import { formatBytes, formatCount, formatDuration, formatShare, traceqlDuration } from "../../src/base/format.ts";
-import { safeHref, shown, shownLine } from "../../src/base/text.ts";
+import { indexOfByte, safeHref, shown, shownLine } from "../../src/base/text.ts";
 import { SseParser } from "../../src/api/search_stream.ts";
 import { nanoToMs } from "../../src/api/types.ts";
 import { nanos } from "../../src/api/endpoints.ts";
@@ -20,6 +20,15 @@ describe("numbers", () => {
   it("keep nanoseconds exact where they must be", () => {
     expect(nanoToMs("1700000000123456789")).toBeCloseTo(1_700_000_000_123.4567, 3);
     expect(nanos(1_700_000_000_123)).toBe("1700000000123000000");
+  });
+});
+
+describe("places in a text", () => {
+  it("are found by the bytes that the server counts", () => {
+    const text = '{ name = "üß😀" && spam.foo = 1 }';
+    const place = text.indexOf("spam");
+    expect(indexOfByte(text, new TextEncoder().encode(text.slice(0, place)).length)).toBe(place);
+    expect([0, 3, 1000].map((offset) => indexOfByte(text, offset))).toEqual([0, 3, text.length]);
   });
 });
 
