@@ -26,12 +26,19 @@ function storedToken(): string {
 const query_token = signal(storedToken());
 // Set when the server asked for a token; the shell then shows the dialog.
 export const tokenWanted = signal(false);
-// Set when it was asked for although one was given.
+// Set when it was asked for although one was given, or when what was given can be none.
 export const tokenRefused = signal(false);
 // Counts up when a token was given, so that pages ask again.
 export const tokenVersion = signal(0);
 
+// A header takes no other characters, and no token has them: something else was pasted along.
+const kTokenChars = /^[\x21-\x7e]+$/;
+
 export function giveToken(value: string): void {
+  if (!kTokenChars.test(value.trim())) {
+    tokenRefused.value = true;
+    return;
+  }
   query_token.value = value.trim();
   try {
     sessionStorage.setItem(kTokenKey, query_token.value);

@@ -83,6 +83,10 @@ describe.skipIf(!canRun)("with nothing to show", () => {
       await Promise.all([v.page.waitForResponse((r) => r.status() === 401), v.page.getByRole("button", { name: "Go on" }).click()]);
       await v.page.getByRole("dialog", { name: "This Weft asks" }).waitFor();
       await v.page.getByText("does not take this token").waitFor();
+      // Pasted with something that no header takes.
+      await v.page.locator("input[name=token]").fill(`“${token}”`);
+      await v.page.getByRole("button", { name: "Go on" }).click();
+      await v.page.getByText("does not take this token").waitFor();
       await v.page.locator("input[name=token]").fill(token);
       expect(await violations(v.page)).toEqual([]);
       await v.page.getByRole("button", { name: "Go on" }).click();
