@@ -4,7 +4,7 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import * as api from "../api/endpoints.ts";
 import { formatClock, formatCount, formatDay, formatDuration } from "../base/format.ts";
 import { address, linkTo, patchAddress } from "../base/router.ts";
-import { shownLine } from "../base/text.ts";
+import { shown, shownLine } from "../base/text.ts";
 import { mainRoot } from "../base/trace/critical_path.ts";
 import { type Change, type DiffRow, diffTraces } from "../base/trace/diff.ts";
 import { nameOf, serviceOf, spanIdOf, type Trace } from "../base/trace/model.ts";
@@ -23,6 +23,7 @@ export function ComparePage() {
   const { params } = address.value;
   const a = api.normalTraceId(params.a ?? "");
   const b = api.normalTraceId(params.b ?? "");
+  const wrong = [params.a, params.b].filter((typed) => typed && !api.normalTraceId(typed));
   const left = useLoad(a ? (abort) => api.trace(a, abort) : null, [a]);
   const right = useLoad(b ? (abort) => api.trace(b, abort) : null, [b]);
   useEffect(() => {
@@ -37,11 +38,13 @@ export function ComparePage() {
       {left.error != null && <Failed error={left.error} retry={left.reload} />}
       {right.error != null && <Failed error={right.error} retry={right.reload} />}
       {(!a || !b) && (
-        <Empty title="Choose two traces">
+        <Empty title={wrong.length ? "That is not a trace id" : "Choose two traces"}>
+          {wrong.length > 0 && <p>A trace id is up to 32 hexadecimal digits; this is <code class="value">{shown(wrong[0], 100)}</code>.</p>}
           <p>Paste their ids above, tick two in the <a href={linkTo("search")}>search results</a>, or use Compare on a trace to set it beside a healthy one of the same operation.</p>
         </Empty>
       )}
-      {left.data && right.data && <Result left={left.data} right={right.data} />}
+      {/* While another one loads, the one before it is not compared in its place. */}
+      {left.data?.traceId === a && right.data?.traceId === b && <Result left={left.data!} right={right.data!} />}
     </main>
   );
 }

@@ -4,6 +4,7 @@ import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/ho
 import * as api from "../api/endpoints.ts";
 import { ApiError } from "../api/http.ts";
 import { formatClock, formatCount, formatDay, formatDuration, plural } from "../base/format.ts";
+import type { TimeRange } from "../base/permalink.ts";
 import { address, linkTo, navigate, patchAddress } from "../base/router.ts";
 import { shown, shownLine } from "../base/text.ts";
 import { servicesIn } from "../base/trace/calls.ts";
@@ -17,13 +18,14 @@ import { FlameView } from "../widgets/flame.tsx";
 import { useLoad } from "../widgets/hooks.ts";
 import { Icon } from "../widgets/icons.tsx";
 import { Minimap } from "../widgets/minimap.tsx";
+import { describeRange } from "../widgets/range_picker.tsx";
 import { hearOwner, squadOf, Swatch } from "../widgets/service_name.tsx";
 import { SpanPanel } from "../widgets/span_details.tsx";
 import { Empty, Failed, LoadingBar } from "../widgets/states.tsx";
 import { type TimeWindow, TraceView } from "../widgets/trace_view.ts";
 import { collapsedAbove, rowNeighbour, Waterfall } from "../widgets/waterfall.tsx";
 
-const kMaxCollapsedInUrl = 24;
+const kMaxCollapsedInUrl = 200; // of 17 characters; proxies take some kilobytes
 
 export function TracePage() {
   const { id: typed, params } = address.value;
@@ -43,7 +45,9 @@ export function TracePage() {
       </main>
     );
   }
-  const found = loaded.data && loaded.data.received > 0 ? loaded.data : null;
+  // While another trace loads, the one before it is not passed off as that one.
+  const answer = loaded.data?.traceId === id ? loaded.data : null;
+  const found = answer && answer.received > 0 ? answer : null;
   return (
     <main class="page tight trace-page" id="main" tabindex={-1}>
       <LoadingBar on={loaded.loading} />
@@ -55,7 +59,7 @@ export function TracePage() {
           )}
         </Failed>
       )}
-      {loaded.data && !found && <Empty title="The trace holds no spans" />}
+      {answer && !found && <Empty title="The trace holds no spans" />}
       {found && <OpenTrace raw={found} params={params} reload={loaded.reload} />}
     </main>
   );
@@ -67,6 +71,13 @@ interface State {
   clocksSet: boolean;
   showPath: boolean;
   collapsed: ReadonlySet<number>;
+}
+
+const kAroundMs = 3600e3;
+
+function aroundTrace(trace: Trace): TimeRange {
+  const at = (ns: number) => Number(trace.baseNs / 1000n) / 1e3 + ns / 1e6;
+  return { startMs: Math.max(0, Math.floor(at(trace.firstNs)) - kAroundMs), endMs: Math.ceil(at(trace.endNs)) + kAroundMs };
 }
 
 function parseWindow(text: string | undefined, whole: TimeWindow, firstNs: number): TimeWindow {
@@ -84,9 +95,10 @@ function OpenTrace({ raw, params, reload }: { raw: Trace; params: Record<string,
   useMemo(() => raw.resources.forEach((r) => hearOwner(r.service, r.namespace)), [raw]);
   const whole = useMemo(() => view.whole(), [view]);
   const time = useMemo(() => parseWindow(params.zoom, whole, trace.firstNs), [params.zoom, whole]);
-  const [localCollapsed, setLocalCollapsed] = useState<ReadonlySet<number> | null>(null);
+  // Spans by their numbers in `raw`: loaded again, with late spans, they have others.
+  const [localCollapsed, setLocalCollapsed] = useState<{ raw: Trace; spans: ReadonlySet<number> } | null>(null);
   const collapsed = useMemo(
-    () => localCollapsed ?? new Set((params.collapsed ?? "").split(".").map((s) => findSpan(raw, s)).filter((s) => s >= 0)),
+    () => (localCollapsed?.raw === raw ? localCollapsed.spans : new Set((params.collapsed ?? "").split(".").map((s) => findSpan(raw, s)).filter((s) => s >= 0))),
     [localCollapsed, raw],
   );
   const state: State = {
@@ -97,9 +109,13 @@ function OpenTrace({ raw, params, reload }: { raw: Trace; params: Record<string,
     collapsed,
   };
   const find = useFind(raw, params.find ?? "");
+  // What leads on from here (to spans like this one, to the map) looks at the trace's own time, not at the last hour.
+  useEffect(() => {
+    if (!address.peek().range) patchAddress({ range: aroundTrace(raw) }, true);
+  }, [raw]);
 
   const setCollapsed = (next: ReadonlySet<number>) => {
-    setLocalCollapsed(next);
+    setLocalCollapsed({ raw, spans: next });
     const ids = [...next].map((s) => spanIdOf(raw, s));
     patchAddress({ params: { collapsed: ids.length <= kMaxCollapsedInUrl ? ids.join(".") : null } }, true);
   };
@@ -218,7 +234,7 @@ function Header({ view, state, find, select, reload }: { view: TraceView; state:
             Set clocks
           </button>
         )}
-        <CompareMenu trace={trace} root={root} startMs={startMs} />
+        <CompareMenu trace={trace} root={root} />
         <button type="button" class="button icon" aria-label="Download as OTLP JSON" title="Download as OTLP JSON" onClick={() => download(trace.traceId)}><Icon.download /></button>
         <button type="button" class="button icon" aria-label="Load again" title="Load again: late spans may have come" onClick={reload}><Icon.refresh /></button>
       </div>
@@ -227,15 +243,15 @@ function Header({ view, state, find, select, reload }: { view: TraceView; state:
 }
 
 // The other trace to compare with: a healthy one of the same root, near in time.
-function CompareMenu({ trace, root, startMs }: { trace: Trace; root: number; startMs: number }) {
+function CompareMenu({ trace, root }: { trace: Trace; root: number }) {
   const pick = async () => {
     const q = `{ span:parentID = nil && resource.service.name = ${quoted(serviceOf(trace, root))} && name = ${quoted(nameOf(trace, root))} }`;
     try {
-      const range = address.peek().range ?? { startMs: startMs - 3600e3, endMs: startMs + 3600e3 };
+      const range = address.peek().range ?? aroundTrace(trace);
       const { traces } = await api.search(q, range, 100);
       const others = traces.filter((t) => t.traceId !== trace.traceId);
       const best = others.find((t) => t.errorCount === 0) ?? others[0];
-      if (!best) return toast("No other trace of this operation was found within an hour.");
+      if (!best) return toast(`No other trace of this operation was found in ${describeRange(range)}.`);
       navigate(linkTo("compare", { params: { a: best.traceId, b: trace.traceId } }));
     } catch (error) {
       toast(`No trace to compare with: ${shown((error as Error).message)}`);
@@ -267,6 +283,7 @@ function FindBox({ view, find, selected, select }: { view: TraceView; find: Find
   const text = address.value.params.find ?? "";
   const at = find.rows.indexOf(selected);
   const timer = useRef(0);
+  useEffect(() => () => clearTimeout(timer.current), []); // what was typed belongs to this trace's address
   return (
     <div class="find" role="search">
       <input
@@ -388,7 +405,7 @@ function PhaseLegend({ view }: { view: TraceView }) {
 
 function nextFailed(view: TraceView, from: number, step: number): number {
   const { trace } = view;
-  const place = from < 0 ? -1 : trace.position[from];
+  const place = from < 0 ? Math.min(0, -step) : trace.position[from];
   for (let n = 1; n <= trace.count; n++) {
     const at = (((place + step * n) % trace.count) + trace.count) % trace.count;
     if (trace.status[trace.order[at]] === Status.Error) return trace.order[at];

@@ -126,6 +126,12 @@ describe.skipIf(!canRun)("the page", () => {
     await shot(page, "search-error");
   });
 
+  it("underlines an error behind characters of several bytes, too", async () => {
+    await page.goto(inRange(site, `/search?q=${encodeURIComponent('{ name = "üüß😀" && spam.foo = 1 }')}`));
+    await page.locator(".query-problem", { hasText: "column 20" }).waitFor();
+    expect((await text(page, ".query-colours .wrong")).join("")).toBe("spam.foo");
+  });
+
   it("narrows by a rectangle on the heatmap, and by the keyboard", async () => {
     await page.goto(inRange(site, "/search"));
     await settled(page);
@@ -294,6 +300,39 @@ describe.skipIf(!canRun)("the page", () => {
     await page.getByText(/clock of account-legacy.*: set right here/).waitFor();
     expect(params(page).clocks).toBe("set");
     expect(await offsets()).not.toBe(raw);
+  });
+
+  it("leads on from a trace to its own time, not to the last hour", async () => {
+    await page.goto(`${site.url}/trace/${kDnsTraceId}`);
+    await page.waitForURL(/start=.*&end=/);
+    await page.locator(".row", { hasText: "http.dns" }).first().click();
+    const { start, end } = params(page);
+    await page.getByRole("link", { name: "Find more of this operation" }).click();
+    await page.locator(".trace").first().waitFor();
+    expect([params(page).start, params(page).end]).toEqual([start, end]);
+  });
+
+  it("shows no trace under another one's address while that loads", async () => {
+    await page.goto(inRange(site, `/trace/${kDnsTraceId}`));
+    await page.locator(".row").first().waitFor();
+    await page.keyboard.press("p");
+    const rows = await page.locator(".row").evaluateAll((all) => all.map((row) => [row.classList.contains("failed"), row.classList.contains("selected")]));
+    expect(rows.findLast(([failed]) => failed)?.[1]).toBe(true); // with nothing chosen, the last that failed
+    let answer = () => {};
+    const asked = new Promise<void>((resolve) => (answer = resolve));
+    await page.route(`**/api/v1/traces/${kHealthyTraceId}`, async (route) => {
+      await asked;
+      await route.continue();
+    });
+    await page.evaluate((path) => {
+      history.pushState(null, "", path);
+      dispatchEvent(new PopStateEvent("popstate"));
+    }, `/trace/${kHealthyTraceId}`);
+    await page.getByRole("heading", { name: `Trace ${kHealthyTraceId}` }).waitFor({ state: "attached" });
+    expect(await page.locator(".row").count()).toBe(0);
+    answer();
+    await page.locator(".row").first().waitFor();
+    expect(await page.locator(".trace-facts").innerText()).toContain(kHealthyTraceId);
   });
 
   it("downloads the trace as OTLP JSON", async () => {
