@@ -97,6 +97,13 @@ export function formatDay(ms: number): string {
   return `${d.getDate()} ${kMonths[d.getMonth()]}`;
 }
 
+const kDayMs = 86400e3;
+
+// A moment within a range of time: with its day where the range has several.
+export function formatWithin(ms: number, startMs: number, endMs: number): string {
+  return endMs - startMs > kDayMs ? `${formatDay(ms)} ${formatClock(ms, false)}` : formatClock(ms, false);
+}
+
 export function formatDateTime(ms: number): string {
   return `${formatDay(ms)} ${new Date(ms).getFullYear()}, ${formatClock(ms, false)}`;
 }

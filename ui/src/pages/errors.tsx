@@ -65,7 +65,7 @@ export function ErrorsPage() {
       {loaded.error != null && !isQueryError(loaded.error) && <Failed error={loaded.error} retry={loaded.reload} />}
       <section class="panel" aria-label="Errors over time">
         <LoadingBar on={loaded.loading} />
-        <Chart title={`${plural(total, "failed span")} over time`} timesMs={all.timesMs} series={[{ label: "failed", colour: "--error", values: all.values, bars: true }]} range={range} format={formatCount} releases={releases.data?.releases ?? []} onRange={(r) => patchAddress({ range: r })} height={130} />
+        <Chart title={answer ? `${plural(total, "failed span")} over time` : "Failed spans over time"} timesMs={all.timesMs} series={[{ label: "failed", colour: "--error", values: all.values, bars: true }]} range={range} format={formatCount} releases={releases.data?.releases ?? []} onRange={(r) => patchAddress({ range: r })} height={130} />
       </section>
       <div class={chosen ? "split with-details" : "split"}>
         <section class="panel" aria-label="Groups">

@@ -3,26 +3,31 @@
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 
-const message = signal<{ text: ComponentChildren; shown: boolean } | null>(null);
+const toasted = signal<ComponentChildren>(null);
+const said = signal("");
 let timer = 0;
 
 export function toast(text: ComponentChildren): void {
-  message.value = { text, shown: true };
+  toasted.value = text;
   clearTimeout(timer);
-  timer = window.setTimeout(() => (message.value = null), 6000);
+  timer = window.setTimeout(() => (toasted.value = null), 6000);
 }
 
-// For screen readers alone.
+// For screen readers alone; a toast that is shown stays.
 export function announce(text: string): void {
-  message.value = { text, shown: false };
+  said.value = text;
 }
 
 export function Announcer() {
-  const now = message.value;
   return (
-    <div role="status" aria-live="polite" class={now?.shown ? "toast" : "sr"}>
-      {now?.text}
-    </div>
+    <>
+      <div role="status" aria-live="polite" class={toasted.value ? "toast" : "sr"}>
+        {toasted.value}
+      </div>
+      <div role="status" aria-live="polite" class="sr">
+        {said.value}
+      </div>
+    </>
   );
 }
 

@@ -5,7 +5,7 @@ import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import type { Release } from "../api/types.ts";
-import { formatClock, formatDay } from "../base/format.ts";
+import { formatClock, formatDay, formatWithin } from "../base/format.ts";
 import { timeTicks } from "../base/heatmap_bins.ts";
 import type { TimeRange } from "../base/permalink.ts";
 import { shownLine } from "../base/text.ts";
@@ -110,7 +110,7 @@ export function Chart(props: ChartProps) {
               if (i == null || u.cursor.left! < 0) note.textContent = "";
               else {
                 const parts = series.slice(0, 6).map((s) => (s.values[i] == null ? null : `${shownLine(s.label, 40)} ${format(s.values[i]!)}`));
-                note.textContent = `${formatClock(timesMs[i], false)} · ${parts.filter(Boolean).join(" · ")}`;
+                note.textContent = `${formatWithin(timesMs[i], range.startMs, range.endMs)} · ${parts.filter(Boolean).join(" · ")}`;
               }
             },
           ],

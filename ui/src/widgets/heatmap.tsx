@@ -5,7 +5,7 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { HeatmapAnswer, Release } from "../api/types.ts";
 import { nanoToMs } from "../api/types.ts";
-import { formatClock, formatCount, formatDay, formatDuration } from "../base/format.ts";
+import { formatClock, formatCount, formatDay, formatDuration, formatWithin } from "../base/format.ts";
 import { countIn, type HeatmapData, intensity, logTicks, type Region, regionOf, rowAt, timeTicks, toGrid } from "../base/heatmap_bins.ts";
 import { shownLine } from "../base/text.ts";
 import { isDark, token } from "../base/theme.ts";
@@ -159,7 +159,7 @@ export function Heatmap({ answer, releases, what, onNarrow }: HeatmapProps) {
   const region = from && to ? regionOf(data, grid, from, to) : null;
   const inside = from && to ? countIn(grid, from, to) : null;
   const said = region && inside
-    ? `${formatClock(region.startMs, false)} – ${formatClock(region.endMs, false)}, ${region.minMs ? formatDuration(region.minMs) : "0"} – ${region.maxMs === Infinity ? "longest" : formatDuration(region.maxMs)}: ${formatCount(inside.count)} ${inside.count === 1 ? "span" : "spans"}${inside.errors ? `, ${formatCount(inside.errors)} failed` : ""}`
+    ? `${formatWithin(region.startMs, data.startMs, data.endMs)} – ${formatWithin(region.endMs, data.startMs, data.endMs)}, ${region.minMs ? formatDuration(region.minMs) : "0"} – ${region.maxMs === Infinity ? "longest" : formatDuration(region.maxMs)}: ${formatCount(inside.count)} ${inside.count === 1 ? "span" : "spans"}${inside.errors ? `, ${formatCount(inside.errors)} failed` : ""}`
     : "";
 
   return (
@@ -219,7 +219,7 @@ export function releasesWithin(releases: readonly Release[], startMs: number, en
 
 // The same in words.
 export function describeReleases(releases: readonly Release[], startMs: number, endMs: number): string {
-  const said = releasesWithin(releases, startMs, endMs).map(({ r, at }) => `${shownLine(`${r.service} ${r.version}`, 40)} at ${formatClock(at, false)}`);
+  const said = releasesWithin(releases, startMs, endMs).map(({ r, at }) => `${shownLine(`${r.service} ${r.version}`, 40)} at ${formatWithin(at, startMs, endMs)}`);
   return said.length ? ` Releases: ${said.join(", ")}.` : "";
 }
 

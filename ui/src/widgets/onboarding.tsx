@@ -1,6 +1,6 @@
 // An empty store: how to send the first span, ready to paste: by curl, and in five languages.
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { search } from "../api/endpoints.ts";
 import { nanoToMs } from "../api/types.ts";
 import { patchAddress } from "../base/router.ts";
@@ -115,17 +115,20 @@ public class Hello {
 function endpoints(): { http: string; grpc: string } {
   const host = location.hostname;
   const given = config.value;
-  return { http: (given?.otlpHttp || `http://${host}:4318`).replace(/\/$/, ""), grpc: (given ? (given.otlpGrpc ?? "") : `${host}:4317`).replace(/^https?:\/\//, "") };
+  // A server that listens on every address names none that means it elsewhere.
+  const reachable = (address: string) => address.replace(/(^|:\/\/)(?:0\.0\.0\.0|\[::\])(?=:\d+)/, `$1${host}`);
+  return { http: reachable(given?.otlpHttp || `http://${host}:4318`).replace(/\/$/, ""), grpc: reachable(given ? (given.otlpGrpc ?? "") : `${host}:4317`).replace(/^https?:\/\//, "") };
 }
 
 const kLookEveryMs = 3000;
 
 // Looks for the first span by itself, and shows it as soon as it is there.
 function useFirstSpan(found: () => void): () => void {
+  const gone = useRef(false); // to another view, whose range is its own
   const look = () =>
     search("{}", null, 1).then(
       ({ traces }) => {
-        if (!traces.length) return;
+        if (!traces.length || gone.current) return;
         // The page's range ends when it was opened; the span came after.
         const endMs = Math.max(Date.now(), nanoToMs(traces[0].startTimeUnixNano) + 1000);
         patchAddress({ range: { startMs: endMs - defaultSpanMs(), endMs } }, true);
@@ -135,7 +138,10 @@ function useFirstSpan(found: () => void): () => void {
     );
   useEffect(() => {
     const timer = setInterval(look, kLookEveryMs);
-    return () => clearInterval(timer);
+    return () => {
+      gone.current = true;
+      clearInterval(timer);
+    };
   }, []);
   return look;
 }

@@ -25,6 +25,8 @@ function AttributeRow({ attribute, scope }: { attribute: Attribute; scope: strin
   const { key, type, text } = attribute;
   const condition = (op: string) => `{ ${attributeKey(scope, key)} ${op} ${literal(text, type)} }`;
   const href = type === "string" ? safeHref(text) : null;
+  // TraceQL has no NaN and no infinity to compare with.
+  const filterable = kFilterable.has(type) && (type !== "double" || Number.isFinite(Number(text)));
   const name = shownLine(key, 80);
   return (
     <tr>
@@ -34,8 +36,8 @@ function AttributeRow({ attribute, scope }: { attribute: Attribute; scope: strin
         <span class={`value v-${type}`}>{shown(text)}</span>
         <span class="row-actions">
           <button type="button" class="mini" aria-label={`Copy the value of ${name}`} title="Copy" onClick={() => copy("Value", text)}><Icon.copy /></button>
-          {kFilterable.has(type) && <a class="mini" aria-label={`Filter for this ${name}`} title="Find spans with this value" href={linkTo("search", { params: { q: condition("=") } })}>=</a>}
-          {kFilterable.has(type) && <a class="mini" aria-label={`Filter out this ${name}`} title="Find spans with another value" href={linkTo("search", { params: { q: condition("!=") } })}>≠</a>}
+          {filterable && <a class="mini" aria-label={`Filter for this ${name}`} title="Find spans with this value" href={linkTo("search", { params: { q: condition("=") } })}>=</a>}
+          {filterable && <a class="mini" aria-label={`Filter out this ${name}`} title="Find spans with another value" href={linkTo("search", { params: { q: condition("!=") } })}>≠</a>}
           {href && <a class="mini" aria-label={`Open ${name} in a new tab`} title="Open" href={href} target="_blank" rel="noopener noreferrer">↗</a>}
         </span>
       </td>
