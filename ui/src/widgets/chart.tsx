@@ -49,6 +49,12 @@ function axisTime(ms: number, span: number): string {
   return span > 2 * 86400e3 ? formatDay(ms) : formatClock(ms, span < 10e3).replace(/:00$/, "");
 }
 
+// Values with none beside them, through which no line goes; null when there are none.
+export function lonePoints(values: readonly (number | null)[]): number[] | null {
+  const alone = [...values.keys()].filter((i) => values[i] != null && values[i - 1] == null && values[i + 1] == null);
+  return alone.length ? alone : null;
+}
+
 export function Chart(props: ChartProps) {
   const { title, timesMs, series, range, format, releases, ownReleases = false, onRange, height = 150 } = props;
   const [box, width] = useSize<HTMLDivElement>();
@@ -79,7 +85,7 @@ export function Chart(props: ChartProps) {
             stroke: resolve(s.colour),
             width: 1.5,
             spanGaps: false,
-            points: { show: timesMs.length < 3 },
+            points: { show: false, filter: () => (s.bars ? null : lonePoints(s.values)), size: 5, fill: resolve(s.colour) },
             ...(s.bars ? { fill: resolve(s.colour), width: 0, paths: uPlot.paths.bars!({ size: [0.8, 30], align: 1 }) } : {}),
           })),
         ],

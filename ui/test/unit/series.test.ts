@@ -4,8 +4,18 @@ import { totals } from "../../src/pages/errors.tsx";
 import { mergeTraces } from "../../src/pages/search.tsx";
 import { metricFormat, stepFor, toSeries } from "../../src/pages/search_metrics.tsx";
 import { fillSteps } from "../../src/pages/services.tsx";
+import { lonePoints } from "../../src/widgets/chart.tsx";
 
 const point = (ms: number, spans: number, errors = 0) => ({ timeUnixNano: `${ms}000000`, spans, errors, p95Ms: 7 });
+
+describe("a chart", () => {
+  it("shows values that no line goes through as points", () => {
+    expect(lonePoints([null, 1, null, 2, 3, null, 4])).toEqual([1, 6]);
+    expect(lonePoints([5])).toEqual([0]);
+    expect(lonePoints([1, 2, null])).toBeNull();
+    expect(lonePoints([])).toBeNull();
+  });
+});
 
 describe("time series", () => {
   it("fill the whole range: no spans is a rate of 0, no share of failures and no duration", () => {
