@@ -1,7 +1,10 @@
 // The binary `weft`: one visible list of subcommands.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <string_view>
 
@@ -79,10 +82,19 @@ int run(int argc, char** argv) {
   return command->run(argc - 1, argv + 1);
 }
 
+// Whoever starts a service may close these three. What is opened next would get their numbers, and
+// what is printed would be written into it: a file of the store, or a socket.
+void keep_standard_descriptors() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(fd, F_GETFD) < 0 && errno == EBADF) (void)::open("/dev/null", O_RDWR);
+  }
+}
+
 }  // namespace
 }  // namespace weft::cli
 
 int main(int argc, char** argv) {
+  weft::cli::keep_standard_descriptors();
   // A reader that goes away (`weft export | head`) ends a write with EPIPE, not the process.
   signal(SIGPIPE, SIG_IGN);
   return weft::cli::run(argc, argv);

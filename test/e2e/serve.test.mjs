@@ -1,12 +1,13 @@
 // weft serve from outside: the names that others rely on, and how it starts and ends.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import test from 'node:test';
 import {
-  hex, makeSpan, nowNs, parseLines, post, requestOf, run, Server, spansOf, temporaryDir,
+  hex, makeSpan, nowNs, parseLines, post, requestOf, run, Server, spansOf, temporaryDir, weft,
 } from './weft.mjs';
 
 function smallTrace() {
@@ -193,4 +194,23 @@ test('metrics and logs are answered honestly', async (t) => {
   const answer = await post(`${server.otlp}/v1/logs`, JSON.stringify(logs));
   assert.equal(answer.status, 200);
   assert.equal(String(JSON.parse(answer.body).partialSuccess.rejectedLogRecords), '1');
+});
+
+test('serves without standard descriptors, as some who start services leave it', async (t) => {
+  const probe = net.createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address();
+  await new Promise((resolve) => { probe.close(resolve); });
+  const dir = path.join(temporaryDir(t), 'data');
+  const child = spawn('sh', ['-c', 'exec "$0" "$@" <&- >&- 2>&-', weft, 'serve', '--data', dir,
+    '--http', `127.0.0.1:${port}`, '--otlp-http', '127.0.0.1:0', '--otlp-grpc', 'off',
+    '--zipkin', 'off', '--exit-with-parent'], { stdio: 'ignore' });
+  const exited = once(child, 'exit');
+  const ready = async () => (await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => ({}))).ok;
+  while (child.exitCode === null && !(await ready())) {
+    await new Promise((resolve) => { setTimeout(resolve, 50); });
+  }
+  child.kill('SIGTERM');
+  assert.deepEqual(await exited, [0, null]);
+  assert.match(run(['check', dir]).out, /: sound; /);
 });
