@@ -56,7 +56,7 @@ std::string text_of(simdjson::dom::element object, std::string_view key) {
 void TargetOptions::add_to(CommandLine& line) {
   line.option("--url", url, "URL",
               "The server to ask (default $WEFT_URL or http://127.0.0.1:4300)");
-  line.option("--data", data, "DIR", "Read this data directory instead; no server may hold it");
+  line.option("--data", data, "DIR", "Work on this data directory instead; no server may hold it");
   line.option("--token-file", token_file, "FILE",
               "Bearer token for queries, the file's first word (or $WEFT_TOKEN)");
   line.option("--ca-file", ca_file, "FILE", "Certificates to trust for https, PEM");

@@ -34,10 +34,11 @@ int run_check(int argc, const char* const* argv) {
   for (const store::Finding& finding : result->findings)
     text += to_string(finding) + "\n";
   text += fmt::format(
-      "{}: {}; {} blocks with {} spans, {} requests in {} log files\n", dir,
-      result->findings.empty() ? "sound" : fmt::format("{} findings", result->findings.size()),
-      result->blocks, with_thousands(result->spans), with_thousands(result->logged_requests),
-      result->log_files);
+      "{}: {}; {} with {}, {} in {}\n", dir,
+      result->findings.empty() ? "sound" : plural(result->findings.size(), "finding", "findings"),
+      plural(result->blocks, "block", "blocks"), plural(result->spans, "span", "spans"),
+      plural(result->logged_requests, "request", "requests"),
+      plural(result->log_files, "log file", "log files"));
   const int printed = print(text);
   if (printed != kExitOk) return printed;
   return result->findings.empty() ? kExitOk : kExitNegative;

@@ -36,7 +36,14 @@ void CommandLine::option(const std::string& names, std::optional<std::string>& t
 
 void CommandLine::option(const std::string& names, uint64_t& target, const std::string& value,
                          const std::string& help) {
-  impl_->app.add_option(names, target, help)->type_name(value)->capture_default_str();
+  // The library would take -1 for the largest number there is.
+  const auto no_sign = [](const std::string& text) {
+    return text.starts_with('-') ? text + " is below 0" : std::string();
+  };
+  impl_->app.add_option(names, target, help)
+      ->type_name(value)
+      ->capture_default_str()
+      ->check(CLI::Validator(no_sign, ""));
 }
 
 void CommandLine::option(const std::string& names, double& target, const std::string& value,

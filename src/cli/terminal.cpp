@@ -169,6 +169,10 @@ std::string with_thousands(uint64_t number) {
   return digits;
 }
 
+std::string plural(uint64_t count, std::string_view one, std::string_view many) {
+  return fmt::format("{} {}", with_thousands(count), count == 1 ? one : many);
+}
+
 std::string format_duration_ns(uint64_t duration_ns) {
   const auto scaled = [&](double unit, const char* name) {
     const double value = static_cast<double>(duration_ns) / unit;

@@ -39,6 +39,9 @@ std::string fit_to_width(std::string_view text, size_t width);
 // "1,234,567".
 std::string with_thousands(uint64_t number);
 
+// "1 span", "1,234 spans".
+std::string plural(uint64_t count, std::string_view one, std::string_view many);
+
 // "0 ns", "340 ns", "12.3 µs", "4.56 ms", "1.23 s", "2 m 03 s", "1 h 02 m".
 std::string format_duration_ns(uint64_t duration_ns);
 

@@ -35,10 +35,6 @@ std::string service_of(const Span& span) {
   return name == nullptr ? "(no service.name)" : to_display(*name);
 }
 
-std::string plural(uint64_t count, std::string_view one, std::string_view many) {
-  return fmt::format("{} {}", with_thousands(count), count == 1 ? one : many);
-}
-
 class Renderer {
  public:
   Renderer(const std::vector<Span>& spans, const WaterfallOptions& options)

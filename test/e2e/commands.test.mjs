@@ -39,6 +39,9 @@ test('help and usage', () => {
   }
   assert.equal(run([]).code, 2);
   assert.equal(run(['sreve']).code, 2);
+  const negative = run(['search', '{ }', '--limit', '-1']);
+  assert.equal(negative.code, 2);
+  assert.match(negative.err, /--limit: -1 is below 0/);
   const unknown = run(['help', 'sreve']);
   assert.equal(unknown.code, 2);
   assert.match(unknown.err, /there is no command 'sreve'/);
