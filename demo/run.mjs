@@ -46,8 +46,20 @@ if (options.help) {
   console.log(USAGE);
   process.exit(0);
 }
-if (options.act !== undefined && !ACTS[options.act]) {
+if (options.act !== undefined && !Object.hasOwn(ACTS, options.act)) {
   console.error(`there is no act ${options.act}: choose 1 to 5`);
+  process.exit(2);
+}
+
+const NUMBERS = {
+  speed: [0.01, 1000], seed: [0, 2 ** 32], rate: [0.001, 10_000], 'act-seconds': [0.1, 86_400], journeys: [1, 1e9],
+  suspended: [0, 1], dns: [0, 1], timeout: [0, 1],
+  ...Object.fromEntries(Object.keys(options).filter((name) => name.startsWith('port-')).map((name) => [name, [0, 65_535]])),
+};
+for (const [name, [least, most]] of Object.entries(NUMBERS)) {
+  const text = options[name];
+  if (text === undefined || (text.trim() !== '' && Number(text) >= least && Number(text) <= most)) continue;
+  console.error(`--${name} is a number from ${least} to ${most}, not '${text}'`);
   process.exit(2);
 }
 
