@@ -20,7 +20,7 @@
 
 namespace {
 
-// Sessions by id, oldest forgotten first. Any thread.
+// Sessions by id; beyond their bound all are forgotten. Any thread.
 class Sessions {
  public:
   std::string create(const std::string& customer) {
