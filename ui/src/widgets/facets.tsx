@@ -8,7 +8,7 @@ import type { TimeRange } from "../base/permalink.ts";
 import { shownLine } from "../base/text.ts";
 import { conditionsOf, fromConditions, literal, quoted, withCondition } from "../base/traceql.ts";
 import { useLoad } from "./hooks.ts";
-import { config, Swatch } from "./service_name.tsx";
+import { config, squadOf, Swatch } from "./service_name.tsx";
 
 interface Choice {
   label: string;
@@ -31,12 +31,15 @@ function choices(attribute: string, values: AttributeValue[], service = false): 
 
 const escapeRegex = (text: string) => text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
 
+// A squad's services as one pattern; "payments-*" is every service whose name begins so.
+const servicePattern = (services: readonly string[]) => services.map((s) => (s.endsWith("*") ? `${escapeRegex(s.slice(0, -1))}.*` : escapeRegex(s))).join("|");
+
 // Who owns what: the configuration first, else what resources say of themselves.
-function squadChoices(services: AttributeValue[], namespaces: AttributeValue[], teams: AttributeValue[]): Choice[] {
+export function squadChoices(services: AttributeValue[], namespaces: AttributeValue[], teams: AttributeValue[]): Choice[] {
   const named = (config.value?.squads ?? []).filter((s) => s.services.length);
   const from_config = named.map((s) => {
-    const pattern = quoted(s.services.map(escapeRegex).join("|"));
-    return { label: s.name, include: `resource.service.name =~ ${pattern}`, exclude: `resource.service.name !~ ${pattern}`, count: services.filter((v) => s.services.includes(v.value)).reduce((n, v) => n + v.spans, 0) };
+    const pattern = quoted(servicePattern(s.services));
+    return { label: s.name, include: `resource.service.name =~ ${pattern}`, exclude: `resource.service.name !~ ${pattern}`, count: services.filter((v) => squadOf(v.value) === s.name).reduce((n, v) => n + v.spans, 0) };
   });
   const known = new Set(named.map((s) => s.name));
   const rest = (values: AttributeValue[]) => values.filter((v) => !known.has(v.value) && known.add(v.value));
