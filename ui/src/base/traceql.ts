@@ -212,6 +212,14 @@ export function withCondition(text: string, condition: string): string {
   return `(${trimmed}) && { ${condition} }`;
 }
 
+// The query with one more spanset that its traces must have.
+export function withSpanset(text: string, spanset: string): string {
+  const trimmed = text.trim();
+  const bar = firstPipe(trimmed);
+  if (bar < 0) return `(${trimmed}) && (${spanset})`;
+  return `(${trimmed.slice(0, bar).trim()}) && (${spanset}) ${trimmed.slice(bar)}`;
+}
+
 function firstPipe(text: string): number {
   let depth = 0;
   for (const t of tokenize(text)) {

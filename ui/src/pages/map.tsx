@@ -7,7 +7,7 @@ import { formatCount, formatDuration, formatRate, formatShare } from "../base/fo
 import { type DrawnEdge, type DrawnMap, drawnMap, type DrawnNode, isBroken, losesSome } from "../base/map_model.ts";
 import { address, linkTo, patchAddress } from "../base/router.ts";
 import { shownLine } from "../base/text.ts";
-import { conditionsOf, fromConditions, quoted, withCondition } from "../base/traceql.ts";
+import { conditionsOf, fromConditions, quoted, withCondition, withSpanset } from "../base/traceql.ts";
 import { FilterBar, isQueryError } from "../widgets/filter_bar.tsx";
 import { useLoad } from "../widgets/hooks.ts";
 import { Icon } from "../widgets/icons.tsx";
@@ -181,10 +181,11 @@ function Ends({ title, list, name, onChoose }: { title: string; list: DrawnEdge[
 
 // Spans of the called side under the caller's; calls that nobody continues are found by their peer.
 export function edgeQuery(from: string[], to: string[], virtual: boolean, q: string): string {
-  const caller = fromConditions([...(conditionsOf(q) ?? []), servicePattern(from)]);
-  if (!virtual) return `${caller} > ${fromConditions([servicePattern(to)])}`;
+  const filter = conditionsOf(q);
+  const caller = fromConditions([...(filter ?? []), servicePattern(from)]);
   const peers = to.flatMap((name) => ["peer.service", "server.address", "db.system"].map((key) => `span.${key} = ${quoted(name)}`));
-  return withCondition(caller, `(${peers.join(" || ")})`);
+  const call = virtual ? withCondition(caller, `(${peers.join(" || ")})`) : `${caller} > ${fromConditions([servicePattern(to)])}`;
+  return filter ? call : withSpanset(q, call);
 }
 
 function EdgePanel({ map, edge, q, onClose }: { map: DrawnMap; edge: DrawnEdge; q: string; onClose(): void }) {

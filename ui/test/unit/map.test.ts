@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { drawnMap, edgeLines, isBroken, type MapEdgeIn, type MapNodeIn, nodeNumbers, spreadLabels } from "../../src/base/map_model.ts";
+import { edgeQuery } from "../../src/pages/map.tsx";
 import { layoutMap } from "../../src/widgets/layout_worker.ts";
 // @ts-expect-error plain JavaScript without types
 import { random } from "../story/story.mjs";
@@ -7,6 +8,16 @@ import { testSeed } from "./make_trace.ts";
 
 const node = (service: string, squad: string | null, extra: Partial<MapNodeIn> = {}): MapNodeIn => ({ service, squad, spans: 10, rate: 1, errors: 1, p50Ms: 1, p95Ms: 2, p99Ms: 3, ...extra });
 const edge = (from: string, to: string, extra: Partial<MapEdgeIn> = {}): MapEdgeIn => ({ from, to, calls: 10, rate: 1, errors: 0, p50Ms: 1, p95Ms: 2, p99Ms: 3, continuedShare: 1, ...extra });
+
+describe("the traces of a connection", () => {
+  const call = '{ resource.service.name = "a" } > { resource.service.name = "b" }';
+  it("are those that the map's filter lets through", () => {
+    expect(edgeQuery(["a"], ["b"], false, "")).toBe(call);
+    expect(edgeQuery(["a"], ["b"], false, "{ status = error }")).toBe('{ status = error && resource.service.name = "a" } > { resource.service.name = "b" }');
+    expect(edgeQuery(["a"], ["b"], false, "{ .x = 1 } || { .y = 2 }")).toBe(`({ .x = 1 } || { .y = 2 }) && (${call})`);
+    expect(edgeQuery(["a"], ["b"], false, "{ .x = 1 } | count() > 2")).toBe(`({ .x = 1 }) && (${call}) | count() > 2`);
+  });
+});
 
 describe("the service map", () => {
   it("merges the edges of a closed squad, and leaves out those within it", () => {
