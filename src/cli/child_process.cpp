@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <fstream>
 #include <sstream>
 
@@ -82,7 +83,8 @@ ChildProcess::~ChildProcess() {
   ::close(stdout_fd_);
 }
 
-Expected<std::string> ChildProcess::read_line(uint64_t timeout_ms) {
+Expected<std::string> ChildProcess::read_line(uint64_t timeout_ms,
+                                              const std::atomic<bool>* stop) {
   const uint64_t deadline = system_clock().steady_ns() + timeout_ms * 1'000'000;
   while (true) {
     if (const size_t end = buffer_.find('\n'); end != std::string::npos) {
@@ -94,8 +96,12 @@ Expected<std::string> ChildProcess::read_line(uint64_t timeout_ms) {
     if (now >= deadline) {
       return fail(ErrorCode::kDeadlineExceeded, "the child process said nothing in time");
     }
+    if (stop != nullptr && stop->load()) return fail(ErrorCode::kCancelled, "stopped by a signal");
+    // The signal may come to another thread, or right before the wait: that is a short one then.
+    const uint64_t wait_ms =
+        std::min<uint64_t>((deadline - now) / 1'000'000 + 1, stop == nullptr ? INT_MAX : 200);
     pollfd wanted{stdout_fd_, POLLIN, 0};
-    const int ready = ::poll(&wanted, 1, static_cast<int>((deadline - now) / 1'000'000 + 1));
+    const int ready = ::poll(&wanted, 1, static_cast<int>(wait_ms));
     if (ready <= 0) continue;
     char part[4096];
     const ssize_t got = ::read(stdout_fd_, part, sizeof part);

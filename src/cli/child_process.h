@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -31,8 +32,8 @@ class ChildProcess {
   ChildProcess& operator=(const ChildProcess&) = delete;
 
   // The next line of its stdout without the line break. kUnavailable when it closed its stdout,
-  // kDeadlineExceeded after timeout_ms.
-  Expected<std::string> read_line(uint64_t timeout_ms);
+  // kDeadlineExceeded after timeout_ms, kCancelled soon after a signal has set `stop`.
+  Expected<std::string> read_line(uint64_t timeout_ms, const std::atomic<bool>* stop = nullptr);
   Expected<ProcessUsage> usage() const;
   // Of the ended process, all of its life; zeros before wait() has seen the end.
   ProcessUsage final_usage() const { return final_usage_; }

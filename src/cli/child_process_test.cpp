@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <atomic>
+#include <thread>
+
 namespace weft::cli {
 namespace {
 
@@ -22,6 +25,15 @@ TEST(ChildProcessTest, SilenceEndsAtTheDeadline) {
   EXPECT_EQ((*child)->wait(20).error().code, ErrorCode::kDeadlineExceeded);
   (*child)->signal(SIGTERM);
   EXPECT_EQ((*child)->wait(10'000).value(), 128 + SIGTERM);
+}
+
+TEST(ChildProcessTest, AStopEndsTheWaitForALine) {
+  auto child = ChildProcess::start({"/bin/sleep", "60"}, "");
+  ASSERT_TRUE(child);
+  std::atomic<bool> stop{false};
+  std::thread stopping([&] { stop = true; });
+  EXPECT_EQ((*child)->read_line(60'000, &stop).error().code, ErrorCode::kCancelled);
+  stopping.join();
 }
 
 TEST(ChildProcessTest, UsageOfARunningChild) {

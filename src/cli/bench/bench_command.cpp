@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
+#include <atomic>
 #include <cerrno>
 #include <filesystem>
 #include <optional>
@@ -21,6 +21,7 @@
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "cli/signals.h"
 #include "cli/terminal.h"
 #include "workload/workload.h"
 
@@ -83,10 +84,13 @@ class Bench {
     for (const char* name : {"S", "C", "M"}) {
       if (options_.workload != "all" && options_.workload != name) continue;
       for (const char* transport : {"grpc", "http"}) {
+        WEFT_TRY(go_on());
         WEFT_TRY(measure_ingest(name, transport));
       }
     }
+    WEFT_TRY(go_on());
     WEFT_TRY(measure_memory());
+    WEFT_TRY(go_on());
     WEFT_TRY(measure_queries());
     return {};
   }
@@ -101,6 +105,11 @@ class Bench {
   Bench& operator=(const Bench&) = delete;
 
  private:
+  static Status go_on() {
+    if (stop_on_signals()->load()) return fail(ErrorCode::kCancelled, "stopped by a signal");
+    return {};
+  }
+
   static void say(const std::string& what) { print_error_text("bench: " + what + "\n"); }
 
   Status prepare() {
@@ -294,12 +303,15 @@ class Bench {
 };
 
 int run_bench_with(const BenchOptions& options) {
+  // Handlers first: a bench that is stopped takes its gigabytes of data along.
+  const std::atomic<bool>* const stop = stop_on_signals();
   Bench bench(options);
   const Status done = bench.run();
   const std::string text =
       options.json ? budget_table_json(bench.table()) : render_budget_table(bench.table());
   // What was measured before a failure is worth printing all the same.
   const int printed = print(text);
+  if (stop->load()) return kExitInterrupted;
   if (!done) {
     complain("bench", done.error());
     return kExitFailed;
@@ -323,6 +335,7 @@ int run_bench(int argc, const char* const* argv) {
   line.allow("--workload", {"S", "C", "M", "all"});
   line.flag("--quick", options.quick, "A tenth of the spans: a look, not a verdict");
   line.option("--only", options.only, "NAME", "query: what questions cost, without ingest");
+  line.allow("--only", {"query"});
   line.option("--data", options.data, "DIR",
               "With --only query: a data directory to ask; made and filled when it is not there, "
               "and kept for the next time");
@@ -338,17 +351,8 @@ int run_bench(int argc, const char* const* argv) {
                  "weft bench --only query --data /var/tmp/weft-queries",
                  "weft bench --query-spans 100000000 --dir /var/tmp"});
   if (const auto exit_code = line.parse(argc, argv)) return *exit_code;
-  if (options.workload != "all" && !workload::kind_from_name(options.workload)) {
-    return complain("bench", {ErrorCode::kInvalidArgument, "workloads are S, C, M and all"});
-  }
-  if (!options.only.empty() && options.only != "query") {
-    return complain("bench", {ErrorCode::kInvalidArgument, "--only takes query"});
-  }
   if (!options.data.empty() && options.only != "query") {
     return complain("bench", {ErrorCode::kInvalidArgument, "--data goes with --only query"});
-  }
-  if (options.workload.size() == 1) {
-    options.workload[0] = static_cast<char>(std::toupper(options.workload[0]));
   }
   return run_bench_with(options);
 }

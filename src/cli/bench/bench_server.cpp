@@ -3,9 +3,11 @@
 #include <signal.h>
 #include <simdjson.h>
 
+#include <fstream>
 #include <sstream>
 
 #include "base/clock.h"
+#include "cli/signals.h"
 
 namespace weft::cli {
 namespace {
@@ -23,6 +25,18 @@ std::string value_of(const std::string& line, const std::string& key) {
   return "";
 }
 
+// What a log says at its end, as a continuation of a sentence; "" when it says nothing.
+std::string end_of(const std::string& path) {
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  std::string all = text.str();
+  while (all.ends_with('\n'))
+    all.pop_back();
+  if (all.empty()) return "";
+  constexpr size_t kMaxBytes = 2'000;
+  return ":\n" + (all.size() <= kMaxBytes ? all : "…" + all.substr(all.size() - kMaxBytes));
+}
+
 }  // namespace
 
 Expected<std::unique_ptr<BenchServer>> BenchServer::start(const std::string& data) {
@@ -35,7 +49,8 @@ Expected<std::unique_ptr<BenchServer>> BenchServer::start(const std::string& dat
                                    "127.0.0.1:0", "--zipkin", "off", "--retention-age", "0"},
                                   log));
   auto line = server->child_->read_line(kReadyTimeoutMs);
-  if (!line) return fail(ErrorCode::kInternal, "weft serve did not get ready; see " + log);
+  // With its own words: the log may be removed with the directory that it lies in.
+  if (!line) return fail(ErrorCode::kInternal, "weft serve did not get ready" + end_of(log));
   server->start_ms_ = static_cast<double>(system_clock().steady_ns() - begin) / 1e6;
   server->grpc_ = value_of(*line, "otlp-grpc");
   server->http_ = value_of(*line, "otlp-http");
@@ -53,7 +68,10 @@ Expected<LoadOutcome> BenchServer::load(const LoadRun& run) {
                    std::to_string(run.spans), "--rate", std::to_string(run.rate), "--connections",
                    std::to_string(run.connections), "--seed", std::to_string(run.seed)},
                   ""));
-  auto line = load->read_line(kLoadTimeoutMs);
+  auto line = load->read_line(kLoadTimeoutMs, stop_on_signals());
+  if (!line && line.error().code == ErrorCode::kCancelled) {
+    return std::unexpected(std::move(line).error());
+  }
   WEFT_ASSIGN(const int status, load->wait(10'000));
   if (!line || status != 0) return fail(ErrorCode::kInternal, "the load generator failed");
   simdjson::dom::parser parser;
