@@ -83,8 +83,7 @@ ChildProcess::~ChildProcess() {
   ::close(stdout_fd_);
 }
 
-Expected<std::string> ChildProcess::read_line(uint64_t timeout_ms,
-                                              const std::atomic<bool>* stop) {
+Expected<std::string> ChildProcess::read_line(uint64_t timeout_ms, const std::atomic<bool>* stop) {
   const uint64_t deadline = system_clock().steady_ns() + timeout_ms * 1'000'000;
   while (true) {
     if (const size_t end = buffer_.find('\n'); end != std::string::npos) {

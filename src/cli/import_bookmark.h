@@ -31,8 +31,8 @@ std::string default_state_dir();
 
 class ImportBookmark {
  public:
-  // `target` names where spans go. The input, a regular file, is known by its size and its first and last bytes,
-  // so that a renamed file is the same file and a changed one is not.
+  // `target` names where spans go. The input, a regular file, is known by its size and its first
+  // and last bytes, so that a renamed file is the same file and a changed one is not.
   static Expected<ImportBookmark> of(const std::string& state_dir, const std::string& target,
                                      const std::string& input_path);
 

@@ -1,5 +1,5 @@
-// The beginning of the last line of a text that comes in parts of any size. `weft export` knows by it
-// an answer that the server broke off.
+// The beginning of the last line of a text that comes in parts of any size. `weft export` knows by
+// it an answer that the server broke off.
 #pragma once
 
 #include <cstddef>
