@@ -144,8 +144,13 @@ export function logTicks(minMs: number, maxMs: number, maxTicks = 7): number[] {
 export function timeTicks(startMs: number, endMs: number, count: number): number[] {
   const steps = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 15e3, 3e4, 6e4, 12e4, 3e5, 6e5, 9e5, 18e5, 36e5, 72e5, 108e5, 216e5, 432e5, 864e5, 1728e5, 6048e5];
   const step = steps.find((s) => (endMs - startMs) / s <= count) ?? 2592e6;
-  const zone = step >= 36e5 ? new Date(startMs).getTimezoneOffset() * 6e4 : 0;
+  // Hours and days are the reader's, whose clock may change within the range.
+  const zoneAt = (ms: number) => (step >= 36e5 ? new Date(ms).getTimezoneOffset() * 6e4 : 0);
+  const zone = zoneAt(startMs);
   const ticks: number[] = [];
-  for (let t = Math.ceil((startMs - zone) / step) * step + zone; t < endMs; t += step) ticks.push(t);
-  return ticks;
+  for (let local = Math.ceil((startMs - zone) / step) * step; ; local += step) {
+    const t = local + zoneAt(local + zone);
+    if (!(t < endMs)) return ticks;
+    if (t >= startMs) ticks.push(t);
+  }
 }

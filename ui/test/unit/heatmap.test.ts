@@ -66,4 +66,21 @@ describe("the heatmap", () => {
     expect(ticks.length).toBeLessThanOrEqual(8);
     expect(ticks.every((t) => t % 600_000 === 0)).toBe(true);
   });
+
+  it("marks the reader's midnights, also where the clock changes", () => {
+    const before = process.env.TZ;
+    process.env.TZ = "Europe/Berlin";
+    try {
+      // The 25th of October 2026 has 25 hours there, the 29th of March 23.
+      for (const [from, days] of [["2026-10-23T12:00:00Z", [24, 25, 26, 27, 28]], ["2026-03-27T12:00:00Z", [28, 29, 30, 31, 1]]] as const) {
+        const startMs = Date.parse(from);
+        const ticks = timeTicks(startMs, startMs + 5 * 86_400_000, 5).map((t) => new Date(t));
+        expect(ticks.map((t) => t.getDate())).toEqual(days);
+        expect(ticks.map((t) => t.getHours())).toEqual([0, 0, 0, 0, 0]);
+      }
+    } finally {
+      if (before === undefined) delete process.env.TZ;
+      else process.env.TZ = before;
+    }
+  });
 });
