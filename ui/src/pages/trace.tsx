@@ -3,7 +3,7 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import * as api from "../api/endpoints.ts";
 import { ApiError } from "../api/http.ts";
-import { formatClock, formatCount, formatDay, formatDuration, plural } from "../base/format.ts";
+import { formatClock, formatCount, formatDateTime, formatDay, formatDuration, plural, zoneName } from "../base/format.ts";
 import type { TimeRange } from "../base/permalink.ts";
 import { address, linkTo, navigate, patchAddress } from "../base/router.ts";
 import { shown, shownLine } from "../base/text.ts";
@@ -213,7 +213,7 @@ function Header({ view, state, find, select, reload }: { view: TraceView; state:
         </h1>
         <p class="trace-facts">
           <strong>{formatDuration((trace.endNs - trace.firstNs) / 1e6)}</strong>
-          <span>{formatDay(startMs)} {formatClock(startMs)}</span>
+          <time dateTime={new Date(startMs).toISOString()} title={`${formatDateTime(startMs)}, ${zoneName(startMs)}`}>{formatDay(startMs)} {formatClock(startMs)}</time>
           <span>{plural(trace.received, "span")}</span>
           {trace.errorCount > 0 ? <button type="button" class="tag error as-button" onClick={() => select(nextFailed(view, state.span, 1))} title="Go to the next failed span (n)">{formatCount(trace.errorCount)} failed</button> : <span class="ok-text">none failed</span>}
           {rootless && <span class="tag warn">root span not received</span>}

@@ -3,7 +3,7 @@
 
 import type { ComponentChildren } from "preact";
 import { useMemo, useState } from "preact/hooks";
-import { formatClock, formatDateTime, formatDuration, formatShare } from "../base/format.ts";
+import { formatClock, formatDateTime, formatDuration, formatShare, zoneName } from "../base/format.ts";
 import { linkTo } from "../base/router.ts";
 import { safeHref, shown, shownLine } from "../base/text.ts";
 import { looksContinued } from "../base/trace/calls.ts";
@@ -191,7 +191,7 @@ export function SpanPanel({ view, span, onClose }: { view: TraceView; span: numb
           <strong>{formatDuration(trace.durationNs[span] / 1e6)}</strong> <span class="muted">{formatShare(trace.durationNs[span] / Math.max(1, trace.endNs - trace.firstNs))} of the trace</span>
         </Fact>
         <Fact name="starts">
-          {formatDuration((start - trace.firstNs) / 1e6)} <span class="muted" title={formatDateTime(absolute)}>at {formatClock(absolute)}</span>
+          {formatDuration((start - trace.firstNs) / 1e6)} <span class="muted" title={`${formatDateTime(absolute)}, ${zoneName(absolute)}`}>at {formatClock(absolute)}</span>
         </Fact>
         <Fact name="critical path">{on_path > 0 ? formatDuration(on_path / 1e6) : <span class="muted">not on it</span>}</Fact>
         <Fact name="kind">{kKindNames[trace.kind[span]] ?? trace.kind[span]}</Fact>
