@@ -61,20 +61,28 @@ std::optional<uint64_t> parse_time(std::string_view text) {
   return parse_rfc3339(text);
 }
 
+// What lies beyond the last time that nanoseconds can say (the year 2554) is no end at all: clients
+// write 99999999999 for one.
 std::optional<uint64_t> parse_tempo_time(std::string_view text) {
+  constexpr double kMostSeconds = 9.2e9;  // llround's
   double number = 0;
   const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
   if (result.ec != std::errc{} || result.ptr != text.data() + text.size())
     return parse_rfc3339(text);
-  if (!(number >= 0) || number >= 1.8e19) return std::nullopt;
-  const auto whole = parse_unsigned(text);
+  if (!(number >= 0)) return std::nullopt;
   // Until the year 5138 seconds have 11 digits or less; milliseconds have had 12 since 1973.
-  if (number < 1e11)
-    return whole ? *whole * 1'000'000'000 : static_cast<uint64_t>(std::llround(number * 1e9));
-  if (!whole) return std::nullopt;
-  if (number < 1e14) return *whole * 1'000'000;
-  if (number < 1e17) return *whole * 1000;
-  return *whole;
+  const auto whole = parse_unsigned(text);
+  if (!whole) {
+    if (number >= 1e11) return std::nullopt;
+    return number >= kMostSeconds ? TimeRange::kNoEnd
+                                  : static_cast<uint64_t>(std::llround(number * 1e9));
+  }
+  const uint64_t unit_ns = *whole < 100'000'000'000           ? 1'000'000'000
+                           : *whole < 100'000'000'000'000     ? 1'000'000
+                           : *whole < 100'000'000'000'000'000 ? 1000
+                                                              : 1;
+  uint64_t ns = 0;
+  return __builtin_mul_overflow(*whole, unit_ns, &ns) ? TimeRange::kNoEnd : ns;
 }
 
 Expected<TimeRange> start_and_end(const HttpParameters& query, TimeParser parse,

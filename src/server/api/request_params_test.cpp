@@ -50,6 +50,12 @@ TEST(RequestParams, RangeOfTempo) {
         << text;
   EXPECT_EQ(tempo_range_params(HttpParameters::parse("end=1700000000.5"))->to_ns,
             second + 500'000'000);
+  // Later than nanoseconds can say: no end.
+  for (const char* text : {"99999999999", "99999999999.5", "99999999999999", "99999999999999999",
+                           "18446744073709551615"})
+    EXPECT_EQ(tempo_range_params(HttpParameters::parse(std::string("end=") + text)),
+              (TimeRange{0, UINT64_MAX}))
+        << text;
   EXPECT_FALSE(tempo_range_params(HttpParameters::parse("end=-5")));
   EXPECT_FALSE(tempo_range_params(HttpParameters::parse("end=nan")));
 }
