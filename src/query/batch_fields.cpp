@@ -71,8 +71,8 @@ FieldValue FieldValue::of(bool value) {
   return {ValueType::kBool, static_cast<uint64_t>(value), {}};
 }
 
-BatchFields::BatchFields(const FieldTable& table, const ScanBatch& batch)
-    : table_(table), batch_(batch), computed_(table.size()) {}
+BatchFields::BatchFields(const FieldTable& table, const ScanBatch& batch, BudgetMeter& meter)
+    : table_(table), batch_(batch), meter_(meter), computed_(table.size()) {}
 
 const ValueColumn& BatchFields::column(FieldTable::Slot slot) {
   const FieldTable::Entry& entry = table_.slots_[slot];

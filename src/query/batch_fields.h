@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "query/ast.h"
+#include "query/parallel_scan.h"
 #include "scan/scan.h"
 
 namespace weft::traceql {
@@ -57,11 +58,13 @@ struct FieldValue {
 
 class BatchFields {
  public:
-  // Borrows both. With needs_trace(), the batch must hold whole traces with parent rows.
-  BatchFields(const FieldTable& table, const ScanBatch& batch);
+  // Borrows all. With needs_trace(), the batch must hold whole traces with parent rows.
+  BatchFields(const FieldTable& table, const ScanBatch& batch, BudgetMeter& meter);
 
   const ScanBatch& batch() const { return batch_; }
   const FieldTable& table() const { return table_; }
+  // Of the query that the batch is read for.
+  BudgetMeter& meter() { return meter_; }
   const ValueColumn& column(FieldTable::Slot slot);
   const ValueColumn& raw_column(size_t index) const { return batch_.columns[index]; }
   // The first value of the row; kNone when it has none.
@@ -81,6 +84,7 @@ class BatchFields {
 
   const FieldTable& table_;
   const ScanBatch& batch_;
+  BudgetMeter& meter_;
   std::vector<std::optional<ValueColumn>> computed_;
   struct NestedSets {
     ValueColumn left;

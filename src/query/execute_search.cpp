@@ -102,9 +102,9 @@ class Search {
 
     ParallelScan work;
     work.process = [&](unsigned worker, const ScanBatch& batch) -> Expected<ScanStep> {
-      BatchFields fields(table, batch);
+      BatchFields fields(table, batch, meter_);
       evaluators[worker].begin_batch(fields);
-      find_in_batch(evaluators[worker], batch);
+      WEFT_TRY(find_in_batch(evaluators[worker], batch));
       return best_.is_final(batch.remaining_before_ns) ? ScanStep::kStop : ScanStep::kContinue;
     };
     if (options_.on_partial) {
@@ -119,7 +119,7 @@ class Search {
   }
 
  private:
-  void find_in_batch(TraceEvaluator& evaluator, const ScanBatch& batch) {
+  Status find_in_batch(TraceEvaluator& evaluator, const ScanBatch& batch) {
     std::vector<Found> found;
     std::vector<uint8_t> mask;
     if (plan_.spans.filters_only) evaluator.evaluate_filters(mask);
@@ -127,11 +127,17 @@ class Search {
       const uint32_t begin = batch.trace_begin[trace];
       // Rows are ordered by start.
       if (begin == batch.trace_begin[trace + 1] || !best_.wants(batch.start_ns[begin])) continue;
-      const bool matches = plan_.spans.filters_only ? any_in_mask(batch, trace, mask)
-                                                    : any_in_sets(batch, evaluator.evaluate(trace));
+      bool matches = false;
+      if (plan_.spans.filters_only) {
+        matches = any_in_mask(batch, trace, mask);
+      } else {
+        WEFT_ASSIGN(const std::vector<Spanset> sets, evaluator.evaluate(trace));
+        matches = any_in_sets(batch, sets);
+      }
       if (matches) found.push_back({batch.start_ns[begin], batch.trace_ids[trace]});
     }
     best_.add(found);
+    return {};
   }
 
   bool any_in_mask(const ScanBatch& batch, uint32_t trace, const std::vector<uint8_t>& mask) const {

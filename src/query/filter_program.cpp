@@ -136,6 +136,7 @@ void FilterState::evaluate(BatchFields& fields, std::vector<uint8_t>& mask) {
 void FilterState::run(const FilterProgram::Node& node, BatchFields& fields,
                       std::vector<uint8_t>& mask) {
   const size_t rows = fields.batch().rows();
+  if (fields.meter().given_up()) return mask.assign(rows, 0);
   switch (node.kind) {
     case Node::Kind::kConstant:
       mask.assign(rows, node.constant ? 1 : 0);
@@ -164,7 +165,7 @@ void FilterState::run(const FilterProgram::Node& node, BatchFields& fields,
     case Node::Kind::kRows: {
       mask.resize(rows);
       RowEvaluator evaluator(node.expression, fields);
-      for (uint32_t row = 0; row < rows; ++row)
+      for (uint32_t row = 0; row < rows && !fields.meter().given_up(); ++row)
         mask[row] = evaluator.holds(row) ? 1 : 0;
       return;
     }

@@ -39,9 +39,9 @@ Expected<Inspected> match_spans(SpanSource& source, const CompiledQuery& query,
   std::vector<std::vector<uint32_t>> matches(threads);
   ParallelScan work;
   work.process = [&](unsigned worker, const ScanBatch& batch) -> Expected<ScanStep> {
-    BatchFields fields(table, batch);
+    BatchFields fields(table, batch, meter);
     evaluators[worker].begin_batch(fields);
-    matching_rows(plan, options.range, evaluators[worker], batch, matches[worker]);
+    WEFT_TRY(matching_rows(plan, options.range, evaluators[worker], batch, matches[worker]));
     if (matches[worker].empty()) return ScanStep::kContinue;
     MatchBatch out{batch, {}, matches[worker]};
     for (size_t column : wanted)

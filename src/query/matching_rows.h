@@ -9,8 +9,8 @@
 namespace weft::traceql {
 
 // Rows in any final spanset that start in the range, ascending, into `out`. The evaluator's
-// begin_batch() was called with the batch.
-void matching_rows(const SpanPlan& plan, const TimeRange& range, TraceEvaluator& evaluator,
-                   const ScanBatch& batch, std::vector<uint32_t>& out);
+// begin_batch() was called with the batch. Errors are those of TraceEvaluator::evaluate().
+Status matching_rows(const SpanPlan& plan, const TimeRange& range, TraceEvaluator& evaluator,
+                     const ScanBatch& batch, std::vector<uint32_t>& out);
 
 }  // namespace weft::traceql

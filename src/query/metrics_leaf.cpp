@@ -216,9 +216,9 @@ Status find_exemplars(const SpanPlan& plan, const LeafFields& leaf, const Metric
     for (int i = 0; i < kBatchesPerSlice; ++i) {
       WEFT_ASSIGN(std::optional<ScanBatch> batch, cursor->next());
       if (!batch) break;
-      BatchFields fields(leaf.table, *batch);
+      BatchFields fields(leaf.table, *batch, context.meter);
       evaluator.begin_batch(fields);
-      matching_rows(plan, request.range, evaluator, *batch, rows);
+      WEFT_TRY(matching_rows(plan, request.range, evaluator, *batch, rows));
       WEFT_TRY(worker.consume(fields, rows, true));
     }
   }
@@ -254,9 +254,9 @@ Status scan_leaf(const SpanPlan& plan, FieldTable& table,
   std::vector<std::vector<uint32_t>> rows(threads);
   ParallelScan work;
   work.process = [&](unsigned worker, const ScanBatch& batch) -> Expected<ScanStep> {
-    BatchFields fields(table, batch);
+    BatchFields fields(table, batch, context.meter);
     evaluators[worker].begin_batch(fields);
-    matching_rows(plan, request.range, evaluators[worker], batch, rows[worker]);
+    WEFT_TRY(matching_rows(plan, request.range, evaluators[worker], batch, rows[worker]));
     WEFT_TRY(consume(worker, fields, rows[worker]));
     return ScanStep::kContinue;
   };

@@ -66,6 +66,7 @@ class Run {
     const std::lock_guard lock(mutex_);
     if (!error_) error_ = std::move(error);
     cancel_.cancel();
+    meter_.give_up();
   }
 
   void supervise() {

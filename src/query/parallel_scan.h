@@ -27,6 +27,10 @@ class BudgetMeter {
   // kResourceExhausted when the query then holds more than it may.
   Status take_memory(size_t bytes);
   void give_memory(size_t bytes) { memory_.fetch_sub(bytes, std::memory_order_relaxed); }
+  // Said once the query has failed. What still works for it may leave off wherever it is: nobody
+  // reads what it makes.
+  void give_up() { given_up_.store(true, std::memory_order_relaxed); }
+  bool given_up() const { return given_up_.load(std::memory_order_relaxed); }
   uint64_t elapsed_ns() const;
 
  private:
@@ -34,6 +38,7 @@ class BudgetMeter {
   const CancelToken* cancel_;
   uint64_t begin_ns_;
   std::atomic<size_t> memory_{0};
+  std::atomic<bool> given_up_{false};
 };
 
 // While it lives, cancels its token as soon as the query must end: for calls into a source that

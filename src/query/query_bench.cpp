@@ -68,11 +68,12 @@ struct Prepared {
 void select_spans(benchmark::State& state, const char* text) {
   Prepared prepared(text);
   TraceEvaluator evaluator(prepared.program);
+  BudgetMeter meter({}, nullptr);
   std::vector<uint32_t> rows;
   for (auto _ : state) {
-    BatchFields fields(prepared.table, prepared.batch);
+    BatchFields fields(prepared.table, prepared.batch, meter);
     evaluator.begin_batch(fields);
-    matching_rows(prepared.query.plan().spans, {}, evaluator, prepared.batch, rows);
+    (void)matching_rows(prepared.query.plan().spans, {}, evaluator, prepared.batch, rows);
     benchmark::DoNotOptimize(rows.data());
   }
   state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(prepared.batch.rows()));
@@ -97,8 +98,9 @@ void group_spans(benchmark::State& state) {
   Prepared prepared("{ resource.service.name != nil && name != nil }");
   FieldTable& table = prepared.table;
   LabelCoder coder({0, 1});
+  BudgetMeter meter({}, nullptr);
   for (auto _ : state) {
-    BatchFields fields(table, prepared.batch);
+    BatchFields fields(table, prepared.batch, meter);
     uint64_t sum = 0;
     for (uint32_t row = 0; row < prepared.batch.rows(); ++row)
       sum += coder.group_of(fields, row);

@@ -1,6 +1,9 @@
 #include <gtest/gtest.h>
 #include <malloc.h>
 
+#include <cmath>
+#include <limits>
+
 #include "query/query_service.h"
 #include "query/testing/memory_source.h"
 
@@ -110,6 +113,66 @@ TEST(Search, SaysThatTheLimitWasReached) {
   result = search(source, compiled("{ }"), options);
   ASSERT_TRUE(result);
   EXPECT_FALSE(result->limit_reached);
+}
+
+// A trace of a thousand spans or more under one root.
+std::vector<Span> wide_trace(size_t spans) {
+  std::vector<Span> out;
+  out.push_back(make_span(1, 1, 0, 0, "GET /"));
+  for (size_t i = 1; i < spans; ++i) {
+    out.push_back(make_span(1, 0, 1, i, "db"));
+    for (size_t byte = 0; byte < 4; ++byte)
+      out.back().span_id.bytes[byte] = static_cast<uint8_t>((i + 256) >> (8 * byte));
+  }
+  return out;
+}
+
+TEST(Search, AggregatesSkipWhatIsNoNumber) {
+  std::vector<Span> spans;
+  uint8_t number = 1;
+  for (const double load : {1.0, std::nan(""), 5.0}) {
+    spans.push_back(make_span(1, number, 0, number, "db"));
+    spans.back().attributes.push_back({"load", Value(load)});
+    ++number;
+  }
+  for (const char* text : {"{ } | sum(.load) = 6", "{ } | avg(.load) = 3", "{ } | min(.load) = 1",
+                           "{ } | max(.load) = 5"}) {
+    testing::MemorySource source(spans);
+    const auto result = search(source, compiled(text), {});
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->traces.size(), 1u) << text;
+  }
+  // From infinities of both signs no sum comes, whatever stands behind them.
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  spans[0].attributes[0].value = Value(kInfinity);
+  spans[1].attributes[0].value = Value(-kInfinity);
+  testing::MemorySource source(spans);
+  const auto result = search(source, compiled("{ } | sum(.load) < 100"), {});
+  ASSERT_TRUE(result);
+  EXPECT_TRUE(result->traces.empty());
+}
+
+TEST(Search, SetsOfOneTraceAreChargedToTheMemoryBudget) {
+  testing::MemorySource source(wide_trace(20'000));
+  SearchOptions options;
+  options.budget.memory_bytes = 4u << 20;
+  const std::string by_id = " | by(span:id) | by(name) | by(duration) | by(kind)";
+  const auto result = search(source, compiled("{ }" + by_id + " | count() = 0"), options);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, ErrorCode::kResourceExhausted);
+  // What a stage held is given back.
+  options.budget.memory_bytes = 512u << 20;
+  EXPECT_TRUE(search(source, compiled("{ }" + by_id + " | coalesce()"), options));
+}
+
+TEST(Search, OneTraceEndsWithTheTimeBudgetToo) {
+  testing::MemorySource source(wide_trace(100'000));
+  SearchOptions options;
+  options.budget.time_ns = 100'000'000;
+  // A structure of the whole trace for each of its spans.
+  const auto result = search(source, compiled("{ } | by(span:id) | { } > { }"), options);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, ErrorCode::kDeadlineExceeded);
 }
 
 TEST(Search, TheRangeIsThatOfTheSelectedSpans) {

@@ -50,13 +50,13 @@ ScanRequest Summarizer::request(std::vector<TraceId> ids) const {
 Expected<std::vector<TraceSummary>> Summarizer::summarize(const ScanBatch& batch,
                                                           BudgetMeter& meter) const {
   std::vector<TraceSummary> out;
-  BatchFields fields(table_, batch);
+  BatchFields fields(table_, batch, meter);
   TraceEvaluator evaluator(program_);
   evaluator.begin_batch(fields);
   for (uint32_t trace = 0; trace < batch.traces(); ++trace) {
     WEFT_TRY(meter.check());
     // Spans may have arrived since the trace was found, or it is gone.
-    const std::vector<Spanset> sets = evaluator.evaluate(trace);
+    WEFT_ASSIGN(const std::vector<Spanset> sets, evaluator.evaluate(trace));
     const bool in_range = std::any_of(sets.begin(), sets.end(), [&](const Spanset& set) {
       return std::any_of(set.rows.begin(), set.rows.end(), [&](uint32_t row) {
         return options_->range.contains(batch.start_ns[row]);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <numeric>
 
@@ -23,12 +24,46 @@ void merge_rows(std::vector<uint32_t>& into, const std::vector<uint32_t>& more) 
   into = std::move(out);
 }
 
-std::vector<uint32_t> all_rows(const std::vector<Spanset>& sets) {
+// Sorted once, since by() may have made a set of each span.
+std::vector<uint32_t> all_rows(std::vector<Spanset> sets) {
+  if (sets.size() == 1) return std::move(sets.front().rows);
   std::vector<uint32_t> out;
   for (const Spanset& set : sets)
-    merge_rows(out, set.rows);
+    out.insert(out.end(), set.rows.begin(), set.rows.end());
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
   return out;
 }
+
+size_t memory_bytes(const std::vector<Spanset>& sets) {
+  size_t out = 0;
+  for (const Spanset& set : sets) {
+    out += sizeof(Spanset) + set.rows.size() * sizeof(uint32_t);
+    for (const auto& [name, value] : set.attributes) {
+      const auto* text = std::get_if<std::string>(&value.data);
+      out += sizeof(NamedValue) + name.size() + (text != nullptr ? text->size() : 0);
+    }
+  }
+  return out;
+}
+
+// Bytes of the query's budget, for as long as it lives.
+class Held {
+ public:
+  explicit Held(BudgetMeter& meter) : meter_(meter) {}
+  ~Held() { meter_.give_memory(bytes_); }
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+
+  Status set(size_t bytes) {
+    meter_.give_memory(std::exchange(bytes_, bytes));
+    return meter_.take_memory(bytes);
+  }
+
+ private:
+  BudgetMeter& meter_;
+  size_t bytes_ = 0;
+};
 
 // What groups are told apart by: type and bits.
 struct GroupKey {
@@ -132,15 +167,19 @@ RowEvaluator& TraceEvaluator::evaluator_of(const FieldExpr& expression) {
   return *evaluators_.back().second;
 }
 
-std::vector<Spanset> TraceEvaluator::evaluate(uint32_t trace) {
-  if (!may_match(program_->pipeline(), trace)) return {};
+Expected<std::vector<Spanset>> TraceEvaluator::evaluate(uint32_t trace) {
+  if (!may_match(program_->pipeline(), trace)) return Spansets();
   const ScanBatch& batch = fields_->batch();
   Spanset all;
   all.rows.resize(batch.trace_begin[trace + 1] - batch.trace_begin[trace]);
   std::iota(all.rows.begin(), all.rows.end(), batch.trace_begin[trace]);
   Spansets input;
   if (!all.rows.empty()) input.push_back(std::move(all));
-  return run(program_->pipeline(), std::move(input));
+  status_ = {};
+  Spansets out = run(program_->pipeline(), std::move(input));
+  WEFT_TRY(std::exchange(status_, {}));
+  if (fields_->meter().given_up()) return fail(ErrorCode::kCancelled, "the query has ended");
+  return out;
 }
 
 bool TraceEvaluator::may_match(const Pipeline& pipeline, uint32_t trace) {
@@ -180,9 +219,13 @@ void TraceEvaluator::evaluate_filters(std::vector<uint8_t>& mask) {
 }
 
 std::vector<Spanset> TraceEvaluator::run(const Pipeline& pipeline, Spansets input) {
+  Held held(fields_->meter());
   for (const Stage& stage : pipeline.stages) {
-    if (input.empty()) break;
+    if (input.empty() || stopped()) break;
     input = run_stage(stage, std::move(input));
+    // One set is no more than the trace itself.
+    if (input.size() <= 1) continue;
+    if (auto taken = held.set(memory_bytes(input)); !taken) status_ = std::move(taken);
   }
   return input;
 }
@@ -192,6 +235,7 @@ std::vector<Spanset> TraceEvaluator::run_stage(const Stage& stage, Spansets inpu
     case Stage::Kind::kSpanset: {
       Spansets out;
       for (const Spanset& set : input) {
+        if (stopped()) break;
         Spansets selected = select(*stage.spanset, set);
         std::move(selected.begin(), selected.end(), std::back_inserter(out));
       }
@@ -216,6 +260,7 @@ std::vector<Spanset> TraceEvaluator::run_by(const FieldExpr& by, Spansets input)
   for (const Spanset& set : input) {
     std::map<GroupKey, size_t> groups;
     for (uint32_t row : set.rows) {
+      if (stopped()) break;
       const FieldValue value = evaluator.first(row);
       GroupKey key{value.type, value.text.empty() ? value.word : 0, std::string(value.text)};
       const bool is_text = value.type == ValueType::kString || value.type == ValueType::kBytes ||
@@ -236,7 +281,7 @@ std::vector<Spanset> TraceEvaluator::run_by(const FieldExpr& by, Spansets input)
 
 std::vector<Spanset> TraceEvaluator::run_coalesce(Spansets input) {
   Spanset one;
-  one.rows = all_rows(input);
+  one.rows = all_rows(std::move(input));
   Spansets out;
   out.push_back(std::move(one));
   return out;
@@ -272,6 +317,7 @@ std::vector<Spanset> TraceEvaluator::select(const SpansetExpr& expression, const
 }
 
 std::vector<Spanset> TraceEvaluator::operate(const SpansetExpr& expression, const Spanset& input) {
+  if (stopped()) return {};
   Spanset out;
   std::vector<uint32_t> left = all_rows(select(expression.operands[0], input));
   if (expression.op == Op::kAnd && left.empty()) return {};
@@ -307,6 +353,7 @@ std::vector<Spanset> TraceEvaluator::operate(const SpansetExpr& expression, cons
 std::vector<Spanset> TraceEvaluator::run_scalar_filter(const Stage& stage, Spansets input) {
   Spansets out;
   for (Spanset& set : input) {
+    if (stopped()) break;
     Spanset result;
     result.attributes = set.attributes;
     bool uses_input = false;
@@ -368,10 +415,10 @@ FieldValue TraceEvaluator::aggregate(const ScalarExpr& expression, const Spanset
   FieldValue out;
   int64_t count = 0;
   for (uint32_t row : input.rows) {
+    if (stopped()) break;
     const FieldValue value = evaluator.first(row);
-    if (!value.is_number()) continue;
-    ++count;
-    if (out.type == ValueType::kNone) {
+    if (!value.is_number() || std::isnan(value.as_double())) continue;
+    if (++count == 1) {
       out = value;
       continue;
     }

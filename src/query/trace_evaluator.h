@@ -47,14 +47,17 @@ class TraceEvaluator {
 
   // Before the traces of a batch are evaluated. Borrows `fields` until the next call.
   void begin_batch(BatchFields& fields);
-  // The final spansets of the batch's trace; empty when it does not match.
-  std::vector<Spanset> evaluate(uint32_t trace);
+  // The final spansets of the batch's trace; empty when it does not match. kResourceExhausted when
+  // the sets that a stage makes of one trace are more than the query's memory allows; kCancelled
+  // when the query was given up meanwhile.
+  Expected<std::vector<Spanset>> evaluate(uint32_t trace);
   // For a pipeline of filters alone: the mask of spans that pass all of them.
   void evaluate_filters(std::vector<uint8_t>& mask);
 
  private:
   using Spansets = std::vector<Spanset>;
 
+  // These end early, with whatever they have, once stopped().
   Spansets run(const Pipeline& pipeline, Spansets input);
   Spansets run_stage(const Stage& stage, Spansets input);
   Spansets run_by(const FieldExpr& by, Spansets input);
@@ -69,11 +72,13 @@ class TraceEvaluator {
   // structural query any further work.
   bool may_match(const Pipeline& pipeline, uint32_t trace);
   bool may_match(const SpansetExpr& expression, uint32_t trace);
+  bool stopped() const { return !status_ || fields_->meter().given_up(); }
   const std::vector<uint8_t>& mask_of(const FieldExpr& filter);
   RowEvaluator& evaluator_of(const FieldExpr& expression);
 
   std::shared_ptr<const PipelineProgram> program_;
   BatchFields* fields_ = nullptr;
+  Status status_;  // of the trace that is being evaluated
   std::vector<FilterState> states_;
   struct BatchMask {
     bool ready = false;

@@ -606,7 +606,8 @@ class Evaluator {
     Values values;
     for (const Span* span : input.spans) {
       const Value value = group_value(*expression.argument, *span);
-      if (number_of(value)) values.push_back(value);
+      const auto number = number_of(value);
+      if (number && !std::isnan(*number)) values.push_back(value);
     }
     if (values.empty()) return std::nullopt;
     Value out = values[0];
