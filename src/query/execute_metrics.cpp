@@ -26,25 +26,38 @@ size_t exemplar_count(const Query& query, const MetricsOptions& options) {
   return std::min(wanted, kMost);
 }
 
+size_t total_bytes(const std::vector<MetricsSeries>& series) {
+  size_t out = 0;
+  for (const MetricsSeries& one : series)
+    out += traceql::memory_bytes(one);
+  return out;
+}
+
+// The series of what it gives back are charged to the budget.
 Expected<SeriesOperand> evaluate(const MetricsExpr& metrics, const MetricsContext& context) {
   SeriesOperand out;
+  size_t charged = 0;
   switch (metrics.kind) {
     case MetricsExpr::Kind::kNumber:
       out.number = metrics.number;
       return out;
     case MetricsExpr::Kind::kQuery: {
       WEFT_ASSIGN(out.series, run_metrics_leaf(metrics, context));
+      charged = total_bytes(out.series);
       break;
     }
     case MetricsExpr::Kind::kBinary: {
       WEFT_ASSIGN(const SeriesOperand left, evaluate(metrics.children[0], context));
       WEFT_ASSIGN(const SeriesOperand right, evaluate(metrics.children[1], context));
       out.series = combine_series(metrics.op, left, right);
+      charged = total_bytes(left.series) + total_bytes(right.series);
       break;
     }
   }
   for (const SeriesStage& stage : metrics.stages)
     apply_stage(stage, out.series);
+  context.meter.give_memory(charged);
+  WEFT_TRY(context.meter.take_memory(total_bytes(out.series)));
   return out;
 }
 

@@ -38,13 +38,15 @@ std::weak_ordering compare(const Value& a, const Value& b) {
     return *integer <=> std::get<int64_t>(b.data);
   }
   if (const auto* number = std::get_if<double>(&a.data)) {
-    const double other = std::get<double>(b.data);
-    return *number < other   ? std::weak_ordering::less
-           : *number > other ? std::weak_ordering::greater
-                             : std::weak_ordering::equivalent;
+    return std::strong_order(*number, std::get<double>(b.data));  // NaN has a place, too
   }
   return to_display(a).compare(to_display(b)) <=> 0;
 }
+
+// About what a node of a map takes, beside its key and value.
+constexpr size_t kMapNodeBytes = 40;
+constexpr size_t kHistogramNodeBytes = kMapNodeBytes + 2 * sizeof(uint64_t);
+constexpr size_t kExemplarNodeBytes = kMapNodeBytes + sizeof(uint64_t) + sizeof(Exemplar);
 
 uint64_t exemplar_hash(const Exemplar& exemplar) {
   return hash_trace_id(exemplar.trace_id) ^ (SpanIdHash{}(exemplar.span_id) * 0x9E3779B97F4A7C15u);
@@ -78,14 +80,22 @@ Expected<TimeAxis> TimeAxis::create(const MetricsOptions& options) {
 }
 
 int64_t BucketScale::bucket_of(double value) const {
-  if (is_duration_) return histogram_bucket(value, per_octave_);
+  if (is_duration_) {
+    // An event may come before its span starts.
+    if (value < 0) return -1 - static_cast<int64_t>(histogram_bucket(-value, per_octave_));
+    return histogram_bucket(value, per_octave_);
+  }
   const uint64_t bits = std::bit_cast<uint64_t>(std::abs(value));
   const auto bucket = static_cast<int64_t>(bits >> shift_of(per_octave_));
   return value < 0 ? -1 - bucket : bucket;
 }
 
 double BucketScale::floor_of(int64_t bucket) const {
-  if (is_duration_) return histogram_bucket_floor(static_cast<uint32_t>(bucket), per_octave_);
+  if (is_duration_) {
+    const auto size = static_cast<uint32_t>(std::abs(bucket));
+    const double floor = histogram_bucket_floor(size, per_octave_);
+    return bucket < 0 ? -floor : floor;
+  }
   if (bucket < 0)
     return -std::bit_cast<double>(static_cast<uint64_t>(-bucket) << shift_of(per_octave_));
   return std::bit_cast<double>(static_cast<uint64_t>(bucket) << shift_of(per_octave_));
@@ -134,10 +144,27 @@ void Cell::merge(const Cell& other) {
 }
 
 size_t SeriesData::memory_bytes() const {
-  // A histogram's nodes are counted as if each cell had a few.
-  constexpr size_t kHistogramGuess = 8 * 48;
-  return sizeof(SeriesData) + counts.size() * sizeof(uint64_t) +
-         cells.size() * (sizeof(Cell) + kHistogramGuess) + 128;
+  size_t out =
+      sizeof(SeriesData) + counts.size() * sizeof(uint64_t) + cells.size() * sizeof(Cell) + 128;
+  // The text of a label stands here, in the key of the series and twice in its worker's LabelCoder.
+  for (const Value& label : labels) {
+    const auto* text = std::get_if<std::string>(&label.data);
+    out += sizeof(Value) + (text != nullptr ? 4 * text->size() : 0);
+  }
+  return out;
+}
+
+size_t memory_bytes(const MetricsSeries& series) {
+  // {"timestampMs":"1700000000000","value":0.1}, and its like for an exemplar.
+  constexpr size_t kPointText = 48;
+  constexpr size_t kExemplarText = 160;
+  size_t out = sizeof(MetricsSeries) + series.points.size() * (sizeof(MetricsPoint) + kPointText) +
+               series.exemplars.size() * (sizeof(Exemplar) + kExemplarText);
+  for (const auto& [name, value] : series.labels) {
+    const auto* text = std::get_if<std::string>(&value.data);
+    out += 2 * (sizeof(NamedValue) + name.size() + (text != nullptr ? text->size() : 0));
+  }
+  return out;
 }
 
 std::string label_key(const std::vector<Value>& labels) {
@@ -215,26 +242,44 @@ Expected<SeriesData*> MetricsAccumulator::series(const std::vector<Value>& label
   } else {
     data.cells.resize(axis_->count);
   }
-  WEFT_TRY(meter_->take_memory(data.memory_bytes()));
+  WEFT_TRY(charge(data.memory_bytes()));
   return &data;
+}
+
+Status MetricsAccumulator::charge(size_t bytes) {
+  charged_bytes_ += bytes;
+  return meter_->take_memory(bytes);
+}
+
+void MetricsAccumulator::give_back() {
+  meter_->give_memory(std::exchange(charged_bytes_, 0));
+}
+
+Status MetricsAccumulator::charge_growth() {
+  return charge(std::exchange(uncharged_bytes_, 0));
 }
 
 void MetricsAccumulator::add(SeriesData& series, uint64_t start_ns, const FieldValue& value) {
   const size_t bucket = axis_->bucket_of(start_ns);
   if (counts_only_) {
     ++series.counts[bucket];
-  } else {
-    series.cells[bucket].add(needs_, scale_, value);
+    return;
   }
+  Cell& cell = series.cells[bucket];
+  const size_t before = cell.histogram.size();
+  cell.add(needs_, scale_, value);
+  uncharged_bytes_ += (cell.histogram.size() - before) * kHistogramNodeBytes;
 }
 
 void MetricsAccumulator::add_exemplar(SeriesData& series, const Exemplar& exemplar) {
   const uint64_t hash = exemplar_hash(exemplar);
-  if (series.exemplars.size() >= exemplars_) {
+  const bool is_full = series.exemplars.size() >= exemplars_;
+  if (is_full) {
     if (exemplars_ == 0 || hash >= series.exemplars.rbegin()->first) return;
     series.exemplars.erase(std::prev(series.exemplars.end()));
   }
-  series.exemplars.emplace(hash, exemplar);
+  const bool is_new = series.exemplars.emplace(hash, exemplar).second;
+  if (is_new && !is_full) uncharged_bytes_ += kExemplarNodeBytes;
 }
 
 Status MetricsAccumulator::merge(MetricsAccumulator&& other) {
@@ -242,13 +287,24 @@ Status MetricsAccumulator::merge(MetricsAccumulator&& other) {
     WEFT_ASSIGN(SeriesData * mine, series(data.labels));
     for (size_t i = 0; i < data.counts.size(); ++i)
       mine->counts[i] += data.counts[i];
-    for (size_t i = 0; i < data.cells.size(); ++i)
+    for (size_t i = 0; i < data.cells.size(); ++i) {
+      const size_t before = mine->cells[i].histogram.size();
       mine->cells[i].merge(data.cells[i]);
+      uncharged_bytes_ += (mine->cells[i].histogram.size() - before) * kHistogramNodeBytes;
+    }
     for (const auto& [hash, exemplar] : data.exemplars)
       add_exemplar(*mine, exemplar);
-    meter_->give_memory(data.memory_bytes());
+    WEFT_TRY(charge_growth());
   }
   other.series_.clear();
+  other.give_back();
+  return {};
+}
+
+Status MetricsAccumulator::keep(MetricsSeries series, std::vector<MetricsSeries>& out) const {
+  if (series.points.empty()) return {};
+  WEFT_TRY(meter_->take_memory(traceql::memory_bytes(series)));
+  out.push_back(std::move(series));
   return {};
 }
 
@@ -265,9 +321,9 @@ std::vector<Exemplar> MetricsAccumulator::exemplars_of(const SeriesData& data) c
   return out;
 }
 
-void MetricsAccumulator::finish_quantiles(const SeriesData& data,
-                                          const std::vector<NamedValue>& labels,
-                                          std::vector<MetricsSeries>& out) const {
+Status MetricsAccumulator::finish_quantiles(const SeriesData& data,
+                                            const std::vector<NamedValue>& labels,
+                                            std::vector<MetricsSeries>& out) const {
   for (double quantile : metrics_->quantiles) {
     MetricsSeries series;
     series.labels = labels;
@@ -278,13 +334,14 @@ void MetricsAccumulator::finish_quantiles(const SeriesData& data,
           {axis_->time_of(i), quantile_of(data.cells[i], scale_, quantile) / per_unit_});
     }
     series.exemplars = exemplars_of(data);
-    out.push_back(std::move(series));
+    WEFT_TRY(keep(std::move(series), out));
   }
+  return {};
 }
 
-void MetricsAccumulator::finish_histogram(const SeriesData& data,
-                                          const std::vector<NamedValue>& labels,
-                                          std::vector<MetricsSeries>& out) const {
+Status MetricsAccumulator::finish_histogram(const SeriesData& data,
+                                            const std::vector<NamedValue>& labels,
+                                            std::vector<MetricsSeries>& out) const {
   std::set<int64_t> buckets;
   for (const Cell& cell : data.cells) {
     for (const auto& [bucket, n] : cell.histogram)
@@ -305,12 +362,13 @@ void MetricsAccumulator::finish_histogram(const SeriesData& data,
       const bool is_here = scale_.bucket_of(per_unit_ == 1 ? value : std::round(value)) == bucket;
       if (is_here) series.exemplars.push_back(exemplar);
     }
-    out.push_back(std::move(series));
+    WEFT_TRY(keep(std::move(series), out));
   }
+  return {};
 }
 
-void MetricsAccumulator::finish_series(const SeriesData& data,
-                                       std::vector<MetricsSeries>& out) const {
+Status MetricsAccumulator::finish_series(const SeriesData& data,
+                                         std::vector<MetricsSeries>& out) const {
   std::vector<NamedValue> labels;
   for (size_t i = 0; i < metrics_->by.size(); ++i) {
     labels.emplace_back(to_string(metrics_->by[i]), data.labels[i]);
@@ -355,14 +413,17 @@ void MetricsAccumulator::finish_series(const SeriesData& data,
     series.points.push_back({axis_->time_of(i), value / per_unit_});
   }
   series.exemplars = exemplars_of(data);
-  out.push_back(std::move(series));
+  return keep(std::move(series), out);
 }
 
-std::vector<MetricsSeries> MetricsAccumulator::finish() const {
+Expected<std::vector<MetricsSeries>> MetricsAccumulator::finish() {
   std::vector<MetricsSeries> out;
-  for (const auto& [key, data] : series_)
-    finish_series(data, out);
-  std::erase_if(out, [](const MetricsSeries& series) { return series.points.empty(); });
+  for (const auto& [key, data] : series_) {
+    WEFT_TRY(meter_->check());
+    WEFT_TRY(finish_series(data, out));
+  }
+  series_.clear();
+  give_back();
   std::sort(out.begin(), out.end(), [](const MetricsSeries& a, const MetricsSeries& b) {
     return label_less(a.labels, b.labels);
   });

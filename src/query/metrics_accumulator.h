@@ -1,5 +1,6 @@
 // What a metrics query adds up: series by labels, cells by time, whatever the function needs in
-// each. Workers fill one each, then they are merged. The order of spans does not matter.
+// each. Workers fill one each, then they are merged. The order of spans does not matter. All that
+// grows is charged to the query's memory budget.
 #pragma once
 
 #include <cstdint>
@@ -34,8 +35,8 @@ struct TimeAxis {
 // quantile is off by less than 6.25 % of the value.
 inline constexpr uint32_t kQuantileBucketsPerOctave = 16;
 
-// Buckets of a histogram over any numbers. Durations use those of scan.h, which sources know;
-// other values the same ones, extended to negative numbers and fractions.
+// Buckets of a histogram over any numbers. Durations use those of scan.h, which sources know, and
+// mirror them below zero; other values the same ones, extended to negative numbers and fractions.
 class BucketScale {
  public:
   BucketScale(bool is_duration, uint32_t per_octave)
@@ -75,8 +76,12 @@ struct SeriesData {
   // The exemplars with the smallest hashes: a fair draw that does not depend on order.
   std::map<uint64_t, Exemplar> exemplars;
 
+  // Without what add() and add_exemplar() make it grow by.
   size_t memory_bytes() const;
 };
+
+// Of a finished series: itself and about what its text takes in an answer.
+size_t memory_bytes(const MetricsSeries& series);
 
 class MetricsAccumulator {
  public:
@@ -88,9 +93,12 @@ class MetricsAccumulator {
   Expected<SeriesData*> series(const std::vector<Value>& labels);
   void add(SeriesData& series, uint64_t start_ns, const FieldValue& value);
   void add_exemplar(SeriesData& series, const Exemplar& exemplar);
+  // Charges what add() and add_exemplar() have made since it was called last: after each batch.
+  Status charge_growth();
   Status merge(MetricsAccumulator&& other);
-  // The finished series, ordered by labels, durations in seconds.
-  std::vector<MetricsSeries> finish() const;
+  // The finished series, ordered by labels, durations in seconds. They are charged to the budget,
+  // and what they were made of is given back: once, as the last call.
+  Expected<std::vector<MetricsSeries>> finish();
 
   const CellNeeds& needs() const { return needs_; }
   const BucketScale& scale() const { return scale_; }
@@ -98,11 +106,14 @@ class MetricsAccumulator {
   size_t exemplar_limit() const { return exemplars_; }
 
  private:
-  void finish_series(const SeriesData& data, std::vector<MetricsSeries>& out) const;
-  void finish_quantiles(const SeriesData& data, const std::vector<NamedValue>& labels,
-                        std::vector<MetricsSeries>& out) const;
-  void finish_histogram(const SeriesData& data, const std::vector<NamedValue>& labels,
-                        std::vector<MetricsSeries>& out) const;
+  Status charge(size_t bytes);
+  void give_back();
+  Status finish_series(const SeriesData& data, std::vector<MetricsSeries>& out) const;
+  Status finish_quantiles(const SeriesData& data, const std::vector<NamedValue>& labels,
+                          std::vector<MetricsSeries>& out) const;
+  Status finish_histogram(const SeriesData& data, const std::vector<NamedValue>& labels,
+                          std::vector<MetricsSeries>& out) const;
+  Status keep(MetricsSeries series, std::vector<MetricsSeries>& out) const;
   std::vector<Exemplar> exemplars_of(const SeriesData& data) const;
 
   const MetricsExpr* metrics_;
@@ -116,6 +127,8 @@ class MetricsAccumulator {
   // What a value is divided by in the answer: 300 ms are 0.3 s, as a constant in the query is.
   double per_unit_;
   std::unordered_map<std::string, SeriesData> series_;  // by their labels' bytes
+  size_t charged_bytes_ = 0;
+  size_t uncharged_bytes_ = 0;
 };
 
 // Bytes that two lists of labels share exactly when they are equal.

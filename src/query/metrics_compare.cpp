@@ -37,7 +37,10 @@ struct WorkerCounts {
       : coder({slot}, kMaxValues), buckets(time_buckets) {}
 
   Status add(BatchFields& fields, uint32_t row, size_t bucket, BudgetMeter& meter) {
-    if (totals.empty()) totals.resize(buckets);
+    if (totals.empty()) {
+      WEFT_TRY(meter.take_memory(buckets * sizeof(uint64_t)));
+      totals.resize(buckets);
+    }
     ++totals[bucket];
     const uint32_t group = coder.group_of(fields, row);
     if (group == LabelCoder::kNoGroup) {
@@ -161,10 +164,15 @@ std::vector<MetricsPoint> points_of(const std::vector<uint64_t>& counts, const T
   return out;
 }
 
-void finish_attribute(const AttributeCounts& counts, const std::string& side,
-                      const std::string& name, size_t top, const TimeAxis& axis,
-                      std::vector<MetricsSeries>& out) {
-  if (counts.totals.empty()) return;
+Status finish_attribute(const AttributeCounts& counts, const std::string& side,
+                        const std::string& name, size_t top, const MetricsContext& context,
+                        std::vector<MetricsSeries>& out) {
+  if (counts.totals.empty()) return {};
+  const auto add = [&](std::vector<NamedValue> labels,
+                       const std::vector<uint64_t>& by_time) -> Status {
+    out.push_back({std::move(labels), points_of(by_time, context.axis), {}});
+    return context.meter.take_memory(memory_bytes(out.back()));
+  };
   std::vector<const ValueData*> values;
   for (const auto& [key, data] : counts.values)
     values.push_back(&data);
@@ -172,20 +180,16 @@ void finish_attribute(const AttributeCounts& counts, const std::string& side,
                    [](const ValueData* a, const ValueData* b) { return a->total > b->total; });
   if (values.size() > top) values.resize(top);
   for (const ValueData* data : values) {
-    out.push_back({{{std::string(kMetaType), Value(side)}, {name, data->value}},
-                   points_of(data->counts, axis),
-                   {}});
+    WEFT_TRY(add({{std::string(kMetaType), Value(side)}, {name, data->value}}, data->counts));
   }
   if (counts.overflowed) {
-    out.push_back({{{std::string(kMetaType), Value(side)},
-                    {std::string(kMetaError), Value("__too_many_values__")},
-                    {name, Value("nil")}},
-                   points_of(counts.totals, axis),
-                   {}});
+    WEFT_TRY(add({{std::string(kMetaType), Value(side)},
+                  {std::string(kMetaError), Value("__too_many_values__")},
+                  {name, Value("nil")}},
+                 counts.totals));
   }
-  out.push_back({{{std::string(kMetaType), Value(side + "_total")}, {name, Value("nil")}},
-                 points_of(counts.totals, axis),
-                 {}});
+  return add({{std::string(kMetaType), Value(side + "_total")}, {name, Value("nil")}},
+             counts.totals);
 }
 
 }  // namespace
@@ -220,8 +224,8 @@ Expected<std::vector<MetricsSeries>> run_compare(const MetricsExpr& metrics,
       for (const CompareWorker& worker : workers) {
         WEFT_TRY(worker.sides()[s][i].merge_into(counts));
       }
-      finish_attribute(counts, s == 0 ? "baseline" : "selection", to_string(compared[i]),
-                       metrics.compare_top, context.axis, out);
+      WEFT_TRY(finish_attribute(counts, s == 0 ? "baseline" : "selection", to_string(compared[i]),
+                                metrics.compare_top, context, out));
     }
   }
   std::stable_sort(out.begin(), out.end(), [](const MetricsSeries& a, const MetricsSeries& b) {

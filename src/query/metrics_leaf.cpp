@@ -66,7 +66,7 @@ class LeafWorker {
       if (!exemplars_only) accumulator_.add(*series, start_ns, value);
       if (accumulator_.exemplar_limit() > 0) add_exemplar(fields, row, value, *series);
     }
-    return {};
+    return accumulator_.charge_growth();
   }
 
   MetricsAccumulator& accumulator() { return accumulator_; }

@@ -75,6 +75,57 @@ TEST(Metrics, SeriesAreChargedToTheMemoryBudget) {
   EXPECT_EQ(result.error().code, ErrorCode::kResourceExhausted);
 }
 
+TEST(Metrics, WhatQuantilesMakeOfSeriesIsChargedToo) {
+  MemorySource source(some_spans());
+  MetricsOptions options = whole_range();
+  std::string quantiles = ".5";
+  for (int i = 0; i < 1500; ++i)
+    quantiles += ", .9";
+  const std::string text = "{ } | quantile_over_time(duration, " + quantiles + ")";
+  EXPECT_TRUE(query_metrics(source, compiled(text), options));
+  options.budget.memory_bytes = 1u << 20;
+  const auto result = query_metrics(source, compiled(text), options);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, ErrorCode::kResourceExhausted);
+}
+
+TEST(Metrics, TheFunctionsOfAnExpressionTakeMemoryOneAfterTheOther) {
+  MemorySource source(some_spans());
+  MetricsOptions options = whole_range();
+  options.budget.threads = 1;
+  options.budget.memory_bytes = 400'000;
+  std::string text = "({ } | avg_over_time(duration) by(kind))";
+  for (int i = 0; i < 50; ++i)
+    text += " + ({ } | avg_over_time(duration) by(kind))";
+  const auto result = query_metrics(source, compiled(text), options);
+  ASSERT_TRUE(result) << result.error().message;
+  EXPECT_FALSE(result->series.empty());
+}
+
+TEST(Metrics, EventsBeforeTheirSpansHaveQuantilesToo) {
+  std::mt19937_64 random(1);
+  std::vector<Span> spans = testing::random_traces(random, 1);
+  spans.resize(1);
+  spans[0].events.clear();
+  for (uint64_t s = 1; s <= 9; ++s) {
+    spans.push_back(spans[0]);
+    spans.back().span_id.bytes[0] ^= static_cast<uint8_t>(s);
+    SpanEvent event;
+    event.time_ns = spans.back().start_ns - s * 1'000'000'000;
+    spans.back().events.push_back(event);
+  }
+  MemorySource source(spans);
+  MetricsOptions options = whole_range();
+  options.step_ns = 0;
+  const auto result = query_metrics(
+      source, compiled("{ } | quantile_over_time(event:timeSinceStart, .1, .5, 1)"), options);
+  ASSERT_TRUE(result) << result.error().message;
+  ASSERT_EQ(result->series.size(), 3u);
+  EXPECT_NEAR(result->series[0].points[0].value, -9, 9. / 16);
+  EXPECT_NEAR(result->series[1].points[0].value, -5, 5. / 16);
+  EXPECT_NEAR(result->series[2].points[0].value, -1, 1. / 16);
+}
+
 TEST(Metrics, ExemplarsAreRealSpansAndTheSameEveryTime) {
   const std::vector<Span> spans = some_spans();
   for (bool aggregates : {false, true}) {
