@@ -196,6 +196,8 @@ Expected<std::unique_ptr<Service>> Service::start(server::FinalizedConfig config
     return store->pin(ids);
   };
   api.ownership = analysis::Ownership(values.squads);
+  api.limits.budget.time_ns = values.http_limits.query_timeout_ns;
+  api.limits.budget.memory_bytes = values.query_memory_bytes;
   api.info = [self = service.get()] { return self->info(); };
   service->api_ = std::make_unique<server::Api>(std::move(api));
 

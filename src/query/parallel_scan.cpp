@@ -146,7 +146,7 @@ Status BudgetMeter::check() const {
   if (budget_.time_ns != 0 && elapsed_ns() > budget_.time_ns) {
     return fail(ErrorCode::kDeadlineExceeded,
                 fmt::format("the query ran longer than its time budget of {} ms; narrow the time "
-                            "range or the filter, or raise the budget",
+                            "range or the filter, or give weft serve a longer --query-timeout",
                             budget_.time_ns / 1'000'000));
   }
   return {};
@@ -157,7 +157,7 @@ Status BudgetMeter::take_memory(size_t bytes) {
   if (held <= budget_.memory_bytes) return {};
   return fail(ErrorCode::kResourceExhausted,
               fmt::format("the query needs more than its memory budget of {} bytes; narrow the "
-                          "time range or the filter, or raise the budget",
+                          "time range or the filter, or give weft serve more --query-memory",
                           budget_.memory_bytes));
 }
 

@@ -60,7 +60,7 @@ Expected<CompiledQuery> query_of(const std::vector<Predicate>& conditions, bool 
 // The limits of one query. Over one of them the query ends with kDeadlineExceeded or
 // kResourceExhausted and a message that names the limit.
 struct QueryBudget {
-  uint64_t time_ns = 30'000'000'000;  // 0: none
+  uint64_t time_ns = 60'000'000'000;  // 0: none
   size_t memory_bytes = 512u << 20;   // of batches in work and of what is kept for the answer
   unsigned threads = 0;               // 0: as many as there are cores, at most 16
 };

@@ -56,6 +56,7 @@ Status check_limits(const Config& config) {
   WEFT_TRY(positive("--body-timeout", config.http_limits.body_timeout_ns));
   WEFT_TRY(positive("--write-timeout", config.http_limits.write_timeout_ns));
   WEFT_TRY(positive("--query-timeout", config.http_limits.query_timeout_ns));
+  WEFT_TRY(positive("--query-memory", config.query_memory_bytes));
   WEFT_TRY(positive("--ingest-timeout", config.http_limits.ingest_timeout_ns));
   WEFT_TRY(positive("--max-spans-per-request", config.decode.max_spans));
   WEFT_TRY(positive("--max-attributes", config.decode.max_attributes));

@@ -47,6 +47,7 @@ struct Config {
   uint32_t io_threads = 0;                   // 0: one a core, at most 8
   uint32_t query_threads = 0;                // 0: one a core, at least 2, at most 16
   uint32_t query_queue = 128;
+  uint64_t query_memory_bytes = 512u << 20;  // of one query
 
   uint64_t retention_age_ns = 14ull * 24 * 3600 * 1'000'000'000;  // 0: for ever
   uint64_t retention_bytes = 0;                                   // 0: no limit

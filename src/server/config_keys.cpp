@@ -185,6 +185,8 @@ constexpr ConfigKey kKeys[] = {
              http_limits.write_timeout_ns, "time for a client to take 256 KiB of an answer"),
     WEFT_KEY(kDuration, duration, "limits.query_timeout", "--query-timeout", "TIME",
              http_limits.query_timeout_ns, "time for a query"),
+    WEFT_KEY(kBytes, bytes, "limits.query_memory", "--query-memory", "SIZE", query_memory_bytes,
+             "memory for a query"),
     WEFT_KEY(kDuration, duration, "limits.ingest_timeout", "--ingest-timeout", "TIME",
              http_limits.ingest_timeout_ns, "time for spans to reach the disk"),
     WEFT_KEY(kCount, count, "limits.spans_per_request", "--max-spans-per-request", "N",

@@ -188,6 +188,14 @@ test('a configuration file, and mistakes in it', async (t) => {
   assert.match(refused.err, /zipkin/);
 });
 
+test('the memory of a query is that of the command line', async (t) => {
+  const server = await Server.start(t, temporaryDir(t), ['--query-memory', '100']);
+  assert.equal((await server.send(smallTrace().request)).status, 200);
+  const refused = await server.get(`/api/v1/search?q=${encodeURIComponent('{ }')}`);
+  assert.equal(refused.status, 422);
+  assert.match(refused.body.error.message, /--query-memory/);
+});
+
 test('metrics and logs are answered honestly', async (t) => {
   const server = await Server.start(t, temporaryDir(t));
   const logs = { resourceLogs: [{ scopeLogs: [{ logRecords: [{ body: { stringValue: 'x' } }] }] }] };
