@@ -50,6 +50,19 @@ class HttpEngineTest : public ::testing::Test {
       };
       return response;
     });
+    // Streams without end, once it was released.
+    router_.add(HttpMethod::kGet, "/late-stream", Access::kPublic, [this](const HttpRequest&) {
+      ++waiting_;
+      while (!released_)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      HttpResponse response = text_response("");
+      response.stream = [this](ResponseStream& out) {
+        while (out.write("event\n")) {
+        }
+        ++streams_cut_;
+      };
+      return response;
+    });
     router_.add_async(HttpMethod::kPost, "/dropped", Access::kPublic,
                       [](const std::shared_ptr<HttpRequest>&, const HttpRespond&) {});
     options_.limits.max_discarded_body_bytes = 1000;
@@ -98,6 +111,18 @@ class HttpEngineTest : public ::testing::Test {
   std::atomic<int> cancelled_{0};
   std::atomic<int> streams_cut_{0};
 };
+
+TEST_F(HttpEngineTest, AStreamThatBeginsAfterTheEndIsCut) {
+  start();
+  RawClient client(port());
+  client.send(get_request("/late-stream"));
+  wait_until([&] { return waiting_ == 1; });
+  std::thread stopping([&] { engine_->shutdown(0); });
+  wait_until([&] { return engine_->connections() == 0; });
+  released_ = true;
+  wait_until([&] { return streams_cut_ == 1; });
+  stopping.join();
+}
 
 TEST_F(HttpEngineTest, DecodesPathAndQuery) {
   start();

@@ -44,14 +44,21 @@ std::string_view view(beast::string_view text) {
   return {text.data(), text.size()};
 }
 
-// Completes `answer` on its I/O thread. Any thread.
+// Completes `answer` on its I/O thread. Any thread. The pipe of an answer that nobody waits for any
+// more is cut: its writer would wait for a reader for ever.
 void complete(std::shared_ptr<PendingAnswer> answer, HttpResponse response,
               std::shared_ptr<StreamPipe> pipe = nullptr) {
   const std::shared_ptr<IoThread> io = answer->io;
-  if (io->stopped) return;
+  if (io->stopped) {
+    if (pipe) pipe->abort();
+    return;
+  }
   net::post(io->context, [answer = std::move(answer), response = std::move(response),
                           pipe = std::move(pipe)]() mutable {
-    if (answer->ready) return;
+    if (answer->ready) {
+      if (pipe) pipe->abort();
+      return;
+    }
     answer->ready = true;
     answer->response = std::move(response);
     answer->pipe = std::move(pipe);
