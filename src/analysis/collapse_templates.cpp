@@ -4,7 +4,7 @@
 #include <unordered_map>
 
 #include "analysis/error_groups.h"
-#include "analysis/name_table.h"
+#include "base/hash.h"
 
 namespace weft::analysis {
 namespace {
@@ -39,13 +39,14 @@ std::string join_without(std::string_view type, const std::vector<std::string_vi
 
 std::vector<std::string> collapse_templates(
     const std::vector<std::pair<std::string, std::string>>& types_and_templates) {
-  // The variants of each text with a hole, counted.
-  std::unordered_map<std::string, std::set<std::string_view>> variants;
+  // The variants of each text with a hole, by its hash: of many long templates the texts themselves
+  // would take a gigabyte. Two that collide are as good as never among them.
+  std::unordered_map<uint64_t, std::set<std::string_view>> variants;
   for (const auto& [type, text] : types_and_templates) {
     const auto words = split_words(text);
     if (words.size() < kMinWords || words.size() > kMaxWords) continue;
     for (size_t hole = 0; hole < words.size(); hole++)
-      variants[join_without(type, words, hole)].insert(words[hole]);
+      variants[hash_bytes(join_without(type, words, hole))].insert(words[hole]);
   }
   std::vector<std::string> out;
   for (const auto& [type, text] : types_and_templates) {
@@ -55,7 +56,7 @@ std::vector<std::string> collapse_templates(
     if (words.size() >= kMinWords && words.size() <= kMaxWords) {
       for (size_t hole = 0; hole < words.size(); hole++) {
         const std::string holed = join_without(type, words, hole);
-        const size_t count = variants[holed].size();
+        const size_t count = variants[hash_bytes(holed)].size();
         if (count > most) {
           most = count;
           best = holed.substr(type.size() + 1);

@@ -13,6 +13,10 @@
 namespace weft::analysis {
 namespace {
 
+// Of nodes, and of edges, a thread counts no more: names of peers may be addresses without end.
+// What comes after them is left out, and the answer says that a limit was reached.
+constexpr size_t kMaxCounted = 20'000;
+
 constexpr std::array<std::string_view, 5> kEdgeKinds = {"http", "rpc", "db", "messaging", "other"};
 
 // The columns of the scan, by their place in ScanShape::columns.
@@ -127,8 +131,19 @@ class Counter {
   NameTable names;
   std::map<uint32_t, NodeCounts> nodes;
   std::map<std::tuple<uint32_t, uint32_t, uint32_t>, EdgeCounts> edges;
+  bool limit_reached = false;
 
  private:
+  // The entry of the key, or nullptr when it is one too many.
+  template <typename Map>
+  typename Map::mapped_type* entry(Map& map, const typename Map::key_type& key) {
+    const auto found = map.find(key);
+    if (found != map.end()) return &found->second;
+    if (map.size() < kMaxCounted) return &map[key];
+    limit_reached = true;
+    return nullptr;
+  }
+
   uint32_t service(size_t row) { return readers_[kService].at(row); }
   uint64_t kind(size_t row) const { return view_->number(kKind, row); }
   bool failed(size_t row) const {
@@ -160,7 +175,15 @@ class Counter {
   void count_row(uint32_t row) {
     if (!range_.contains(view_->batch.start_ns[row])) return;
     const uint32_t own = service(row);
-    NodeCounts& node = nodes[own];
+    if (NodeCounts* node = entry(nodes, own)) count_span(row, *node);
+    if (is_caller(kind(row))) {
+      count_call(row);
+    } else if (const int32_t up = parent(row); up >= 0 && !is_caller(kind(up))) {
+      if (service(up) != own) count_bare_callee(row, service(up));
+    }
+  }
+
+  void count_span(uint32_t row, NodeCounts& node) {
     node.spans++;
     if (node.service_namespace == NameTable::kAbsent)
       node.service_namespace = readers_[kNamespace].at(row);
@@ -169,11 +192,6 @@ class Counter {
       node.requests++;
       node.errors += failed(row);
       node.durations.add(view_->number(kDuration, row));
-    }
-    if (is_caller(kind(row))) {
-      count_call(row);
-    } else if (const int32_t up = parent(row); up >= 0 && !is_caller(kind(up))) {
-      if (service(up) != own) count_bare_callee(row, service(up));
     }
   }
 
@@ -189,24 +207,26 @@ class Counter {
           peer_name(up) != NameTable::kAbsent)
         return;
     }
-    EdgeCounts& edge = edges[{service(row), peer, continued_by_[row]}];
+    EdgeCounts* edge = entry(edges, {service(row), peer, continued_by_[row]});
+    if (edge == nullptr) return;
     const uint32_t callee = continuing_row_[row];
-    edge.calls++;
-    edge.client_calls++;
-    edge.continued += continued;
-    edge.errors += failed(row) || (continued && failed(callee));
-    edge.kinds[edge_kind(row)]++;
+    edge->calls++;
+    edge->client_calls++;
+    edge->continued += continued;
+    edge->errors += failed(row) || (continued && failed(callee));
+    edge->kinds[edge_kind(row)]++;
     const bool waits = kind(row) == static_cast<uint64_t>(SpanKind::kClient) || !continued;
-    edge.durations.add(view_->number(kDuration, waits ? row : callee));
+    edge->durations.add(view_->number(kDuration, waits ? row : callee));
   }
 
   // A span of another service than its parent's, without a caller's span in between.
   void count_bare_callee(uint32_t row, uint32_t from) {
-    EdgeCounts& edge = edges[{from, NameTable::kAbsent, service(row)}];
-    edge.calls++;
-    edge.errors += failed(row);
-    edge.kinds[edge_kind(row)]++;
-    edge.durations.add(view_->number(kDuration, row));
+    EdgeCounts* edge = entry(edges, {from, NameTable::kAbsent, service(row)});
+    if (edge == nullptr) return;
+    edge->calls++;
+    edge->errors += failed(row);
+    edge->kinds[edge_kind(row)]++;
+    edge->durations.add(view_->number(kDuration, row));
   }
 
   uint32_t peer_name(size_t row) {
@@ -244,12 +264,14 @@ struct Merged {
   };
   std::map<std::string, Node> nodes;
   std::map<EdgeKey, EdgeCounts> edges;
+  bool limit_reached = false;
 };
 
 Merged merge(std::deque<Counter>& counters) {
   Merged all;
   for (Counter& counter : counters) {
     const NameTable& names = counter.names;
+    all.limit_reached = all.limit_reached || counter.limit_reached;
     for (auto& [id, counts] : counter.nodes) {
       Merged::Node& node = all.nodes[names.name(id)];
       // The smallest name wins, so that the answer does not depend on the threads.
@@ -374,7 +396,7 @@ ServiceMap build(const Merged& all, const Ownership& ownership, TimeRange range)
                              [](const ServiceNode& node) { return node.spans + node.requests; });
   const bool cut_edges =
       cut(map.edges, ServiceMap::kMaxEdges, [](const ServiceEdge& edge) { return edge.calls; });
-  map.limit_reached = cut_nodes || cut_edges;
+  map.limit_reached = cut_nodes || cut_edges || all.limit_reached;
   return map;
 }
 

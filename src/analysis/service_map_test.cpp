@@ -9,6 +9,7 @@ namespace {
 
 using testing::Fixture;
 using testing::make;
+using testing::SpanBuilder;
 
 const ServiceNode* node(const ServiceMap& map, std::string_view service) {
   for (const ServiceNode& n : map.nodes)
@@ -53,6 +54,22 @@ TEST(ServiceMap, NodesEdgesAndVirtualPeers) {
   EXPECT_EQ(query->kind, "db");
   EXPECT_EQ(query->continued_share, 0);
   EXPECT_EQ(fixture.inspected.spans > 0, true);
+}
+
+TEST(ServiceMap, PeersWithoutEndAreCutOff) {
+  std::vector<Span> spans;
+  for (int i = 0; i < 25'000; i++) {
+    SpanBuilder call = make(1, 1, 0, "crawler", "GET").client();
+    for (int byte = 0; byte < 4; byte++)
+      call.span.span_id.bytes[byte] = static_cast<uint8_t>((i + 256) >> (8 * byte));
+    spans.push_back(call.with("server.address", std::to_string(i)));
+  }
+  Fixture fixture(std::move(spans));
+  const auto map = service_map(fixture.request(), Ownership());
+  ASSERT_TRUE(map) << map.error().message;
+  EXPECT_TRUE(map->limit_reached);
+  EXPECT_EQ(map->edges.size(), ServiceMap::kMaxEdges);
+  EXPECT_EQ(node(*map, "crawler")->spans, 25'000u);
 }
 
 TEST(ServiceMap, CallsThatLoseTheirContextLowerTheShare) {
