@@ -34,7 +34,8 @@ struct ApiLimits {
   size_t max_spans_per_spanset = 1'000;
   size_t max_trace_spans = 2'000'000;  // of one trace
   size_t max_values = 10'000;          // of one attribute, and keys
-  // Spans in one answer of Jaeger's or Zipkin's API, which send whole traces.
+  // Spans in one answer of Jaeger's or Zipkin's API, which send whole traces, and of all traces
+  // that one link keeps.
   size_t max_answer_spans = 500'000;
 };
 

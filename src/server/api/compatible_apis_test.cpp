@@ -330,6 +330,27 @@ TEST(CompatibleApis, AnswersHaveALimit) {
   EXPECT_EQ(api.get("/api/traces?service=web&limit=1").status, 200);
   EXPECT_EQ(api.get("/api/traces?service=web").status, 422);
   EXPECT_EQ(api.get("/api/v2/traceMany?traceIds=1,2").status, 422);
+  EXPECT_EQ(
+      api.call(HttpMethod::kPost, "/api/v1/links", R"({"path":"/a","traceIds":["1","2"]})").status,
+      422);
+  EXPECT_EQ(
+      api.call(HttpMethod::kPost, "/api/v1/links", R"({"path":"/a","traceIds":["1"]})").status,
+      201);
+}
+
+TEST(CompatibleApis, WholeTracesAreInTheMemoryOfAQuery) {
+  ApiLimits limits;
+  limits.budget.memory_bytes = 100;
+  ApiFixture api(testing::login_story(), limits);
+  const HttpResponse refused = api.get("/api/v2/traceMany?traceIds=1,2");
+  EXPECT_EQ(refused.status, 422);
+  EXPECT_THAT(refused.body, HasSubstr("--query-memory"));
+}
+
+TEST(CompatibleApis, TracesAreNotReadForAClientThatHasGone) {
+  ApiFixture api;
+  api.cancel->cancel();
+  EXPECT_EQ(api.get("/api/v2/traceMany?traceIds=1,2").status, 499);
 }
 
 TEST(TraceQlText, Logfmt) {

@@ -158,7 +158,7 @@ ApiResult find_traces(const ApiContext& context, const HttpRequest& request) {
       WEFT_ASSIGN(const TraceId id, trace_id_of(text));
       ids.push_back(id);
     }
-    WEFT_ASSIGN(const std::vector<SpanBatch> traces, read_whole_traces(context, ids));
+    WEFT_ASSIGN(const std::vector<SpanBatch> traces, read_whole_traces(context, request, ids));
     return traces_response(traces);
   }
   WEFT_ASSIGN(const TraceSearch search, search_of(context, request));

@@ -272,7 +272,8 @@ Expected<Link> LinkStore::create(std::string_view path, const std::vector<TraceI
   WEFT_ASSIGN(Entry entry, read_header(id + std::string(kSuffix)));
   Link link = entry.link;
   const std::lock_guard lock(mutex_);
-  add(std::move(entry));
+  // Another thread may have made the same link meanwhile: its file was replaced by an equal one.
+  if (!links_.contains(link.id)) add(std::move(entry));
   return link;
 }
 

@@ -45,14 +45,18 @@ Expected<std::vector<SpanBatch>> find_whole_traces(const ApiContext& context,
   std::vector<TraceId> ids;
   for (const TraceSummary& trace : found.traces)
     ids.push_back(trace.trace_id);
-  return read_whole_traces(context, ids);
+  return read_whole_traces(context, request, ids);
 }
 
 Expected<std::vector<SpanBatch>> read_whole_traces(const ApiContext& context,
+                                                   const HttpRequest& request,
                                                    const std::vector<TraceId>& ids) {
   std::vector<SpanBatch> out;
   size_t spans = 0;
+  size_t bytes = 0;
   for (const TraceId& id : ids) {
+    if (request.cancel->cancelled())
+      return fail(ErrorCode::kCancelled, "the client has gone, or the query's time is over");
     auto batch = context.trace(id);
     // Retention may have taken it since it was found.
     if (!batch && batch.error().code == ErrorCode::kNotFound) continue;
@@ -62,6 +66,12 @@ Expected<std::vector<SpanBatch>> read_whole_traces(const ApiContext& context,
       return fail(ErrorCode::kResourceExhausted,
                   fmt::format("the traces have more than {} spans together; ask for fewer traces",
                               context.limits().max_answer_spans));
+    bytes += batch->memory_bytes();
+    if (bytes > context.limits().budget.memory_bytes)
+      return fail(ErrorCode::kResourceExhausted,
+                  fmt::format("the traces take more than {} bytes together; ask for fewer traces, "
+                              "or give weft serve more --query-memory",
+                              context.limits().budget.memory_bytes));
     out.push_back(*std::move(batch));
   }
   return out;

@@ -20,13 +20,15 @@ struct TraceSearch {
 };
 
 // The traces, newest first, whole. kResourceExhausted when they have more spans together than an
-// answer may have.
+// answer may have, or take more than a query's memory.
 Expected<std::vector<SpanBatch>> find_whole_traces(const ApiContext& context,
                                                    const HttpRequest& request,
                                                    const TraceSearch& search);
 
-// The traces of these ids that are stored, in their order; the same limit.
+// The traces of these ids that are stored, in their order; the same limits. kCancelled when the
+// request is.
 Expected<std::vector<SpanBatch>> read_whole_traces(const ApiContext& context,
+                                                   const HttpRequest& request,
                                                    const std::vector<TraceId>& ids);
 
 Predicate service_is(std::string_view service);

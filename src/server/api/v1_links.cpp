@@ -54,6 +54,7 @@ ApiResult create_link(const ApiContext& context, const HttpRequest& request) {
   WEFT_ASSIGN(LinkStore* const links, links_of(context));
   WEFT_ASSIGN(const LinkQuestion question, parse_body(request.body));
   std::vector<SpanBatch> traces;
+  size_t spans = 0;
   for (const TraceId& id : question.trace_ids) {
     auto batch = context.trace(id);
     if (!batch && batch.error().code != ErrorCode::kNotFound)
@@ -62,6 +63,11 @@ ApiResult create_link(const ApiContext& context, const HttpRequest& request) {
       return fail(ErrorCode::kResourceExhausted,
                   fmt::format("trace {} has {} spans; a link keeps at most {}", id.to_hex(),
                               batch->size(), kMaxLinkedTraceSpans));
+    spans += batch ? batch->size() : 0;
+    if (spans > context.limits().max_answer_spans)
+      return fail(ErrorCode::kResourceExhausted,
+                  fmt::format("the traces have more than {} spans together; link to fewer traces",
+                              context.limits().max_answer_spans));
     traces.push_back(batch ? *std::move(batch) : SpanBatch());
   }
   WEFT_ASSIGN(const Link link,

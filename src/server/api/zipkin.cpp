@@ -180,7 +180,7 @@ ApiResult get_traces(const ApiContext& context, const HttpRequest& request) {
   }
   if (ids.empty())
     return fail(ErrorCode::kInvalidArgument, "traceIds: must be ids with commas between them");
-  WEFT_ASSIGN(const std::vector<SpanBatch> traces, read_whole_traces(context, ids));
+  WEFT_ASSIGN(const std::vector<SpanBatch> traces, read_whole_traces(context, request, ids));
   return traces_response(traces);
 }
 
