@@ -16,10 +16,18 @@ namespace {
 constexpr size_t kLargeBodyThreads = 2;
 constexpr size_t kLargeBodyQueue = 64;
 
-// The Host header without its port.
-std::string_view host_name(std::string_view host) {
-  if (host.starts_with('[')) return host.substr(0, host.find(']') + 1);
-  return host.substr(0, host.find(':'));
+std::string lower_case(std::string_view text) {
+  std::string out(text);
+  std::ranges::transform(out, out.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  });
+  return out;
+}
+
+// The Host header without its port, in lower case as names of hosts compare.
+std::string host_name(std::string_view host) {
+  if (host.starts_with('[')) return lower_case(host.substr(0, host.find(']') + 1));
+  return lower_case(host.substr(0, host.find(':')));
 }
 
 bool is_ip_address(std::string_view name) {
@@ -120,15 +128,15 @@ void Server::Impl::guard_host(const FinalizedConfig& config, const Endpoint& end
   listener.before_routing = [inner = std::move(listener.before_routing), this,
                              allowed = config.values.allowed_hosts](
                                 const HttpRequest& request) -> std::optional<HttpResponse> {
-    const std::string_view name = host_name(request.headers.get("host"));
+    const std::string name = host_name(request.headers.get("host"));
     const bool known = name.empty() || is_ip_address(name) || name == "localhost" ||
                        name.ends_with(".localhost") || tokens->get().query ||
-                       std::ranges::find(allowed, name) != allowed.end();
+                       std::ranges::find(allowed, name, lower_case) != allowed.end();
     if (!known) {
-      HttpResponse out = error_response(
-          {ErrorCode::kPermissionDenied,
-           "this server does not answer to the name '" + std::string(name.substr(0, 200)) +
-               "'; allow it with --allowed-host, or configure query tokens"});
+      HttpResponse out =
+          error_response({ErrorCode::kPermissionDenied,
+                          "this server does not answer to the name '" + name.substr(0, 200) +
+                              "'; allow it with --allowed-host, or configure query tokens"});
       out.status = 421;
       return out;
     }

@@ -96,6 +96,8 @@ TEST_F(ServerTest, ForeignNamesAreNotAnsweredWithoutTokens) {
         .status;
   };
   EXPECT_EQ(status("rebound.evil.example:4300"), 421);
+  EXPECT_EQ(status("LOCALHOST:4300"), 200);
+  EXPECT_EQ(status("Weft.Internal:4300"), 200);
   for (const char* good : {"localhost", "localhost:4300", "127.0.0.1:4300", "[::1]:4300",
                            "weft.localhost", "weft.internal:80"}) {
     EXPECT_EQ(status(good), 200) << good;
