@@ -10,7 +10,7 @@ namespace {
 using namespace traceql;
 
 // Tries no more prefixes than this: longer unfinished queries fall back to `{ }`.
-constexpr size_t kMaxTries = 200;
+constexpr size_t kMaxTries = 50;
 
 // What a search of the same spans would be.
 CompiledQuery as_search(const CompiledQuery& query) {
@@ -53,7 +53,9 @@ bool is_unfinished(const Token& token) {
 }  // namespace
 
 CompiledQuery compile_lenient(std::string_view text) {
-  if (auto whole = compile_query(text)) return as_search(*whole);
+  const auto whole = compile_query(text);
+  if (whole) return as_search(*whole);
+  if (whole.error().error.code == ErrorCode::kResourceExhausted) return *compile_query("{ }");
   if (const auto tokens = tokenize(text, true)) {
     const size_t all = tokens->size() - 1;  // without kEnd
     for (size_t tries = 0; tries < kMaxTries && tries < all; ++tries) {

@@ -290,6 +290,7 @@ TEST(CompileLenient, KeepsWhatMakesSense) {
   EXPECT_EQ(text(""), "{ }");
   EXPECT_EQ(text("{ status = error } | rate() by("), "{ status = error }");
   EXPECT_EQ(text("}}}"), "{ }");
+  EXPECT_EQ(text("{ .b = 1 && .a =~ `\\pL{100}` }"), "{ }");  // not tried again and again
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "query/validate.h"
 
 #include <fmt/format.h>
+#include <re2/re2.h>
 
 #include <algorithm>
 #include <array>
@@ -178,6 +179,7 @@ class Validator {
   }
 
   void check_regex(const FieldExpr& expression, StaticType a) {
+    if (error_) return;  // compiling is the only check that takes time
     const FieldExpr& pattern = expression.children[1];
     if (a != StaticType::kString && a != StaticType::kUnknown && a != StaticType::kId) {
       return fail(expression.children[0].at,
@@ -197,7 +199,13 @@ class Validator {
     if (!regex) {
       fail(pattern.at, regex.error().message,
            "RE2's syntax; in \"...\" a backslash is written twice, in `...` once");
+      return;
     }
+    regex_instructions_ += static_cast<size_t>(std::max(0, (*regex)->ProgramSize()));
+    if (regex_instructions_ <= kMaxRegexInstructions) return;
+    fail(pattern.at, "the regular expressions of the query are too large together",
+         "repeat smaller classes, or less often: `\\pL{100}` is a hundred copies of a table");
+    error_->error.code = ErrorCode::kResourceExhausted;
   }
 
   void fail_types(const FieldExpr& expression, StaticType a, StaticType b) {
@@ -363,6 +371,7 @@ class Validator {
   }
 
   const Query& query_;
+  size_t regex_instructions_ = 0;
   std::optional<QueryError> error_;
 };
 

@@ -8,6 +8,9 @@ namespace weft::traceql {
 
 // Series can be split by this many fields.
 inline constexpr size_t kMaxGroupBy = 8;
+// What all regular expressions of a query may compile to: about a tenth of a second of work. A
+// plain one has some tens, a class of Unicode a thousand.
+inline constexpr size_t kMaxRegexInstructions = 100'000;
 
 QueryExpected<void> validate(const Query& query);
 
