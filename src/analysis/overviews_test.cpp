@@ -80,6 +80,27 @@ TEST(Releases, FirstAndLastSighting) {
   }
 }
 
+TEST(Services, TooManyStepsOfTooManyServicesAreRefused) {
+  constexpr uint64_t kSteps = 1'000;
+  std::vector<Span> spans;
+  for (uint8_t service = 1; service <= 201; service++) {
+    const Span first = make(service, 1, 0, std::to_string(service).c_str(), "GET").at(0, 1);
+    for (uint64_t step = 0; step < kSteps; step++) {
+      spans.push_back(first);
+      spans.back().start_ns += step * kMs;
+      spans.back().end_ns += step * kMs;
+      spans.back().span_id.bytes[0] = static_cast<uint8_t>(step >> 8);
+      spans.back().span_id.bytes[1] = static_cast<uint8_t>(step);
+    }
+  }
+  Fixture fixture(std::move(spans));
+  AnalysisRequest request = fixture.request("", {kStart, kStart + kSteps * kMs});
+  request.budget.threads = 1;
+  const auto overview = services_overview(request, {}, kMs);
+  ASSERT_FALSE(overview);
+  EXPECT_EQ(overview.error().code, ErrorCode::kResourceExhausted);
+}
+
 TEST(Operations, NamesAndKinds) {
   for (const bool aggregates : {false, true}) {
     Fixture fixture(traffic(), {.aggregates = aggregates});

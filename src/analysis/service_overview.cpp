@@ -68,6 +68,9 @@ struct ServiceCounts {
 // operations a thread counts the others as one.
 constexpr size_t kMaxOperationsCounted = 20'000;
 constexpr std::string_view kOtherOperations = "<other operations>";
+// Operations and steps of all services, each with its histogram: beyond this many a thread gives
+// up, since those of many services with many short steps take gigabytes.
+constexpr size_t kMaxCounted = 200'000;
 
 class Counter {
  public:
@@ -90,8 +93,22 @@ class Counter {
 
   NameTable names;
   std::unordered_map<uint32_t, ServiceCounts> services;
+  bool too_many = false;
 
  private:
+  // The counts of the key, or nullptr when they would be one too many.
+  template <typename Map>
+  Counts* counts_of(Map& map, uint64_t key) {
+    const auto found = map.find(key);
+    if (found != map.end()) return &found->second;
+    if (counted_ >= kMaxCounted) {
+      too_many = true;
+      return nullptr;
+    }
+    ++counted_;
+    return &map[key];
+  }
+
   void add(const BatchView& view, size_t row, uint64_t kind) {
     ServiceCounts& service = services[readers_[kService].at(row)];
     if (service.service_namespace == NameTable::kAbsent)
@@ -103,12 +120,14 @@ class Counter {
     if (service.operations.size() >= kMaxOperationsCounted &&
         !service.operations.contains(operation))
       operation = static_cast<uint64_t>(names.id(kOtherOperations)) << 8;
-    service.operations[operation].add(duration_ns, failed);
-    service.steps[(view.batch.start_ns[row] - range_.from_ns) / step_ns_].add(duration_ns, failed);
+    if (Counts* counts = counts_of(service.operations, operation)) counts->add(duration_ns, failed);
+    const uint64_t step = (view.batch.start_ns[row] - range_.from_ns) / step_ns_;
+    if (Counts* counts = counts_of(service.steps, step)) counts->add(duration_ns, failed);
   }
 
   TimeRange range_;
   uint64_t step_ns_;
+  size_t counted_ = 0;
   std::vector<NameColumn> readers_;
 };
 
@@ -200,6 +219,11 @@ Expected<ServicesOverview> services_overview(const AnalysisRequest& request,
   WEFT_TRY(scan_spans(
       request, out.range, shape,
       [&counters](unsigned worker, const BatchView& view) { counters[worker].count(view); }));
+  if (std::ranges::any_of(counters, &Counter::too_many))
+    return fail(ErrorCode::kResourceExhausted,
+                fmt::format("the services have more than {} operations and steps together; ask for "
+                            "longer steps, or filter by service",
+                            kMaxCounted));
   for (const auto& [name, merged] : merge(counters))
     out.services.push_back(to_overview(name, merged, ownership, out));
   return out;

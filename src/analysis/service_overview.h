@@ -50,7 +50,8 @@ struct ServicesOverview {
 };
 
 // Of the entry spans (kind server or consumer, or without a parent) that match the query. A step
-// of 0 is chosen by the range; at most kMaxSteps steps (kInvalidArgument).
+// of 0 is chosen by the range; at most kMaxSteps steps (kInvalidArgument). kResourceExhausted when
+// the operations and steps of all services together are too many.
 Expected<ServicesOverview> services_overview(const AnalysisRequest& request,
                                              const Ownership& ownership, uint64_t step_ns);
 
