@@ -136,6 +136,15 @@ TEST(ValueCounts, AreOfTheSpansThatMatch) {
   EXPECT_EQ(events->values.size(), 2u);
 }
 
+TEST(Analyses, AggregatesEndWithTheTimeOfAQuery) {
+  Fixture fixture(traffic(), {.aggregates = true, .next_delay_ns = 20'000'000});
+  AnalysisRequest request = fixture.request();
+  request.budget.time_ns = 1'000'000;
+  const auto all = operations(request);
+  ASSERT_FALSE(all);
+  EXPECT_EQ(all.error().code, ErrorCode::kDeadlineExceeded);
+}
+
 TEST(Analyses, StopWhenCancelled) {
   Fixture fixture(traffic());
   fixture.cancel.cancel();

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <array>
 
-#include "query/parallel_scan.h"
-
 namespace weft::analysis {
 namespace {
 
@@ -103,12 +101,10 @@ Expected<GroupTable> aggregate_spans(const AnalysisRequest& request, AggregateRe
       return fail(ErrorCode::kUnimplemented, "the query is more than a filter of spans");
     aggregate.filter = Predicate::all_of({*filter, std::move(aggregate.filter)});
   }
-  const traceql::BudgetMeter meter(request.budget, &request.cancel);
-  const traceql::Watchdog watchdog(meter);
-  ScanStats stats;
-  auto table = request.source.aggregate(aggregate, watchdog.cancel(), stats);
-  add(request.inspected, traceql::inspected(stats));
-  WEFT_TRY(meter.check());
+  Inspected inspected;
+  auto table =
+      weft::aggregate(request.source, aggregate, request.budget, &request.cancel, inspected);
+  add(request.inspected, inspected);
   return table;
 }
 

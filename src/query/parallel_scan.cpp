@@ -20,6 +20,18 @@ unsigned worker_count(const QueryBudget& budget) {
   return std::min(budget.threads == 0 ? cores : budget.threads, kMost);
 }
 
+Expected<GroupTable> aggregate(SpanSource& source, const AggregateRequest& request,
+                               const QueryBudget& budget, const CancelToken* cancel,
+                               Inspected& inspected) {
+  const traceql::BudgetMeter meter(budget, cancel);
+  const traceql::Watchdog watchdog(meter);
+  ScanStats stats;
+  auto table = source.aggregate(request, watchdog.cancel(), stats);
+  inspected = traceql::inspected(stats);
+  WEFT_TRY(meter.check());
+  return table;
+}
+
 }  // namespace weft
 
 namespace weft::traceql {

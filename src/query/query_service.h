@@ -213,4 +213,12 @@ Expected<Inspected> match_spans(SpanSource& source, const CompiledQuery& query,
 // How many workers match_spans will use.
 unsigned worker_count(const QueryBudget& budget);
 
+// ---- grouped aggregates ----
+
+// SpanSource::aggregate() within the budget's time. What was looked at is written to `inspected`,
+// on an error too. `cancel` may be nullptr.
+Expected<GroupTable> aggregate(SpanSource& source, const AggregateRequest& request,
+                               const QueryBudget& budget, const CancelToken* cancel,
+                               Inspected& inspected);
+
 }  // namespace weft

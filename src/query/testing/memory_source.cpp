@@ -21,6 +21,17 @@ struct Piece {
   uint64_t newest_candidate = 0;
 };
 
+// Takes as long as the options say; false when it was cancelled meanwhile.
+bool wait(const MemorySourceOptions& options, const CancelToken& cancel) {
+  const auto until =
+      std::chrono::steady_clock::now() + std::chrono::nanoseconds(options.next_delay_ns);
+  do {
+    if (cancel.cancelled()) return false;
+    if (options.next_delay_ns != 0) std::this_thread::sleep_for(std::chrono::microseconds(200));
+  } while (std::chrono::steady_clock::now() < until);
+  return !cancel.cancelled();
+}
+
 class MemoryCursor final : public ScanCursor {
  public:
   MemoryCursor(std::vector<Piece> pieces, const MemorySourceOptions& options,
@@ -28,7 +39,7 @@ class MemoryCursor final : public ScanCursor {
       : pieces_(std::move(pieces)), options_(options), cancel_(cancel) {}
 
   Expected<std::optional<ScanBatch>> next() override {
-    if (!wait()) return fail(ErrorCode::kCancelled, "the scan was cancelled");
+    if (!wait(options_, cancel_)) return fail(ErrorCode::kCancelled, "the scan was cancelled");
     const std::lock_guard lock(mutex_);
     if (at_ == pieces_.size()) return std::nullopt;
     ScanBatch out = std::move(pieces_[at_++].batch);
@@ -43,16 +54,6 @@ class MemoryCursor final : public ScanCursor {
   }
 
  private:
-  bool wait() const {
-    const auto until =
-        std::chrono::steady_clock::now() + std::chrono::nanoseconds(options_.next_delay_ns);
-    do {
-      if (cancel_.cancelled()) return false;
-      if (options_.next_delay_ns != 0) std::this_thread::sleep_for(std::chrono::microseconds(200));
-    } while (std::chrono::steady_clock::now() < until);
-    return !cancel_.cancelled();
-  }
-
   std::mutex mutex_;
   std::vector<Piece> pieces_;
   size_t at_ = 0;
@@ -185,11 +186,12 @@ Expected<std::unique_ptr<ScanCursor>> MemorySource::scan(const ScanRequest& requ
   return std::make_unique<MemoryCursor>(std::move(pieces), options_, cancel);
 }
 
-Expected<GroupTable> MemorySource::aggregate(const AggregateRequest& request, const CancelToken&,
-                                             ScanStats& stats) {
+Expected<GroupTable> MemorySource::aggregate(const AggregateRequest& request,
+                                             const CancelToken& cancel, ScanStats& stats) {
   if (!options_.aggregates) {
     return fail(ErrorCode::kUnimplemented, "this source does not aggregate");
   }
+  if (!wait(options_, cancel)) return fail(ErrorCode::kCancelled, "cancelled");
   const uint64_t last = request.range.last_ns() - request.range.from_ns;
   const size_t cells = request.step_ns == 0 ? 1 : last / request.step_ns + 1;
   std::vector<GroupTable::Group> groups;

@@ -19,7 +19,7 @@ struct MemorySourceOptions {
   bool tell_remaining = true;   // fill ScanBatch::remaining_before_ns
   bool aggregates = false;      // aggregate() is there, exact
   uint64_t seed = 1;
-  uint64_t next_delay_ns = 0;  // every next() takes this long, unless cancelled
+  uint64_t next_delay_ns = 0;  // every next() and aggregate() takes this long, unless cancelled
 };
 
 class MemorySource final : public SpanSource {
