@@ -195,6 +195,11 @@ TEST_F(HttpEngineTest, Expect100Continue) {
   EXPECT_EQ(client.read().status, 100);
   client.send("body");
   EXPECT_EQ(client.read().body, "body");
+  client.send(
+      "POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-Continue\r\nContent-Length: 1\r\n\r\n");
+  EXPECT_EQ(client.read().status, 100);
+  client.send("b");
+  EXPECT_EQ(client.read().body, "b");
   // Too large: no invitation to send it.
   EXPECT_EQ(client.ask(head + "99999999\r\n\r\n").status, 413);
   EXPECT_EQ(ask("POST /none HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"

@@ -17,7 +17,6 @@ struct HttpSession::Reading {
   uint64_t started_ns = 0;
   bool keep_alive = true;
   bool http_1_0 = false;
-  bool expects_continue = false;
 };
 
 }  // namespace weft::server

@@ -66,7 +66,9 @@ HttpSession::Awaitable<HttpSession::BodyError> HttpSession::read_body(
         {ErrorCode::kResourceExhausted, "the body has " + std::to_string(length) +
                                             " bytes; the limit is " + std::to_string(max_bytes)}};
   }
-  if (request.headers.get("expect").starts_with("100-continue") && !reading.http_1_0) {
+  const std::string_view expect = request.headers.get("expect");
+  if (beast::iequals(beast::string_view(expect.data(), expect.size()), "100-continue") &&
+      !reading.http_1_0) {
     const bool sent = co_await write_all("HTTP/1.1 100 Continue\r\n\r\n", {});
     if (!sent) co_return BodyError{-1, {}};
     sending_ = false;
