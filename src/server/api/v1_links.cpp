@@ -51,6 +51,9 @@ Expected<LinkStore*> links_of(const ApiContext& context) {
 }
 
 ApiResult create_link(const ApiContext& context, const HttpRequest& request) {
+  // A page of another site cannot read what is here, but could fill the store of links.
+  if (request.headers.get("sec-fetch-site") == "cross-site")
+    return fail(ErrorCode::kPermissionDenied, "a page of another site may not make links here");
   WEFT_ASSIGN(LinkStore* const links, links_of(context));
   WEFT_ASSIGN(const LinkQuestion question, parse_body(request.body));
   std::vector<SpanBatch> traces;

@@ -237,6 +237,21 @@ TEST(V1Links, KeepTheirTraces) {
   EXPECT_EQ(api.get("/api/v1/traces/2").status, 404);
 }
 
+TEST(V1Links, AreNotMadeByPagesOfOtherSites) {
+  ApiFixture api;
+  testing::SchemaChecker schemas = testing::openapi();
+  const Router::Match match = api.router.match(HttpMethod::kPost, "/api/v1/links");
+  HttpRequest request;
+  request.method = HttpMethod::kPost;
+  request.body = R"({"path":"/a"})";
+  for (const auto& [site, status] : {std::pair("cross-site", 403), std::pair("same-origin", 201)}) {
+    request.headers.set("Sec-Fetch-Site", site);
+    const HttpResponse response = match.route->handler(request);
+    EXPECT_EQ(response.status, status) << site;
+    EXPECT_TRUE(schemas.check("/api/v1/links", "post", status, response.body).empty());
+  }
+}
+
 TEST(V1Links, RefuseWhatIsNoLink) {
   ApiFixture api;
   testing::SchemaChecker schemas = testing::openapi();
