@@ -30,9 +30,15 @@ struct Group {
   std::string_view resource_schema_url;
   std::string_view scope;
   std::string_view scope_schema_url;
-  uint32_t resource_spans = 0;  // ordinal of the ResourceSpans
   uint32_t first_span = 0;
   uint32_t last_span = 0;  // one past
+};
+
+// A message field while its parent is read. Protobuf merges one that stands more than once; that is
+// what the concatenation of its bytes means.
+struct Part {
+  std::string_view bytes;         // of the body, or of `merged`
+  std::string* merged = nullptr;  // what the body has in several places, put together
 };
 
 // The outline jumps from span to span; without this each jump would wait for memory. Asks for the
@@ -98,7 +104,11 @@ class Decoder {
   Position outline(Position p, Position end);
   Position outline_resource_spans(Position p, Position end);
   Position outline_scope_spans(Position p, Position end, Group group);
-  void merge(std::string_view& into, std::string_view more, bool seen);
+  void merge(Part& into, std::string_view more);
+  // The part that was begun last is not needed any more.
+  void let_go(const Part& part) {
+    if (part.merged != nullptr) merged_.pop_back();
+  }
 
   // Second pass.
   Position decode_group(const Group& group);
@@ -107,13 +117,18 @@ class Decoder {
   Position decode_span(Position p, Position end, uint32_t resource, uint32_t scope);
   Position decode_span_fields(Position p, Position end, uint32_t row);
   Position decode_ids(Position p, Position end, Ids& ids);
-  Position decode_event(Position p, Position end, uint32_t span_row);
-  Position decode_link(Position p, Position end, uint32_t span_row);
+  Position decode_event(Position p, Position end);
+  Position decode_link(Position p, Position end);
   Position decode_link_attributes(Position p, Position end, uint32_t row);
   Position decode_status(Position p, Position end, uint32_t row);
   // KeyValue messages as long as they carry `tag`, the first of which p points at.
   Position decode_attributes(Position p, Position end, uint8_t tag, Target target);
   Position decode_any_key_value(Position p, Position end, uint32_t& slot, Target target);
+  // One KeyValue whose tag is not written as everybody does it (in more bytes than it needs).
+  Position decode_attribute(std::string_view bytes, Target target) {
+    uint32_t slot = Table::kNoSlot;
+    return decode_any_key_value(begin_of(bytes), end_of(bytes), slot, target);
+  }
   Position decode_any_value(Position p, Position end, uint32_t slot, Target target);
   Position add_nested(ValueType type, std::string_view bytes, uint32_t slot, Target target);
 
@@ -132,7 +147,6 @@ class Decoder {
   BatchBuilder builder_;
   std::vector<Group> groups_;
   std::vector<std::string_view> spans_;
-  uint32_t resource_spans_ = 0;
   std::deque<std::string> merged_;
   RowMemo resource_rows_;
   RowMemo scope_rows_;
@@ -171,8 +185,6 @@ Expected<DecodeResult> Decoder::decode(std::string_view body, const DecodeLimits
   error_ = {};
   groups_.clear();
   spans_.clear();
-  merged_.clear();
-  resource_spans_ = 0;
   recent_names_.fill(StringPool::kEmpty);
   Position ok = base_ == nullptr ? limit_ : outline(base_, limit_);
   if (ok != nullptr || body.empty()) {
@@ -184,6 +196,7 @@ Expected<DecodeResult> Decoder::decode(std::string_view body, const DecodeLimits
     }
   }
   auto result = builder_.finish();
+  merged_.clear();
   // One huge request does not fix this thread's memory for ever.
   if (spans_.capacity() > 65'536) spans_ = std::vector<std::string_view>();
   if (groups_.capacity() > 65'536) groups_ = std::vector<Group>();
@@ -208,26 +221,25 @@ Position Decoder::outline(Position p, Position end) {
   return p;
 }
 
-// Protobuf merges a message field that stands more than once; that is what the concatenation of
-// its bytes means.
-void Decoder::merge(std::string_view& into, std::string_view more, bool seen) {
-  if (!seen) {
-    into = more;
+// A field can stand a million times: what is there already is not copied for each of them.
+void Decoder::merge(Part& into, std::string_view more) {
+  if (more.empty()) return;
+  if (into.bytes.empty()) {
+    into.bytes = more;
     return;
   }
+  if (into.merged == nullptr) into.merged = &merged_.emplace_back(into.bytes);
   // The slack behind it may be read, as on the fast path everywhere else in the body.
-  std::string& merged = merged_.emplace_back();
-  const size_t size = into.size() + more.size();
-  merged.reserve(size + kReadAhead);
-  merged.append(into).append(more).append(kReadAhead, '\0');
-  into = std::string_view(merged).substr(0, size);
+  const size_t size = into.bytes.size() + more.size();
+  into.merged->resize(into.bytes.size());
+  into.merged->append(more).append(kReadAhead, '\0');
+  into.bytes = std::string_view(*into.merged).substr(0, size);
 }
 
 Position Decoder::outline_resource_spans(Position p, Position end) {
   const size_t first_group = groups_.size();
   Group shared;
-  shared.resource_spans = resource_spans_++;
-  bool has_resource = false;
+  Part resource;
   while (p < end) {
     const Position at = p;
     Field field;
@@ -236,8 +248,7 @@ Position Decoder::outline_resource_spans(Position p, Position end) {
     if (field.number < 1 || field.number > 3) continue;
     if (field.type != WireType::kBytes) return malformed(at, "wrong wire type in resource_spans");
     if (field.number == 1) {
-      merge(shared.resource, field.bytes, has_resource);
-      has_resource = true;
+      merge(resource, field.bytes);
     } else if (field.number == 3) {
       shared.resource_schema_url = field.bytes;
     } else if (outline_scope_spans(begin_of(field.bytes), p, shared) == nullptr) {
@@ -246,15 +257,16 @@ Position Decoder::outline_resource_spans(Position p, Position end) {
   }
   // The resource may stand after its spans.
   for (size_t i = first_group; i < groups_.size(); ++i) {
-    groups_[i].resource = shared.resource;
+    groups_[i].resource = resource.bytes;
     groups_[i].resource_schema_url = shared.resource_schema_url;
   }
+  if (groups_.size() == first_group) let_go(resource);
   return p;
 }
 
 Position Decoder::outline_scope_spans(Position p, Position end, Group group) {
   group.first_span = static_cast<uint32_t>(spans_.size());
-  bool has_scope = false;
+  Part scope;
   while (p < end) {
     const Position at = p;
     Field field;
@@ -273,15 +285,19 @@ Position Decoder::outline_scope_spans(Position p, Position end, Group group) {
       if (spans_.size() >= limits_.max_spans) return too_many_spans(at);
       spans_.push_back(field.bytes);
     } else if (field.number == 1) {
-      merge(group.scope, field.bytes, has_scope);
-      has_scope = true;
+      merge(scope, field.bytes);
     } else {
       group.scope_schema_url = field.bytes;
     }
   }
+  group.scope = scope.bytes;
   group.last_span = static_cast<uint32_t>(spans_.size());
   // Without spans there is nothing to keep.
-  if (group.last_span > group.first_span) groups_.push_back(group);
+  if (group.last_span > group.first_span) {
+    groups_.push_back(group);
+  } else {
+    let_go(scope);
+  }
   return p;
 }
 
@@ -323,8 +339,17 @@ Position Decoder::decode_resource(const Group& group, uint32_t& row) {
     Field field;
     p = read_field(p, end, field);
     if (p == nullptr) return malformed(at, "in a resource");
-    if (field.number == 2 && field.type == WireType::kVarint)
+    static constexpr std::array<int8_t, 3> kWireTypes = {-1, 2, 0};
+    if (field.number >= kWireTypes.size()) continue;
+    if (kWireTypes[field.number] != static_cast<int8_t>(field.type)) {
+      return malformed(at, "wrong wire type in a resource");
+    }
+    if (field.number == 2) {
       dropped_by_sender = to_u32(field.value);
+    } else if (decode_attribute(field.bytes, {builder_.resource_attributes(),
+                                              table.dropped_attributes_count[row]}) == nullptr) {
+      return nullptr;
+    }
   }
   // What a limit left out depends on the limits, and on what else the request has.
   if (table.dropped_attributes_count[row] == 0) table.origin[row] = known.number;
@@ -354,11 +379,19 @@ Position Decoder::decode_scope(const Group& group, uint32_t& row) {
     Field field;
     p = read_field(p, end, field);
     if (p == nullptr) return malformed(at, "in an instrumentation scope");
-    const bool is_text = field.type == WireType::kBytes;
-    if (field.number == 1 && is_text) table.name[row] = intern(field.bytes);
-    if (field.number == 2 && is_text) table.version[row] = intern(field.bytes);
-    if (field.number == 4 && field.type == WireType::kVarint)
-      dropped_by_sender = to_u32(field.value);
+    static constexpr std::array<int8_t, 5> kWireTypes = {-1, 2, 2, 2, 0};
+    if (field.number >= kWireTypes.size()) continue;
+    if (kWireTypes[field.number] != static_cast<int8_t>(field.type)) {
+      return malformed(at, "wrong wire type in an instrumentation scope");
+    }
+    if (field.number == 1) table.name[row] = intern(field.bytes);
+    if (field.number == 2) table.version[row] = intern(field.bytes);
+    if (field.number == 4) dropped_by_sender = to_u32(field.value);
+    if (field.number == 3 &&
+        decode_attribute(field.bytes, {builder_.scope_attributes(),
+                                       table.dropped_attributes_count[row]}) == nullptr) {
+      return nullptr;
+    }
   }
   saturating_add(table.dropped_attributes_count[row], dropped_by_sender);
   return limit_;
@@ -507,20 +540,33 @@ Position Decoder::decode_span_fields(Position p, Position end, uint32_t row) {
       case 3:
         spans.trace_state[row] = intern(field.bytes);
         break;
+      case 5:
+        spans.name[row] = intern(field.bytes);
+        break;
       case 6:
         spans.kind[row] = enum_byte(field.value);
+        break;
+      case 7:
+        spans.start_ns[row] = field.value;
+        break;
+      case 8:
+        spans.end_ns[row] = field.value;
+        break;
+      case 9:
+        nested = decode_attribute(
+            field.bytes, {builder_.span_attributes(), spans.dropped_attributes_count[row]});
         break;
       case 10:
         dropped_attributes = to_u32(field.value);
         break;
       case 11:
-        nested = decode_event(begin_of(field.bytes), p, row);
+        nested = decode_event(begin_of(field.bytes), p);
         break;
       case 12:
         dropped_events = to_u32(field.value);
         break;
       case 13:
-        nested = decode_link(begin_of(field.bytes), p, row);
+        nested = decode_link(begin_of(field.bytes), p);
         break;
       case 14:
         dropped_links = to_u32(field.value);
@@ -575,11 +621,10 @@ Position Decoder::decode_status(Position p, Position end, uint32_t row) {
   return p;
 }
 
-Position Decoder::decode_event(Position p, Position end, uint32_t span_row) {
+Position Decoder::decode_event(Position p, Position end) {
   const uint32_t row = builder_.begin_event();
   if (row == BatchBuilder::kNoRow) return end;
   EventTable& table = builder_.events();
-  (void)span_row;
   uint32_t dropped_by_sender = 0;
   while (p < end) {
     const Position at = p;
@@ -600,19 +645,23 @@ Position Decoder::decode_event(Position p, Position end, uint32_t span_row) {
     if (field.number == 1) table.time_ns[row] = field.value;
     if (field.number == 2) table.name[row] = intern(field.bytes);
     if (field.number == 4) dropped_by_sender = to_u32(field.value);
+    if (field.number == 3 &&
+        decode_attribute(field.bytes, {builder_.event_attributes(),
+                                       table.dropped_attributes_count[row]}) == nullptr) {
+      return nullptr;
+    }
   }
   saturating_add(table.dropped_attributes_count[row], dropped_by_sender);
   return end;
 }
 
-Position Decoder::decode_link(Position p, Position end, uint32_t span_row) {
+Position Decoder::decode_link(Position p, Position end) {
   TraceId trace_id;
   SpanId span_id;
   bool ids_ok = true;
   std::string_view trace_state;
   uint32_t flags = 0;
   uint32_t dropped_by_sender = 0;
-  (void)span_row;
   for (Position q = p; q < end;) {
     const Position at = q;
     Field field;
@@ -658,6 +707,11 @@ Position Decoder::decode_link_attributes(Position p, Position end, uint32_t row)
     const Position at = p;
     p = read_field(p, end, field);
     if (p == nullptr) return malformed(at, "in a link");
+    if (field.number == 4 &&
+        decode_attribute(field.bytes, {builder_.link_attributes(),
+                                       table.dropped_attributes_count[row]}) == nullptr) {
+      return nullptr;
+    }
   }
   return end;
 }
@@ -693,8 +747,7 @@ Position Decoder::decode_attributes(Position p, Position end, uint8_t tag, Targe
 
 Position Decoder::decode_any_key_value(Position p, Position end, uint32_t& slot, Target target) {
   std::string_view key;
-  std::string_view value;
-  bool has_value = false;
+  Part value;
   while (p < end) {
     const Position at = p;
     Field field;
@@ -705,16 +758,20 @@ Position Decoder::decode_any_key_value(Position p, Position end, uint32_t& slot,
     if (field.number == 1) {
       key = field.bytes;
     } else {
-      merge(value, field.bytes, has_value);
-      has_value = true;
+      merge(value, field.bytes);
     }
   }
   slot = target.table.find_slot(key);
-  return decode_any_value(begin_of(value), end_of(value), slot, target) == nullptr ? nullptr : end;
+  if (decode_any_value(begin_of(value.bytes), end_of(value.bytes), slot, target) == nullptr) {
+    return nullptr;
+  }
+  let_go(value);
+  return end;
 }
 
 Position Decoder::decode_any_value(Position p, Position end, uint32_t slot, Target target) {
-  Field last;  // of a oneof, the last field that stands counts
+  Field last;   // of a oneof, the last field that stands counts
+  Part nested;  // when that is a message, with what its like said right before it
   while (p < end) {
     const Position at = p;
     Field field;
@@ -725,11 +782,19 @@ Position Decoder::decode_any_value(Position p, Position end, uint32_t slot, Targ
     if (kWireTypes[field.number] != static_cast<int8_t>(field.type)) {
       return malformed(at, "wrong wire type in a value");
     }
+    if (field.number != last.number) {
+      let_go(nested);
+      nested = {};
+    }
+    if (field.number == 5 || field.number == 6) merge(nested, field.bytes);
     last = field;
   }
-  const bool nested = last.number == 5 || last.number == 6;
-  const ValueType nested_type = last.number == 5 ? ValueType::kArray : ValueType::kKvlist;
-  if (nested) return add_nested(nested_type, last.bytes, slot, target);
+  if (last.number == 5 || last.number == 6) {
+    const ValueType type = last.number == 5 ? ValueType::kArray : ValueType::kKvlist;
+    if (add_nested(type, nested.bytes, slot, target) == nullptr) return nullptr;
+    let_go(nested);
+    return limit_;
+  }
   if (slot == Table::kNoSlot) {
     add(AttributeOutcome::kTooMany, target);
     return limit_;

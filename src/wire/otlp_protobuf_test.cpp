@@ -114,6 +114,68 @@ TEST(OtlpProtobuf, RepeatedMessagesAreMergedAndRepeatedScalarsLast) {
   EXPECT_EQ(spans[0].resource.attributes.size(), 2);
 }
 
+TEST(OtlpProtobuf, ArraysThatStandTwiceInAValueAreMerged) {
+  const auto array = [](const std::string& text) { return field(5, field(1, string_value(text))); };
+  const auto value_of = [](const std::string& any_value) {
+    const std::string span = ids() + field(9, key_value("a", any_value));
+    return to_span(decode(request_of(field(2, span))).batch, 0).attributes.at(0).value;
+  };
+  EXPECT_EQ(value_of(array("1") + array("2")), Value(Value::Array{Value("1"), Value("2")}));
+  EXPECT_EQ(value_of(array("1") + string_value("text") + array("2")),
+            Value(Value::Array{Value("2")}));
+  EXPECT_EQ(value_of(array("1") + string_value("text")), Value("text"));
+}
+
+// Copying what is there already for each of them would take terabytes.
+TEST(OtlpProtobuf, AMessageMayStandAHundredThousandTimes) {
+  constexpr size_t kTimes = 100'000;
+  std::string parts;  // the fields 1 of resource_spans and scope_spans, 2 of an attribute
+  std::string values;
+  for (size_t i = 0; i < kTimes; ++i) {
+    const std::string key = "k" + std::to_string(i % 10);
+    parts += field(1, field(1, key_value(key, string_value("1"))));
+    values += field(2, field(5, field(1, string_value("1"))));
+  }
+  const std::string span = ids() + field(9, field(1, "list") + values);
+  const auto spans = to_spans(decode(field(1, parts + field(2, field(2, span)) + parts)).batch);
+  ASSERT_EQ(spans.size(), 1);
+  EXPECT_EQ(spans[0].resource.attributes.size(), 10);
+  EXPECT_EQ(spans[0].resource.dropped_attributes_count, 2 * kTimes - 10);
+  EXPECT_EQ(std::get<Value::Array>(spans[0].attributes.at(0).value.data).size(), kTimes);
+  const auto scope = to_spans(decode(field(1, field(2, parts + field(2, ids())))).batch);
+  EXPECT_EQ(scope.at(0).scope.name, key_value("k9", string_value("1")));
+}
+
+// Varints may take more bytes than they need; nobody writes tags so, but they say the same.
+TEST(OtlpProtobuf, TagsMayBeWrittenInMoreBytesThanTheyNeed) {
+  const auto tagged = [](uint32_t number, int wire_type, const std::string& rest) {
+    std::string out;
+    out.push_back(static_cast<char>(number << 3 | static_cast<uint32_t>(wire_type) | 0x80));
+    out.push_back('\0');
+    return out + rest;
+  };
+  const auto sized = [&](uint32_t number, const std::string& content) {
+    return tagged(number, 2, std::string(1, static_cast<char>(content.size())) + content);
+  };
+  const std::string attribute = key_value("a", string_value("1"));
+  const std::string time("\1\0\0\0\0\0\0\0", 8);
+  const std::string span = ids() + sized(5, "name") + tagged(7, 1, time) + tagged(8, 1, time) +
+                           sized(9, attribute) + field(11, sized(3, attribute)) +
+                           field(13, sized(4, attribute));
+  const auto spans =
+      to_spans(decode(request_of(field(2, span), sized(3, attribute), sized(1, attribute))).batch);
+  ASSERT_EQ(spans.size(), 1);
+  const Attributes expected{{"a", Value("1")}};
+  EXPECT_EQ(spans[0].name, "name");
+  EXPECT_EQ(spans[0].start_ns, 1);
+  EXPECT_EQ(spans[0].end_ns, 1);
+  EXPECT_EQ(spans[0].attributes, expected);
+  EXPECT_EQ(spans[0].events.at(0).attributes, expected);
+  EXPECT_EQ(spans[0].links.at(0).attributes, expected);
+  EXPECT_EQ(spans[0].resource.attributes, expected);
+  EXPECT_EQ(spans[0].scope.attributes, expected);
+}
+
 TEST(OtlpProtobuf, MergedMessagesAreReadWithinTheirBounds) {
   // Learns the key, so that the second request's merged copies are compared with its header.
   const std::string attribute = field(1, key_value("service.name", string_value("web")));
@@ -504,6 +566,8 @@ TEST(OtlpProtobuf, MalformedBytesAreRefusedWithTheirPlace) {
                                "a")));  // an event's time as bytes
   expect_refused(in_span(field(13, "\x08\x01")));
   expect_refused(in_span(field(15, "\x10\x01")));
+  expect_refused(request_of(field(2, ids()), {}, "\x08\x01"));  // a resource's attribute
+  expect_refused(request_of(field(2, ids()), "\x08\x01"));      // a scope's name as a number
 }
 
 TEST(OtlpProtobuf, LinksWithBadIdsAreLeftOut) {
