@@ -6,6 +6,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "model/id_hash.h"
+
 namespace weft::cli {
 namespace {
 

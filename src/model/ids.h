@@ -52,7 +52,8 @@ struct SpanId {
 };
 
 // A 64-bit mix of a trace id. Ids made by counters or by B3 have few random bits, so both words
-// are folded. Stable: bloom filters on disk depend on it.
+// are folded. Stable: bloom filters on disk depend on it. Not for tables, into which a sender could
+// put ids that collide (model/id_hash.h).
 inline uint64_t hash_trace_id(const TraceId& id) {
   uint64_t h = id.word(0) * 0x9E3779B97F4A7C15u ^ id.word(1);
   h ^= h >> 32;
@@ -61,15 +62,5 @@ inline uint64_t hash_trace_id(const TraceId& id) {
   h *= 0xD6E8FEB86659FD93u;
   return h ^ (h >> 32);
 }
-
-struct TraceIdHash {
-  size_t operator()(const TraceId& id) const { return hash_trace_id(id); }
-};
-struct SpanIdHash {
-  size_t operator()(const SpanId& id) const {
-    const uint64_t h = id.word() * 0x9E3779B97F4A7C15u;
-    return h ^ (h >> 32);
-  }
-};
 
 }  // namespace weft

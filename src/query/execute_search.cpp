@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "model/id_hash.h"
 #include "query/parallel_scan.h"
 #include "query/plan.h"
 #include "query/query_service.h"

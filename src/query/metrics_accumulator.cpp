@@ -49,7 +49,8 @@ constexpr size_t kHistogramNodeBytes = kMapNodeBytes + 2 * sizeof(uint64_t);
 constexpr size_t kExemplarNodeBytes = kMapNodeBytes + sizeof(uint64_t) + sizeof(Exemplar);
 
 uint64_t exemplar_hash(const Exemplar& exemplar) {
-  return hash_trace_id(exemplar.trace_id) ^ (SpanIdHash{}(exemplar.span_id) * 0x9E3779B97F4A7C15u);
+  const uint64_t span = exemplar.span_id.word() * 0x9E3779B97F4A7C15u;
+  return hash_trace_id(exemplar.trace_id) ^ (span ^ span >> 32) * 0x9E3779B97F4A7C15u;
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "model/id_hash.h"
+
 namespace weft::traceql {
 namespace {
 

@@ -4,7 +4,7 @@
 #include <bit>
 #include <numeric>
 
-#include "model/span_id_hash.h"
+#include "model/id_hash.h"
 
 namespace weft::store {
 namespace {

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "base/hash.h"
+#include "model/id_hash.h"
 #include "store/entity_codec.h"
 #include "store/stream_codec.h"
 
@@ -334,11 +335,11 @@ Expected<std::vector<std::pair<uint32_t, uint32_t>>> Block::find_traces(
   constexpr size_t kBits = 1u << 16;
   std::vector<uint64_t> bitmap(kBits / 64);
   for (const auto& [id, index] : wanted) {
-    const uint64_t bit = hash_trace_id(id) % kBits;
+    const uint64_t bit = slot_hash(id) % kBits;
     bitmap[bit / 64] |= uint64_t{1} << (bit % 64);
   }
   for (uint32_t t = 0; t < all.size(); ++t) {
-    const uint64_t bit = hash_trace_id(all[t]) % kBits;
+    const uint64_t bit = slot_hash(all[t]) % kBits;
     if ((bitmap[bit / 64] >> (bit % 64) & 1) == 0) continue;
     const auto at = wanted.find(all[t]);
     if (at != wanted.end()) found.emplace_back(at->second, t);

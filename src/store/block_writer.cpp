@@ -9,7 +9,7 @@
 #include <unordered_map>
 
 #include "base/hash.h"
-#include "model/span_id_hash.h"
+#include "model/id_hash.h"
 #include "store/bloom.h"
 #include "store/column_gather.h"
 #include "store/entity_codes.h"

@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "model/ids.h"
+#include "model/id_hash.h"
 
 namespace weft::store {
 
@@ -19,7 +19,7 @@ class FewTraces {
   explicit FewTraces(std::span<const TraceId> ids)
       : ids_(ids), slots_(std::bit_ceil(ids.size() * 8 + 8), kNone), mask_(slots_.size() - 1) {
     for (uint32_t i = 0; i < ids.size(); ++i) {
-      size_t slot = hash_trace_id(ids[i]) & mask_;
+      size_t slot = slot_hash(ids[i]) & mask_;
       while (slots_[slot] != kNone)
         slot = (slot + 1) & mask_;
       slots_[slot] = i;
@@ -28,7 +28,7 @@ class FewTraces {
 
   // The index of the id, or kNone.
   uint32_t find(const TraceId& id) const {
-    for (size_t slot = hash_trace_id(id) & mask_;; slot = (slot + 1) & mask_) {
+    for (size_t slot = slot_hash(id) & mask_;; slot = (slot + 1) & mask_) {
       if (slots_[slot] == kNone || ids_[slots_[slot]] == id) return slots_[slot];
     }
   }

@@ -5,7 +5,7 @@
 #include <iterator>
 #include <span>
 
-#include "model/span_id_hash.h"
+#include "model/id_hash.h"
 #include "store/few_traces.h"
 
 namespace weft::store {

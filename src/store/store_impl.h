@@ -11,6 +11,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "model/id_hash.h"
 #include "store/flusher.h"
 #include "store/log_writer.h"
 #include "store/manifest.h"

@@ -5,7 +5,7 @@
 #include <memory>
 #include <numeric>
 
-#include "model/span_id_hash.h"
+#include "model/id_hash.h"
 
 namespace weft::store {
 namespace {
@@ -21,7 +21,7 @@ class TraceIndex {
 
   uint32_t ordinal(const TraceId& id) {
     if ((ids_.size() + 1) * 2 > slots_.size()) grow(slots_.size() * 2);
-    for (size_t slot = hash_trace_id(id) & mask_;; slot = (slot + 1) & mask_) {
+    for (size_t slot = slot_hash(id) & mask_;; slot = (slot + 1) & mask_) {
       if (slots_[slot] == kFree) {
         slots_[slot] = static_cast<uint32_t>(ids_.size());
         ids_.push_back(id);
@@ -31,7 +31,7 @@ class TraceIndex {
     }
   }
   // Soon ordinal() is asked for it, in a memory that no near cache holds.
-  void fetch(const TraceId& id) const { __builtin_prefetch(&slots_[hash_trace_id(id) & mask_]); }
+  void fetch(const TraceId& id) const { __builtin_prefetch(&slots_[slot_hash(id) & mask_]); }
   std::vector<TraceId>& ids() { return ids_; }
 
  private:
@@ -39,7 +39,7 @@ class TraceIndex {
     slots_.assign(slots, kFree);
     mask_ = slots - 1;
     for (uint32_t i = 0; i < ids_.size(); ++i) {
-      size_t slot = hash_trace_id(ids_[i]) & mask_;
+      size_t slot = slot_hash(ids_[i]) & mask_;
       while (slots_[slot] != kFree)
         slot = (slot + 1) & mask_;
       slots_[slot] = i;

@@ -15,7 +15,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "model/ids.h"
+#include "model/id_hash.h"
 #include "model/span_batch.h"
 
 namespace weft::server {

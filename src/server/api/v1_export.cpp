@@ -5,6 +5,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "model/id_hash.h"
 #include "server/api/api_context.h"
 #include "server/api/request_params.h"
 #include "wire/otlp_json.h"

@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "base/hash.h"
+#include "model/id_hash.h"
 #include "server/api/api_context.h"
 #include "server/api/request_params.h"
 
