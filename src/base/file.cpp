@@ -22,6 +22,13 @@ namespace {
 
 constexpr size_t kMaxIov = 512;
 
+// The folder that a path lies in.
+std::string parent_of(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return path.substr(0, std::max<size_t>(slash, 1));
+}
+
 class RealFile final : public File {
  public:
   RealFile(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
@@ -169,9 +176,11 @@ class RealFileSystem final : public FileSystem {
   Status create_dirs(const std::string& dir) override {
     for (size_t slash = dir.find('/', 1);; slash = dir.find('/', slash + 1)) {
       const std::string part = dir.substr(0, slash);
-      if (!part.empty() && ::mkdir(part.c_str(), 0750) != 0 && errno != EEXIST) {
+      const bool made = !part.empty() && ::mkdir(part.c_str(), 0750) == 0;
+      if (!made && !part.empty() && errno != EEXIST) {
         return std::unexpected(errno_error(errno, "create " + part));
       }
+      if (made) WEFT_TRY(sync_dir(parent_of(part)));
       if (slash == std::string::npos) break;
     }
     struct stat st{};
@@ -187,11 +196,15 @@ class RealFileSystem final : public FileSystem {
       return std::unexpected(errno_error(errno, "list " + dir));
     }
     std::vector<std::string> names;
+    errno = 0;  // a part of the names must not be taken for all of them
     while (const dirent* entry = ::readdir(handle)) {
       const std::string_view name = entry->d_name;
       if (name != "." && name != "..") names.emplace_back(name);
+      errno = 0;
     }
+    const int error = errno;
     ::closedir(handle);
+    if (error != 0) return std::unexpected(errno_error(error, "list " + dir));
     std::ranges::sort(names);
     return names;
   }
@@ -286,13 +299,19 @@ Status write_large(File& file, std::string_view data) {
 Status write_file_atomically(FileSystem& fs, const std::string& dir, const std::string& name,
                              std::string_view data) {
   const std::string temporary = dir + "/" + name + ".tmp";
-  WEFT_ASSIGN(auto file, fs.open(temporary, OpenMode::kCreate));
-  const bool large = data.size() >= kLargeFileBytes;
-  WEFT_TRY(large ? write_large(*file, data) : file->pwrite(data, 0));
-  WEFT_TRY(file->sync());
-  if (large) file->fetch();
-  file.reset();
-  WEFT_TRY(fs.rename(temporary, dir + "/" + name));
+  const auto write = [&]() -> Status {
+    WEFT_ASSIGN(auto file, fs.open(temporary, OpenMode::kCreate));
+    const bool large = data.size() >= kLargeFileBytes;
+    WEFT_TRY(large ? write_large(*file, data) : file->pwrite(data, 0));
+    WEFT_TRY(file->sync());
+    if (large) file->fetch();
+    file.reset();
+    return fs.rename(temporary, dir + "/" + name);
+  };
+  if (Status status = write(); !status) {
+    (void)fs.remove(temporary);  // the space is needed elsewhere
+    return status;
+  }
   return fs.sync_dir(dir);
 }
 

@@ -66,7 +66,7 @@ class FileSystem {
   // No error when it does not exist.
   virtual Status remove(const std::string& path) = 0;
   virtual Status sync_dir(const std::string& dir) = 0;
-  // Creates the folder and those above it; no error when it exists.
+  // Creates the folder and those above it, durably; no error when it exists.
   virtual Status create_dirs(const std::string& dir) = 0;
   // Names (not paths) of the files in a folder, sorted. kNotFound when there is no such folder.
   virtual Expected<std::vector<std::string>> list(const std::string& dir) = 0;
@@ -99,8 +99,8 @@ class DirectBuffer {
   size_t capacity_ = 0;
 };
 
-// Writes `path` so that after a crash it holds either the old bytes or the new: a temporary file
-// beside it, synced, renamed, and the folder synced. Large files are written past the page cache
+// Writes `name` so that after a crash it holds either the old bytes or the new: a temporary file
+// beside it (`name`.tmp, removed when that fails), synced, renamed, and the folder synced. Large files are written past the page cache
 // and fetched into it by the device: copying them there costs more, above all where each page of it
 // is memory that the machine has to be given first.
 Status write_file_atomically(FileSystem& fs, const std::string& dir, const std::string& name,

@@ -102,10 +102,7 @@ Expected<std::optional<std::vector<ManifestEntry>>> read_manifest(FileSystem& fs
 
 Status write_manifest(FileSystem& fs, const std::string& dir,
                       std::span<const ManifestEntry> entries) {
-  const std::string name(kManifestName);
-  Status status = write_file_atomically(fs, dir, name, encode_manifest(entries));
-  if (!status) (void)fs.remove(dir + "/" + name + ".tmp");
-  return status;
+  return write_file_atomically(fs, dir, std::string(kManifestName), encode_manifest(entries));
 }
 
 std::vector<ManifestEntry> missing_blocks(std::span<const ManifestEntry> entries,

@@ -139,10 +139,7 @@ void Store::Impl::end_loss(const BlockMeta& meta) {
 
 Expected<BlockPtr> Store::Impl::write_block(const std::string& bytes, const BlockMeta& meta) {
   const std::string name = block_file_name(meta.first_generation, meta.last_generation);
-  if (Status status = write_file_atomically(fs, options.dir, name, bytes); !status) {
-    (void)fs.remove(path(name + ".tmp"));
-    return std::unexpected(status.error());
-  }
+  WEFT_TRY(write_file_atomically(fs, options.dir, name, bytes));
   WEFT_ASSIGN(auto block, Block::open(fs, path(name), cache, reporter()));
   return block;
 }

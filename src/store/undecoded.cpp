@@ -52,9 +52,7 @@ Status write_undecoded(FileSystem& fs, const std::string& dir, const LogId& log,
     bytes += group.finish(header);
     ++header.group_index;
   }
-  Status status = write_file_atomically(fs, dir, name, bytes);
-  if (!status) (void)fs.remove(dir + "/" + name + ".tmp");
-  return status;
+  return write_file_atomically(fs, dir, name, bytes);
 }
 
 Status add_undecoded(FileSystem& fs, const std::string& dir, const LogId& log,
