@@ -20,6 +20,20 @@ constexpr std::array<std::string_view, 6> kKindNames = {
 constexpr std::array<std::string_view, 3> kStatusNames = {"STATUS_CODE_UNSET", "STATUS_CODE_OK",
                                                           "STATUS_CODE_ERROR"};
 
+// Whether the object has elements in the array `member`, or, with `inner`, in that array of one of
+// its elements. What is of another type counts, too: whoever reads it refuses it.
+bool has_elements(const element& object, std::string_view member, std::string_view inner = {}) {
+  if (object.type() != element_type::OBJECT) return true;
+  for (const auto [name, value] : json::as_object(object)) {
+    if (name != member || value.is_null()) continue;
+    if (value.type() != element_type::ARRAY) return true;
+    for (const element entry : json::as_array(value)) {
+      if (inner.empty() || has_elements(entry, inner)) return true;
+    }
+  }
+  return false;
+}
+
 // Where attributes of one message go.
 struct Target {
   AttributeTableBuilder& table;
@@ -107,6 +121,8 @@ bool Decoder::decode(const element& root) {
 }
 
 bool Decoder::resource_spans(const element& value, const Path& path) {
+  // Without spans there is nothing to keep, however many resources there are.
+  if (!has_elements(value, "scopeSpans", "spans")) return true;
   const uint32_t row = builder_.begin_resource();
   // What is shared may stand after the spans.
   const bool ok = members(value, path, [&](std::string_view name, const element& v, const Path& p) {
@@ -123,6 +139,7 @@ bool Decoder::resource_spans(const element& value, const Path& path) {
 }
 
 bool Decoder::scope_spans(const element& value, const Path& path, uint32_t resource) {
+  if (!has_elements(value, "spans")) return true;
   const uint32_t row = builder_.begin_scope();
   const bool ok = members(value, path, [&](std::string_view name, const element& v, const Path& p) {
     if (name == "scope") return scope(v, p, row);

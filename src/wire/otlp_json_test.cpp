@@ -169,6 +169,18 @@ TEST(OtlpJson, UnknownMembersAreIgnored) {
   EXPECT_EQ(span.resource.attributes.size(), 1);
 }
 
+TEST(OtlpJson, ResourcesAndScopesWithoutSpansAreNotKept) {
+  const DecodeResult result = decode(fmt::format(
+      R"({{"resourceSpans":[{{}},{{"resource":{{}}}},{{"scopeSpans":[]}},
+      {{"scopeSpans":[{{}},{{"spans":[]}},{{"spans":[{{{}}}]}},{{"spans":null}}]}}]}})",
+      kIds));
+  EXPECT_EQ(result.batch.size(), 1u);
+  EXPECT_EQ(result.batch.resources.size(), 1u);
+  EXPECT_EQ(result.batch.scopes.size(), 1u);
+  EXPECT_THAT(refusal(R"({"resourceSpans":[{"scopeSpans":5}]})"), HasSubstr("scopeSpans"));
+  EXPECT_THAT(refusal(R"({"resourceSpans":[{"scopeSpans":[5]}]})"), HasSubstr("scopeSpans[0]"));
+}
+
 TEST(OtlpJson, EventsAndLinks) {
   const Span span = decode_one(request_with(
       R"("events":[{"timeUnixNano":"5","name":"e","attributes":[{"key":"k","value":{"intValue":1}}],
