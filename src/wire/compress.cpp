@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <libdeflate.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include <algorithm>
 #include <array>
@@ -25,6 +26,10 @@ struct FreeDctx {
 std::unexpected<Error> too_big(uint64_t max_bytes) {
   return fail(ErrorCode::kResourceExhausted,
               fmt::format("the decompressed body has more than {} bytes", max_bytes));
+}
+
+std::unexpected<Error> no_memory() {
+  return fail(ErrorCode::kUnavailable, "out of memory while decompressing");
 }
 
 std::unexpected<Error> damaged(std::string_view format) {
@@ -75,7 +80,7 @@ Expected<std::string> inflate_all(std::string_view body, Compression compression
                                   uint64_t max_bytes) {
   thread_local std::unique_ptr<libdeflate_decompressor, FreeDecompressor> decompressor(
       libdeflate_alloc_decompressor());
-  if (!decompressor) return fail(ErrorCode::kUnavailable, "out of memory while decompressing");
+  if (!decompressor) return no_memory();
   std::string out(first_guess(body, compression, max_bytes), '\0');
   size_t used = 0;
   if (compression == Compression::kDeflate) {
@@ -102,12 +107,28 @@ Expected<std::string> inflate_all(std::string_view body, Compression compression
   return out;
 }
 
-Expected<std::string> unzstd(std::string_view body, uint64_t max_bytes) {
-  thread_local std::unique_ptr<ZSTD_DCtx, FreeDctx> context(ZSTD_createDCtx());
-  if (!context) return fail(ErrorCode::kUnavailable, "out of memory while decompressing");
-  ZSTD_DCtx_reset(context.get(), ZSTD_reset_session_only);
-  // A window above 128 MiB would need that much memory before the first byte.
-  ZSTD_DCtx_setParameter(context.get(), ZSTD_d_windowLogMax, 27);
+constexpr int kMaxWindowLog = 27;
+// What a thread may keep of one huge window.
+constexpr size_t kMaxKeptContextBytes = 4u << 20;
+
+std::unexpected<Error> unzstd_error(size_t code) {
+  switch (ZSTD_getErrorCode(code)) {
+    case ZSTD_error_memory_allocation:
+      return no_memory();
+    case ZSTD_error_frameParameter_windowTooLarge:
+      return fail(ErrorCode::kInvalidArgument,
+                  fmt::format("the zstd body needs a window of more than {} MiB; compress it "
+                              "without --long or --ultra",
+                              (1u << kMaxWindowLog) >> 20));
+    default:
+      return damaged("zstd");
+  }
+}
+
+Expected<std::string> unzstd(ZSTD_DCtx* context, std::string_view body, uint64_t max_bytes) {
+  ZSTD_DCtx_reset(context, ZSTD_reset_session_only);
+  // A larger window would need that much memory before the first byte.
+  ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, kMaxWindowLog);
   const uint64_t named = ZSTD_getFrameContentSize(body.data(), body.size());
   if (named == ZSTD_CONTENTSIZE_ERROR) return damaged("zstd");
   if (named != ZSTD_CONTENTSIZE_UNKNOWN && named > max_bytes) return too_big(max_bytes);
@@ -124,8 +145,8 @@ Expected<std::string> unzstd(std::string_view body, uint64_t max_bytes) {
   for (;;) {
     const size_t before_in = in.pos;
     const size_t before_out = to.pos;
-    pending = ZSTD_decompressStream(context.get(), &to, &in);
-    if (ZSTD_isError(pending)) return damaged("zstd");
+    pending = ZSTD_decompressStream(context, &to, &in);
+    if (ZSTD_isError(pending)) return unzstd_error(pending);
     if (to.pos > max_bytes) return too_big(max_bytes);
     if (pending == 0 && in.pos == in.size) break;
     if (to.pos == to.size) {
@@ -138,6 +159,15 @@ Expected<std::string> unzstd(std::string_view body, uint64_t max_bytes) {
     }
   }
   out.resize(to.pos);
+  return out;
+}
+
+Expected<std::string> unzstd(std::string_view body, uint64_t max_bytes) {
+  thread_local std::unique_ptr<ZSTD_DCtx, FreeDctx> context;
+  if (!context) context.reset(ZSTD_createDCtx());
+  if (!context) return no_memory();
+  auto out = unzstd(context.get(), body, max_bytes);
+  if (ZSTD_sizeof_DCtx(context.get()) > kMaxKeptContextBytes) context.reset();
   return out;
 }
 

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 #include <libdeflate.h>
+#include <zstd.h>
 
+#include <memory>
 #include <random>
 
 namespace weft {
@@ -90,6 +92,29 @@ TEST(Compress, DamageIsRefused) {
   std::string gzip = *compress(plain, Compression::kGzip);
   gzip[gzip.size() / 2] ^= 1;
   EXPECT_FALSE(decompress(gzip, Compression::kGzip, kLimit));
+}
+
+TEST(Compress, AWindowThatIsTooLargeIsNotCalledDamage) {
+  const auto with_window = [](int log) {
+    const std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> context(ZSTD_createCCtx(),
+                                                                       ZSTD_freeCCtx);
+    ZSTD_CCtx_setParameter(context.get(), ZSTD_c_windowLog, log);
+    // Of a stream whose size is not known, the frame names the whole window.
+    std::string packed(1000, '\0');
+    ZSTD_inBuffer in{"span", 4, 0};
+    ZSTD_outBuffer out{packed.data(), packed.size(), 0};
+    EXPECT_FALSE(ZSTD_isError(ZSTD_compressStream2(context.get(), &out, &in, ZSTD_e_flush)));
+    EXPECT_EQ(ZSTD_compressStream2(context.get(), &out, &in, ZSTD_e_end), 0u);
+    packed.resize(out.pos);
+    return packed;
+  };
+  const auto taken = decompress(with_window(27), Compression::kZstd, kLimit);
+  ASSERT_TRUE(taken) << taken.error().message;
+  EXPECT_EQ(*taken, "span");
+  const auto refused = decompress(with_window(28), Compression::kZstd, kLimit);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_NE(refused.error().message.find("window of more than 128 MiB"), std::string::npos);
 }
 
 TEST(Compress, ALyingTrailerCostsNothing) {
