@@ -199,6 +199,7 @@ std::string encode_class_values(const std::vector<ClassValue>& values) {
     codes.push_back(value.code + 1);  // kVaries becomes 0
     max_code = std::max(max_code, codes.back());
   }
+  static_assert(kBlockTables * kMaxAttributeColumns * (kMaxColumnKeyBytes + 128) < kMaxEntries);
   std::string out;
   put_stream(out, presence);
   put_varint(out, codes.size());

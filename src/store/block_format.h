@@ -144,6 +144,10 @@ struct ColumnMeta {
 
 // Of one table.
 inline constexpr uint32_t kMaxTableClasses = 65'536;
+// Attributes of longer keys, and of the rarest beyond so many, share the overflow column: whatever
+// senders make keys of, the directory of columns stays within what a reader takes.
+inline constexpr size_t kMaxColumnKeyBytes = 4096;
+inline constexpr size_t kMaxAttributeColumns = 1000;
 
 struct BlockColumns {
   uint32_t classes[kBlockTables] = {};

@@ -138,6 +138,18 @@ TEST(Block, ThousandsOfKeysShareTheOverflowColumn) {
   EXPECT_LT((*opened.block->columns())->columns.size(), 1100u);
 }
 
+// Else the directory of the block's columns would be larger than any reader takes.
+TEST(Block, AKeyOfManyMegabytesHidesNothingElse) {
+  Span span;
+  span.trace_id.bytes[0] = 1;
+  span.span_id.bytes[0] = 1;
+  span.attributes = {{"a", Value("1")}, {std::string(20u << 20, 'k'), Value("2")}};
+  OpenedBlock opened;
+  opened.write_and_open({std::make_shared<SpanBatch>(to_batch({span}))});
+  ASSERT_TRUE(opened.block->columns());
+  EXPECT_TRUE(canonical(opened.read_all()) == canonical({span}));  // too long to be printed
+}
+
 TEST(Block, AnyWindowOfRowsReadsAsThePageDoes) {
   std::mt19937_64 random(test_seed("AnyWindowOfRowsReadsAsThePageDoes"));
   for (int round = 0; round < 6; ++round) {

@@ -11,9 +11,6 @@
 namespace weft::store {
 namespace {
 
-// Attribute columns of one table; the rarest beyond this share the overflow column. (A sender that
-// makes keys of its data must not make a file of nothing but directories.)
-constexpr size_t kMaxColumns = 1000;
 // Templates of one column; strings that would need more are kept whole.
 constexpr size_t kMaxTemplates = 4096;
 // Distinct numbers of a dictionary.
@@ -114,11 +111,16 @@ std::vector<ColumnGather::Wanted> ColumnGather::find_columns(
 void ColumnGather::add_attributes(ColumnDomain domain,
                                   const std::vector<const AttributeTable*>& tables) {
   std::vector<Wanted> wanted = find_columns(domain, tables);
-  std::ranges::sort(wanted, [](const Wanted& a, const Wanted& b) {
+  const auto has_long_key = [](const Wanted& column) {
+    return column.meta.key.size() > kMaxColumnKeyBytes;
+  };
+  std::ranges::sort(wanted, [&](const Wanted& a, const Wanted& b) {
+    if (has_long_key(a) != has_long_key(b)) return has_long_key(b);
     if (a.values != b.values) return a.values > b.values;
     return a.meta.key != b.meta.key ? a.meta.key < b.meta.key : a.meta.type < b.meta.type;
   });
-  const size_t own = std::min(wanted.size(), kMaxColumns);
+  const auto short_keys = wanted.size() - std::ranges::count_if(wanted, has_long_key);
+  const size_t own = std::min(short_keys, kMaxAttributeColumns);
   for (size_t i = 0; i < own; ++i)
     add_column(wanted[i]);
   if (own < wanted.size()) add_overflow(std::span(wanted).subspan(own), tables);
