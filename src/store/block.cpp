@@ -107,9 +107,9 @@ Status Block::load() {
   auto pages = decode_pages(page_bytes);
   auto bloom = Bloom::decode(bloom_bytes);
   auto splits = decode_splits(split_bytes);
-  if (!meta || !pages || !bloom || !splits || pages->front().first_row != 0 ||
-      pages->back().first_row != meta->spans || pages->back().first_trace != meta->traces ||
-      pages->back().first_event != meta->events || pages->back().first_link != meta->links) {
+  if (!meta || !pages || !bloom || !splits || pages->back().first_row != meta->spans ||
+      pages->back().first_trace != meta->traces || pages->back().first_event != meta->events ||
+      pages->back().first_link != meta->links) {
     return damage(0, "a section cannot be read");
   }
   meta_ = *meta;
@@ -210,7 +210,9 @@ Expected<LoadedColumnPtr> Block::load_column(const ColumnMeta& meta) const {
   if (meta.encoding != ColumnEncoding::kNumber) {
     WEFT_TRY(load_dictionary(*column));
     for (const ClassValue& value : column->classes) {
-      if (value.code != ClassValue::kVaries && value.code >= meta.dictionary_size) {
+      const bool varies = value.code == ClassValue::kVaries;
+      const bool has_entry = varies ? meta.dictionary_size != 0 : value.code < meta.dictionary_size;
+      if (!has_entry && value.presence != ClassValue::Presence::kNever) {
         return damage(meta.classes.offset, "a table by class names an unknown entry");
       }
     }
@@ -300,6 +302,7 @@ Expected<std::optional<uint32_t>> Block::find_trace(const TraceId& id) const {
   // that fit into a cache: on average half of them, and no memory that the kernel has to clear
   // first.
   constexpr size_t kPiece = 2048;
+  if (meta_.traces == 0) return std::nullopt;
   if (ids->chunk_offsets[0] + meta_.traces * sizeof(TraceId) > file_bytes_) {
     return damage(ids->chunk_offsets[0], "trace ids lie outside of the file");
   }

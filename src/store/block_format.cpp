@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cstdio>
 
+#include "model/attribute_table.h"
 #include "store/stream_codec.h"
 
 namespace weft::store {
@@ -15,6 +16,47 @@ void put_rows(std::string& out, const std::vector<std::vector<uint64_t>>& column
   put_varint(out, columns.empty() ? 0 : columns.front().size());
   for (const auto& column : columns)
     put_ints(out, column);
+}
+
+bool is_special(BlockTable table, Field field) {
+  switch (field) {
+    case Field::kClass:
+      return true;
+    case Field::kTraceId:
+    case Field::kTraceShape:
+    case Field::kSpanId:
+    case Field::kParent:
+    case Field::kStart:
+    case Field::kDuration:
+      return table == BlockTable::kSpans;
+    case Field::kEventTime:
+      return table == BlockTable::kEvents;
+    case Field::kLinkTraceId:
+    case Field::kLinkSpanId:
+      return table == BlockTable::kLinks;
+    default:
+      return false;
+  }
+}
+
+bool is_text(Field field) {
+  return field == Field::kResource || field == Field::kScope || field == Field::kName ||
+         field == Field::kStatusMessage || field == Field::kTraceState;
+}
+
+// Whether the column is encoded in a way in which what it holds can be: readers rely on it.
+bool makes_sense(const ColumnMeta& column) {
+  const bool is_field = column.domain == ColumnDomain::kField;
+  const bool special = is_field && is_special(column.table, column.field);
+  if (special || column.encoding == ColumnEncoding::kSpecial) {
+    return special && column.encoding == ColumnEncoding::kSpecial;
+  }
+  const bool number = is_number(column.type);
+  const bool text = !number && column.type != ValueType::kNone;
+  if (is_field && (is_text(column.field) ? !text : !number)) return false;
+  if (column.domain == ColumnDomain::kOverflow && !text) return false;
+  if (column.encoding == ColumnEncoding::kNumber) return number;
+  return column.encoding != ColumnEncoding::kText || text;
 }
 
 bool get_rows(ByteReader& in, std::vector<std::vector<uint64_t>>& columns) {
@@ -94,9 +136,15 @@ std::optional<std::vector<PageInfo>> decode_pages(std::string_view bytes) {
     page.max_start_ns = columns[5][i];
     page.min_duration_ns = columns[6][i];
     page.max_duration_ns = columns[7][i];
-    if (i == 0) continue;
+    if (i == 0) {
+      if ((page.first_row | page.first_trace | page.first_event | page.first_link) != 0) {
+        return std::nullopt;
+      }
+      continue;
+    }
+    // No page is without a trace, no trace without a row.
     const PageInfo& before = pages[i - 1];
-    if (page.first_row < before.first_row || page.first_trace < before.first_trace ||
+    if (page.first_row <= before.first_row || page.first_trace <= before.first_trace ||
         page.first_event < before.first_event || page.first_link < before.first_link) {
       return std::nullopt;
     }
@@ -123,6 +171,7 @@ std::string encode_columns(const BlockColumns& columns) {
     put_extent(plain, column.index);
     put_varint(plain, column.data_offset);
   }
+  static_assert(kBlockTables * kMaxAttributeColumns * (kMaxColumnKeyBytes + 128) < kMaxEntries);
   std::string out;
   put_stream(out, plain);
   return out;
@@ -165,6 +214,7 @@ std::optional<BlockColumns> decode_columns(std::string_view bytes) {
     column.classes = get_extent(in);
     column.index = get_extent(in);
     column.data_offset = in.varint();
+    if (!makes_sense(column)) return std::nullopt;
   }
   if (!in.ok() || out.columns.size() != count) return std::nullopt;
   return out;
@@ -199,7 +249,6 @@ std::string encode_class_values(const std::vector<ClassValue>& values) {
     codes.push_back(value.code + 1);  // kVaries becomes 0
     max_code = std::max(max_code, codes.back());
   }
-  static_assert(kBlockTables * kMaxAttributeColumns * (kMaxColumnKeyBytes + 128) < kMaxEntries);
   std::string out;
   put_stream(out, presence);
   put_varint(out, codes.size());

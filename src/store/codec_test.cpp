@@ -5,6 +5,7 @@
 
 #include "model/testing/random_spans.h"
 #include "store/batch_codec.h"
+#include "store/block_format.h"
 #include "store/bloom.h"
 #include "store/known_template.h"
 #include "store/presence_bits.h"
@@ -397,6 +398,51 @@ TEST(Bloom, HasWhatWasAddedAndLittleElse) {
     wrong += back->may_contain(id);
   }
   EXPECT_LT(wrong, 200u);
+}
+
+// What a damaged or made-up file may say with right checksums, and readers rely on.
+TEST(BlockFormat, ColumnsThatContradictThemselvesAreDamage) {
+  const auto taken = [](ColumnDomain domain, Field field, ColumnEncoding encoding, ValueType type) {
+    BlockColumns columns;
+    ColumnMeta& column = columns.columns.emplace_back();
+    column.domain = domain;
+    column.field = field;
+    column.encoding = encoding;
+    column.type = type;
+    return decode_columns(encode_columns(columns)).has_value();
+  };
+  using enum ColumnDomain;
+  using enum ColumnEncoding;
+  constexpr auto kNoField = Field::kClass;
+  EXPECT_TRUE(taken(kField, Field::kStart, kSpecial, ValueType::kNone));
+  EXPECT_TRUE(taken(kField, Field::kName, kText, ValueType::kString));
+  EXPECT_TRUE(taken(kField, Field::kKind, kDictionary, ValueType::kInt));
+  EXPECT_TRUE(taken(kAttribute, kNoField, kDictionary, ValueType::kNone));
+  EXPECT_TRUE(taken(kAttribute, kNoField, kNumber, ValueType::kDouble));
+  EXPECT_TRUE(taken(kOverflow, kNoField, kText, ValueType::kBytes));
+
+  EXPECT_FALSE(taken(kField, Field::kStart, kNumber, ValueType::kInt));
+  EXPECT_FALSE(taken(kField, Field::kEventTime, kSpecial, ValueType::kNone));
+  EXPECT_FALSE(taken(kField, Field::kName, kSpecial, ValueType::kString));
+  EXPECT_FALSE(taken(kField, Field::kName, kDictionary, ValueType::kInt));
+  EXPECT_FALSE(taken(kField, Field::kKind, kDictionary, ValueType::kString));
+  EXPECT_FALSE(taken(kAttribute, kNoField, kSpecial, ValueType::kString));
+  EXPECT_FALSE(taken(kAttribute, kNoField, kNumber, ValueType::kString));
+  EXPECT_FALSE(taken(kAttribute, kNoField, kText, ValueType::kInt));
+  EXPECT_FALSE(taken(kOverflow, kNoField, kDictionary, ValueType::kInt));
+}
+
+TEST(BlockFormat, PagesBeginAtTheBeginningAndAreNotEmpty) {
+  const auto taken = [](PageInfo first, PageInfo end) {
+    return decode_pages(encode_pages({first, end})).has_value();
+  };
+  const PageInfo end{.first_row = 8, .first_trace = 2, .first_event = 1};
+  EXPECT_TRUE(taken({}, end));
+  EXPECT_TRUE(decode_pages(encode_pages({PageInfo()})));
+  EXPECT_FALSE(decode_pages(encode_pages({{.first_trace = 1}})));
+  EXPECT_FALSE(taken({.first_event = 1}, end));
+  EXPECT_FALSE(taken({}, {.first_row = 8}));
+  EXPECT_FALSE(taken({}, {.first_trace = 2}));
 }
 
 TEST(BatchCodec, RandomBatchesComeBackAndDamageIsNoticedOrHarmless) {

@@ -67,6 +67,7 @@ Expected<const PageClasses*> PageReader::classes(BlockTable table) {
   if (known != nullptr) return known.get();
   WEFT_ASSIGN(const BlockColumns* columns, block_.columns());
   const uint32_t count = columns->classes[static_cast<size_t>(table)];
+  if (count == 0 && rows(table) != 0) return bad("classes");
   auto decoded = std::make_shared<PageClasses>();
   decoded->of_row.resize(rows(table));
   if (count > 1 && !decoded->of_row.empty()) {
