@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cassert>
+#include <new>
 
 #include "base/hash.h"
 
@@ -15,7 +16,8 @@ uint32_t tag_of(std::string_view text) {
 }  // namespace
 
 StringPool::Id StringPool::add(std::string_view text) {
-  assert(arena_.size() + text.size() <= kMaxBytes);
+  // Texts of many blocks can come together in one batch: offsets of 32 bits must not wrap.
+  if (text.size() > kMaxBytes - arena_.size()) throw std::bad_alloc();
   arena_.insert(arena_.end(), text.begin(), text.end());
   ends_.push_back(static_cast<uint32_t>(arena_.size()));
   return static_cast<Id>(ends_.size() - 1);

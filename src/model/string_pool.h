@@ -16,7 +16,8 @@ class StringPool {
  public:
   using Id = uint32_t;
   static constexpr Id kEmpty = 0;
-  // An arena holds at most this much; callers seal or refuse before (checked by assertion).
+  // An arena holds at most this much; beyond, intern() and add() throw std::bad_alloc, as they do
+  // when the machine has no memory left.
   static constexpr uint64_t kMaxBytes = 0xFFFF'0000u;
 
   // Id 0 is the empty string.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <atomic>
 #include <bit>
+#include <new>
+#include <system_error>
 #include <thread>
 
 #include "store/aggregate_state.h"
@@ -52,11 +54,26 @@ class Aggregation {
       states.emplace_back(request_, buckets);
     std::vector<Status> results(threads);
     WEFT_TRY(count_memory(states.front()));
+    // An exception would end the process: out of a helper, and past helpers that run.
+    const auto count = [&](size_t t) {
+      try {
+        results[t] = count_units(states[t]);
+      } catch (const std::bad_alloc&) {
+        next_.store(work_.units.size());
+        results[t] =
+            fail(ErrorCode::kResourceExhausted, "the machine has no memory left for the query");
+      }
+    };
     std::vector<std::thread> helpers;
+    helpers.reserve(threads);
     for (size_t t = 1; t < threads; ++t) {
-      helpers.emplace_back([&, t] { results[t] = count_units(states[t]); });
+      try {
+        helpers.emplace_back(count, t);
+      } catch (const std::system_error&) {
+        break;  // no more threads: those that there are do it
+      }
     }
-    results[0] = count_units(states[0]);
+    count(0);
     for (std::thread& helper : helpers)
       helper.join();
     for (Status& result : results)
