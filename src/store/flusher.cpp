@@ -63,6 +63,7 @@ Status Flusher::append(SpanBatch batch, const SpanSink::RawRequest* raw, SpanSin
     record.body = encoded;
   }
   const uint64_t bytes = record.body.size();
+  const uint64_t span_bytes = batch.memory_bytes();
   if (bytes > LogGroup::kMaxBodyBytes) {
     return fail(ErrorCode::kInvalidArgument, "the request is too large for the log");
   }
@@ -73,18 +74,21 @@ Status Flusher::append(SpanBatch batch, const SpanSink::RawRequest* raw, SpanSin
     const std::lock_guard lock(mutex_);
     if (stop_) return fail(ErrorCode::kUnavailable, "the store is closing");
     if (!queue_.empty() && (queue_bytes_ + bytes > options_.queue_max_bytes ||
+                            queue_span_bytes_ + span_bytes > options_.queue_max_span_bytes ||
                             queue_requests_ >= options_.queue_max_requests)) {
       counters_.refused_requests.fetch_add(1, std::memory_order_relaxed);
       return fail(ErrorCode::kUnavailable,
                   "the queue before the write-ahead log is full, try again");
     }
-    group = &group_for(bytes);
+    group = &group_for(bytes, span_bytes);
     group->pending.push_back({std::move(batch), std::move(done)});
     place = group->log.reserve(bytes);
     ++group->copying;
     group->bytes += bytes;
+    group->span_bytes += span_bytes;
     const uint64_t before = queue_bytes_;
     queue_bytes_ += bytes;
+    queue_span_bytes_ += span_bytes;
     ++queue_requests_;
     counters_.queue_bytes.store(queue_bytes_, std::memory_order_relaxed);
     // The thread needs to be woken for the first request and when a group is full.
@@ -99,8 +103,11 @@ Status Flusher::append(SpanBatch batch, const SpanSink::RawRequest* raw, SpanSin
   return {};
 }
 
-Flusher::Group& Flusher::group_for(uint64_t body_bytes) {
-  if (!queue_.empty() && queue_.back()->log.has_room(body_bytes)) return *queue_.back();
+Flusher::Group& Flusher::group_for(uint64_t body_bytes, uint64_t span_bytes) {
+  if (!queue_.empty() && queue_.back()->log.has_room(body_bytes) &&
+      queue_.back()->span_bytes + span_bytes <= options_.block_max_bytes) {
+    return *queue_.back();
+  }
   std::unique_ptr<Group> group;
   if (!spare_groups_.empty() && spare_groups_.back()->log.has_room(body_bytes)) {
     group = std::move(spare_groups_.back());
@@ -119,6 +126,7 @@ void Flusher::reuse(std::unique_ptr<Group> group) {
   group->log.clear();
   group->pending.clear();
   group->bytes = 0;
+  group->span_bytes = 0;
   const std::lock_guard lock(mutex_);
   if (spare_groups_.size() < kMaxSpareGroups) spare_groups_.push_back(std::move(group));
 }
@@ -158,6 +166,7 @@ std::unique_ptr<Flusher::Group> Flusher::take_group() {
   std::unique_ptr<Group> group = std::move(queue_.front());
   queue_.pop_front();
   queue_bytes_ -= group->bytes;
+  queue_span_bytes_ -= group->span_bytes;
   queue_requests_ -= group->pending.size();
   counters_.queue_bytes.store(queue_bytes_, std::memory_order_relaxed);
   copied_.wait(lock, [&] { return group->copying == 0; });

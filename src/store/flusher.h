@@ -54,12 +54,14 @@ class Flusher {
     LogGroup log;
     std::vector<Pending> pending;  // parallel to its records
     uint64_t bytes = 0;            // of the bodies
+    uint64_t span_bytes = 0;       // of the batches, in memory
     uint64_t oldest_ns = 0;        // steady time of the first
     size_t copying = 0;            // records that senders are still filling
   };
 
-  // The queue's last group, or a fresh one, with room for the body. Call with mutex_ held.
-  Group& group_for(uint64_t body_bytes);
+  // The queue's last group, or a fresh one, with room for the body and the spans: a group is of one
+  // block, which must not outgrow what a block may have by more than that. Call with mutex_ held.
+  Group& group_for(uint64_t body_bytes, uint64_t span_bytes);
   void run();
   // Waits for a group's worth; nullptr when it is time to stop or to look at the block's age.
   std::unique_ptr<Group> take_group();
@@ -88,6 +90,7 @@ class Flusher {
   std::condition_variable copied_;  // the group that was taken has all its records
   std::deque<std::unique_ptr<Group>> queue_;
   uint64_t queue_bytes_ = 0;
+  uint64_t queue_span_bytes_ = 0;
   size_t queue_requests_ = 0;
   std::vector<std::unique_ptr<Group>> spare_groups_;
   uint64_t freeze_asked_ = 0;

@@ -91,6 +91,62 @@ TEST(Flusher, LogsWhatWasSentWhoeverElseSends) {
   EXPECT_EQ(canonical(export_spans(**store)), canonical(expected));
 }
 
+// A compressed request may have a thousand times its size: its spans count, not its bytes.
+class SmallBodies {
+ public:
+  SmallBodies() {
+    Span span;
+    span.trace_id.bytes[0] = 1;
+    span.name.assign(20'000, 'n');
+    for (uint8_t id = 1; id <= kCount; ++id) {
+      span.span_id.bytes[0] = id;
+      spans_.push_back(span);
+    }
+  }
+  // Appends them one by one, each as a request of a byte; how many were taken.
+  size_t append_to(Store& store) const {
+    size_t taken = 0;
+    for (const Span& span : spans_) {
+      SpanSink::RawRequest request;
+      request.format = SpanSink::RawRequest::Format::kOtlpJson;
+      request.body = "x";
+      const Status status = store.append(to_batch({span}), &request, [](Status) {});
+      taken += status.has_value();
+      if (!status) {
+        EXPECT_EQ(status.error().code, ErrorCode::kUnavailable);
+      }
+    }
+    return taken;
+  }
+  static constexpr size_t kCount = 20;
+
+ private:
+  std::vector<Span> spans_;
+};
+
+TEST(Flusher, QueuesNoMoreSpansThanThereIsMemoryFor) {
+  FaultFileSystem fs;
+  Options options = testing::store_options(fs);
+  options.group_delay_ns = 3'600'000'000'000;  // nothing is written before the store closes
+  options.queue_max_span_bytes = 100'000;
+  auto store = Store::open(options);
+  ASSERT_TRUE(store);
+  EXPECT_EQ(SmallBodies().append_to(**store), 4u);
+}
+
+TEST(Flusher, AGroupHasNoMoreSpansThanABlock) {
+  FaultFileSystem fs;
+  Options options = testing::store_options(fs);
+  options.group_delay_ns = 100'000'000;  // time for all to come together
+  options.block_max_bytes = 100'000;
+  auto store = Store::open(options);
+  ASSERT_TRUE(store);
+  EXPECT_EQ(SmallBodies().append_to(**store), SmallBodies::kCount);
+  ASSERT_TRUE((*store)->seal());
+  EXPECT_GE((*store)->counters().log_groups.load(), SmallBodies::kCount / 5);
+  EXPECT_EQ(export_spans(**store).size(), SmallBodies::kCount);
+}
+
 TEST(Flusher, RefusesWhatNoGroupHolds) {
   FaultFileSystem fs;
   auto store = Store::open(testing::store_options(fs));

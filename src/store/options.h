@@ -60,6 +60,8 @@ struct Options {
   // Requests that wait for the log.
   uint64_t queue_max_bytes = 64u << 20;
   size_t queue_max_requests = 16'384;
+  // In memory, of their spans: a compressed request can have a thousand times its size.
+  uint64_t queue_max_span_bytes = 256u << 20;
 
   // Whole blocks are dropped that were sealed longer ago than this (whatever the times of their
   // spans: old ones may be imported, clocks may be wrong); 0: kept for ever.
