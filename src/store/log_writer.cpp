@@ -132,14 +132,15 @@ Status LogWriter::prepare_spare() {
   DirectBuffer buffer;
   const uint64_t piece = align_log(std::min(kPrewriteBytes, limits_.file_bytes));
   const std::string_view zeros(std::fill_n(buffer.room(piece), piece, '\0') - piece, piece);
-  for (uint64_t offset = 0; offset < limits_.file_bytes; offset += zeros.size()) {
-    if (Status status = file->pwrite(zeros, offset); !status) {
-      file.reset();
-      (void)fs_.remove(path(name));  // the space is needed elsewhere
-      return status;
-    }
+  Status status;
+  for (uint64_t offset = 0; status && offset < limits_.file_bytes; offset += zeros.size())
+    status = file->pwrite(zeros, offset);
+  if (status) status = file->sync();
+  if (!status) {
+    file.reset();
+    (void)fs_.remove(path(name));  // the space is needed elsewhere
+    return status;
   }
-  WEFT_TRY(file->sync());
   const std::lock_guard lock(spares_mutex_);
   spares_.push_back(std::move(name));
   return {};

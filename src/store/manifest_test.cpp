@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <random>
 #include <thread>
 
@@ -188,6 +190,36 @@ TEST(Manifest, AFullDiskDoesNotKeepRetentionFromMakingRoom) {
     EXPECT_EQ((*store)->stats().blocks, 0u);
   }
   EXPECT_TRUE(check("data", fs)->findings.empty());
+}
+
+// What is left of a block for its pinned traces needs room; the others that are too old make it.
+TEST(Manifest, AFullDiskDoesNotKeepRetentionFromMakingRoomForPinnedTraces) {
+  std::mt19937_64 random(test_seed("AFullDiskDoesNotKeepRetentionPinned"));
+  FaultFileSystem fs(random());
+  ManualClock clock(1'800'000'000'000'000'000);
+  Options options = options_on(fs);
+  options.clock = &clock;
+  const auto parts = random_parts(random, 4);
+  seal_parts(options, parts);
+  const TraceId pinned = parts.front().front().trace_id;
+  {
+    auto store = Store::open(options);
+    ASSERT_TRUE(store);
+    ASSERT_TRUE((*store)->pin(std::vector<TraceId>{pinned}));
+  }
+  options.retention_age_ns = 1'000'000'000;
+  fs.set_capacity(fs.used_bytes() + 10);
+  auto store = Store::open(options);
+  ASSERT_TRUE(store);
+  clock.advance(10'000'000'000);
+  std::vector<Span> expected;
+  for (const auto& part : parts) {
+    std::ranges::copy_if(part, std::back_inserter(expected),
+                         [&](const Span& span) { return span.trace_id == pinned; });
+  }
+  for (int i = 0; i < 1000 && export_spans(**store).size() > expected.size(); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_EQ(canonical(export_spans(**store)), canonical(expected));
 }
 
 }  // namespace

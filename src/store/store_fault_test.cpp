@@ -469,6 +469,42 @@ TEST(StoreFault, RetentionKeepsPinnedTracesAndMergingKeepsAll) {
   EXPECT_EQ(canonical(export_spans(**store)), canonical(pinned));
 }
 
+// Small in their number of spans, blocks of huge spans would be merged into ones that no memory
+// holds.
+TEST(StoreFault, MergingStopsAtWhatMemoryHolds) {
+  std::mt19937_64 random(test_seed("MergingStopsAtWhatMemoryHolds"));
+  constexpr size_t kBlocks = 32;
+  FaultFileSystem fs(random());
+  Options options = store_options(fs);
+  options.block_max_bytes = 64 << 10;
+  std::vector<Span> spans;
+  auto store = Store::open(options);
+  ASSERT_TRUE(store);
+  for (size_t b = 0; b < kBlocks; ++b) {
+    Span span;
+    std::ranges::generate(span.trace_id.bytes, [&] { return static_cast<uint8_t>(random()); });
+    span.span_id.bytes[0] = 1;
+    std::string text(40'000, ' ');
+    std::ranges::generate(text, [&] { return static_cast<char>(random()); });
+    span.attributes.push_back({"text", Value(Value::Bytes{text})});
+    spans.push_back(span);
+    ASSERT_TRUE(append_and_wait(**store, to_batch({span})));
+    ASSERT_TRUE((*store)->seal());
+  }
+  const auto largest = [&] {
+    uint64_t bytes = 0;
+    for (const std::string& path : testing::store_files(fs, "block-"))
+      bytes = std::max(bytes, testing::file_size(fs, path));
+    return bytes;
+  };
+  // Time to merge what was merged, if that were done.
+  for (int i = 0; i < 100 && largest() < 300'000; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_GT((*store)->counters().merged_blocks.load(), 0u);
+  EXPECT_LT(largest(), 300'000u);
+  EXPECT_TRUE(canonical(export_spans(**store)) == canonical(spans));
+}
+
 TEST(StoreFault, RetentionBySizeDropsTheOldestBlocksAndNoPinnedTrace) {
   std::mt19937_64 random(test_seed("RetentionBySize"));
   constexpr size_t kBlocks = 12;

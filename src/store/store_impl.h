@@ -67,6 +67,8 @@ struct Store::Impl {
   std::vector<SplitEntry> find_splits(const std::vector<TraceId>& ids,
                                       const std::vector<BlockPtr>& blocks) const;
   Status merge_small_blocks();
+  // Of `parts`, as many from the first on as fit into memory; none, and the first is left alone
+  // from then on, when those are too few.
   Status merge(std::vector<BlockPtr> parts);
   Status apply_retention();
   Status drop_block(const BlockPtr& block);
@@ -96,6 +98,14 @@ struct Store::Impl {
   void say(Severity severity, const std::string& message) const {
     if (options.log) options.log(severity, message);
   }
+  // What is known of work that failed and is tried again, over and over while the disk is full.
+  struct Trouble {
+    std::string message;  // empty: none
+    uint64_t told_ns = 0;
+  };
+  // Says how such work went: an error once, and again after a minute.
+  void say_trouble(Trouble& trouble, Severity severity, std::string_view what,
+                   const Status& status) const;
   void report(Finding finding);
   std::function<void(Finding)> reporter() {
     return [this](Finding finding) { report(std::move(finding)); };
@@ -141,7 +151,12 @@ struct Store::Impl {
   std::vector<Finding> findings;
 
   // The sealing thread.
-  std::unordered_set<uint64_t> not_merged;  // uids of blocks with damage
+  std::unordered_set<uint64_t> not_merged;  // uids of blocks with damage, or of huge spans
+  Trouble seal_trouble;
+  Trouble merge_trouble;
+  Trouble retention_trouble;
+  Trouble manifest_trouble;
+  uint64_t merge_again_ns = 0;  // not before this
   std::mutex seal_mutex;
   std::condition_variable seal_work;
   std::condition_variable seal_done;

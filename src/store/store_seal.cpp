@@ -9,8 +9,13 @@
 namespace weft::store {
 namespace {
 
-// Blocks that are merged in one go.
+// Blocks that are merged in one go, and what their spans may take in memory, in blocks that are
+// open. Those of a few huge spans are small in number alone.
+constexpr size_t kMinMergeParts = 4;
 constexpr size_t kMaxMergeParts = 16;
+constexpr uint64_t kMaxMergeMemory = 4;
+// Until an error is told again, and until what takes much work is tried again.
+constexpr uint64_t kTroubleNs = 60'000'000'000;
 
 }  // namespace
 
@@ -31,12 +36,16 @@ void Store::Impl::run_sealer() {
     flusher->on_sealed(status);
     if (status && !stopping) {
       refresh_manifest();  // if it could not be written before
-      if (Status merged = merge_small_blocks(); !merged) {
-        say(Severity::kWarning, "merging: " + merged.error().message);
+      if (options.clock->steady_ns() >= merge_again_ns) {
+        const Status merged = merge_small_blocks();
+        say_trouble(merge_trouble, Severity::kWarning, "merging", merged);
+        // Blocks are read and encoded in vain while there is no room for what they become. Damaged
+        // ones are not tried again.
+        if (!merged && merged.error().code != ErrorCode::kCorrupt) {
+          merge_again_ns = options.clock->steady_ns() + kTroubleNs;
+        }
       }
-      if (Status kept = apply_retention(); !kept) {
-        say(Severity::kWarning, "retention: " + kept.error().message);
-      }
+      say_trouble(retention_trouble, Severity::kWarning, "retention", apply_retention());
       if (counters.log_bytes.load(std::memory_order_relaxed) > options.log_file_bytes) {
         (void)log.prepare_spare();
       }
@@ -54,15 +63,29 @@ Status Store::Impl::seal_frozen() {
     const uint64_t begin_ns = options.clock->steady_ns();
     if (Status status = seal_one(*generation); !status) {
       counters.seal_errors.fetch_add(1, std::memory_order_relaxed);
-      say(Severity::kError, "sealing: " + status.error().message);
+      say_trouble(seal_trouble, Severity::kError, "sealing", status);
       return status;
     }
     counters.seal_ns.fetch_add(options.clock->steady_ns() - begin_ns, std::memory_order_relaxed);
     counters.frozen_blocks.store(unsealed.frozen(), std::memory_order_relaxed);
     recycle_logs(generation->logs);
     flusher->on_sealed({});
+    say_trouble(seal_trouble, Severity::kError, "sealing", {});
   }
   return {};
+}
+
+void Store::Impl::say_trouble(Trouble& trouble, Severity severity, std::string_view what,
+                              const Status& status) const {
+  if (status) {
+    trouble = {};
+    return;
+  }
+  std::string message = std::string(what) + ": " + status.error().message;
+  const uint64_t now_ns = options.clock->steady_ns();
+  if (message == trouble.message && now_ns - trouble.told_ns < kTroubleNs) return;
+  say(severity, message);
+  trouble = {std::move(message), now_ns};
 }
 
 Status Store::Impl::seal_one(const Generation& generation) {
@@ -197,7 +220,7 @@ Status Store::Impl::merge_small_blocks() {
       total += spans;
       ++end;
     }
-    if (end - begin < 4) continue;
+    if (end - begin < kMinMergeParts) continue;
     return merge(
         {all.begin() + static_cast<ptrdiff_t>(begin), all.begin() + static_cast<ptrdiff_t>(end)});
   }
@@ -213,13 +236,26 @@ Status Store::Impl::merge(std::vector<BlockPtr> parts) {
       not_merged.insert(part->meta().uid);
     return fail(ErrorCode::kCorrupt, "blocks are left unmerged: " + std::move(why));
   };
-  for (const BlockPtr& part : parts) {
-    for (size_t p = 0; p < part->page_count(); ++p) {
-      PageReader page(*part, p);
+  uint64_t room = options.block_max_bytes * kMaxMergeMemory;
+  bool fits = true;
+  for (size_t i = 0; fits && i < parts.size(); ++i) {
+    const size_t before = batches.size();
+    for (size_t p = 0; fits && p < parts[i]->page_count(); ++p) {
+      PageReader page(*parts[i], p);
       auto rows = page.read_rows(0, static_cast<uint32_t>(page.rows()));
       if (!rows) return give_up(rows.error().message);
+      const uint64_t bytes = rows->memory_bytes();
+      fits = bytes <= room;
+      room -= std::min(room, bytes);
       batches.push_back(std::make_shared<SpanBatch>(std::move(*rows)));
     }
+    if (fits) continue;
+    batches.resize(before);
+    if (i < kMinMergeParts) {
+      not_merged.insert(parts.front()->meta().uid);
+      return {};
+    }
+    parts.resize(i);
   }
   if (counters.corruptions.load() != damage) return give_up("a part is damaged");
   const TraceOrder order = order_by_trace(batches);
@@ -262,9 +298,7 @@ void Store::Impl::refresh_manifest() {
     const std::lock_guard guard(state_mutex);
     set = blocks;
   }
-  if (Status status = save_manifest(*set); !status) {
-    say(Severity::kWarning, "the list of blocks: " + status.error().message);
-  }
+  say_trouble(manifest_trouble, Severity::kWarning, "the list of blocks", save_manifest(*set));
 }
 
 Status Store::Impl::replace_blocks(const std::vector<BlockPtr>& old, BlockPtr fresh) {
@@ -346,6 +380,10 @@ static uint64_t kept_since(const Block& block) {
 
 Status Store::Impl::apply_retention() {
   if (options.retention_age_ns == 0 && options.retention_bytes == 0) return {};
+  // One that cannot be dropped now (no room for its pinned traces, or they cannot be read) keeps no
+  // other from going.
+  Status status;
+  std::vector<BlockPtr> failed;
   while (true) {
     std::vector<BlockPtr> all;
     {
@@ -356,16 +394,22 @@ Status Store::Impl::apply_retention() {
     BlockPtr oldest;
     for (const BlockPtr& block : all) {
       bytes += block->file_bytes();
-      if (block->meta().pinned_only != 0) continue;
+      if (block->meta().pinned_only != 0 || std::ranges::find(failed, block) != failed.end()) {
+        continue;
+      }
       if (!oldest || kept_since(*block) < kept_since(*oldest)) oldest = block;
     }
-    if (!oldest) return {};
+    if (!oldest) return status;
     const uint64_t now = options.clock->now_ns();
     const bool too_old = options.retention_age_ns != 0 &&
                          kept_since(*oldest) < now - std::min(now, options.retention_age_ns);
     const bool too_much = options.retention_bytes != 0 && bytes > options.retention_bytes;
-    if (!too_old && !too_much) return {};
-    WEFT_TRY(drop_block(oldest));
+    if (!too_old && !too_much) return status;
+    if (Status dropped = drop_block(oldest); !dropped) {
+      failed.push_back(oldest);
+      if (status) status = std::move(dropped);
+      continue;
+    }
     say(Severity::kInfo, "retention dropped " + oldest->path() + " with " +
                              std::to_string(oldest->meta().spans) + " spans");
   }
