@@ -227,13 +227,15 @@ class SpanSource {
   class BatchCursor {
    public:
     virtual ~BatchCursor() = default;
-    // nullopt at the end. One thread. Duplicates of a span are left out.
+    // nullopt at the end. One thread. Duplicates of a span are left out. So is what is damaged:
+    // then kCorrupt comes once, before the end, with the first damage that was met.
     virtual Expected<std::optional<SpanBatch>> next() = 0;
   };
   virtual Expected<std::unique_ptr<BatchCursor>> export_all(TimeRange range,
                                                             const CancelToken& cancel) = 0;
 
-  // For completion. Counts are exact but for duplicates.
+  // For completion. Counts are exact but for duplicates; those of keys may be of whole blocks that
+  // lie in the range in part.
   virtual Expected<AttributeList> attribute_keys(TimeRange range, size_t limit,
                                                  const CancelToken& cancel) = 0;
   virtual Expected<AttributeValueList> attribute_values(const ColumnRef& column, TimeRange range,

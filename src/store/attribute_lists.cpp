@@ -39,6 +39,8 @@ class KeyCounter {
       full_ = true;
     }
   }
+  // There are keys that are not listed.
+  void leave_out() { full_ = true; }
   AttributeList take(size_t limit) {
     AttributeList out;
     for (const auto& [key, spans] : counts_) {
@@ -65,6 +67,7 @@ Status add_block_keys(const Block& block, KeyCounter& counter) {
                                                                       : AttributeScope::kSpan;
       counter.add(scope, meta.key, meta.type, meta.values);
     }
+    if (meta.domain == ColumnDomain::kOverflow) counter.leave_out();
     if (meta.domain != ColumnDomain::kField) continue;
     if (meta.field != Field::kResource && meta.field != Field::kScope) continue;
     WEFT_ASSIGN(const LoadedColumnPtr column, block.column(i));

@@ -1,5 +1,7 @@
 // Questions to a store: snapshots, single traces, export.
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "store/batch_columns.h"
 #include "store/page_reader.h"
@@ -152,10 +154,16 @@ class ExportCursor final : public SpanSource::BatchCursor {
     while (at_ < work_.units.size()) {
       if (cancel_.cancelled()) return fail(ErrorCode::kCancelled, "the export was cancelled");
       auto batch = read(work_.units[at_++]);
-      if (!batch) return std::unexpected(batch.error());
+      if (!batch) {
+        // Of a damaged store above all the rest is wanted, but not taken for the whole.
+        if (batch.error().code != ErrorCode::kCorrupt) return std::unexpected(batch.error());
+        if (!damage_) damage_ = std::move(batch.error());
+        continue;
+      }
       SpanBatch taken = in_range(std::move(*batch));
       if (!taken.empty()) return taken;
     }
+    if (damage_) return std::unexpected(*std::exchange(damage_, std::nullopt));
     return std::nullopt;
   }
 
@@ -213,6 +221,7 @@ class ExportCursor final : public SpanSource::BatchCursor {
   SnapshotPtr snapshot_;
   WorkList work_;
   size_t at_ = 0;
+  std::optional<Error> damage_;  // the first that was met
 };
 
 }  // namespace

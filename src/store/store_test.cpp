@@ -315,6 +315,23 @@ TEST(Store, AggregatesCountAsThePlainEvaluationDoes) {
   }
 }
 
+TEST(Store, KeysThatAreNotListedAreSaidToBeMissing) {
+  FaultFileSystem fs;
+  auto store = Store::open(store_options(fs));
+  ASSERT_TRUE(store);
+  Span span;
+  span.trace_id.bytes[0] = 1;
+  span.span_id.bytes[0] = 1;
+  // Beyond a thousand, a block has one column for all.
+  for (int key = 0; key < 1500; ++key)
+    span.attributes.push_back({"key" + std::to_string(key), Value(1)});
+  const CancelToken cancel;
+  ASSERT_TRUE(append_and_wait(**store, to_batch({span})));
+  EXPECT_FALSE((*store)->attribute_keys({}, 10'000, cancel)->limit_reached);
+  ASSERT_TRUE((*store)->seal());
+  EXPECT_TRUE((*store)->attribute_keys({}, 10'000, cancel)->limit_reached);
+}
+
 TEST(Store, ListsAttributesAndTheirValues) {
   std::mt19937_64 random(test_seed("ListsAttributes"));
   const auto spans = random_spans(random, {.traces = 50});
