@@ -286,44 +286,43 @@ TEST(StoreFault, ABadSectorIsNamedAndTheRestIsServed) {
 
 TEST(StoreFault, AnExportGoesOnBehindDamageAndSaysSo) {
   std::mt19937_64 random(test_seed("AnExportGoesOnBehindDamage"));
-  FaultFileSystem fs(random());
-  Options options = store_options(fs);
-  options.merge_below_spans = 0;
-  std::vector<std::vector<Span>> blocks;
-  {
+  constexpr size_t kBlocks = 3;
+  for (size_t damaged = 0; damaged < kBlocks; ++damaged) {
+    FaultFileSystem fs(random());
+    Options options = store_options(fs);
+    options.merge_below_spans = 0;
+    std::vector<Span> expected;
+    {
+      auto store = Store::open(options);
+      ASSERT_TRUE(store);
+      for (size_t b = 0; b < kBlocks; ++b) {
+        const auto spans = random_spans(random, {.traces = 5});
+        ASSERT_TRUE(append_and_wait(**store, to_batch(spans)));
+        ASSERT_TRUE((*store)->seal());
+        if (b != damaged) expected.insert(expected.end(), spans.begin(), spans.end());
+      }
+    }
+    const auto files = store_files(fs, "block-");
+    ASSERT_EQ(files.size(), kBlocks);
+    ASSERT_TRUE(fs.fail_reads(files[damaged], 8, 9));  // the first trace id
     auto store = Store::open(options);
     ASSERT_TRUE(store);
-    for (int b = 0; b < 3; ++b) {
-      blocks.push_back(random_spans(random, {.traces = 5}));
-      ASSERT_TRUE(append_and_wait(**store, to_batch(blocks.back())));
-      ASSERT_TRUE((*store)->seal());
+    const CancelToken cancel;
+    auto cursor = (*store)->export_all({}, cancel);
+    ASSERT_TRUE(cursor);
+    std::vector<Span> exported;
+    auto batch = (*cursor)->next();
+    for (; batch && *batch; batch = (*cursor)->next()) {
+      const auto spans = to_spans(**batch);
+      exported.insert(exported.end(), spans.begin(), spans.end());
     }
+    EXPECT_EQ(canonical(exported), canonical(expected));
+    ASSERT_FALSE(batch);
+    EXPECT_EQ(batch.error().code, ErrorCode::kCorrupt);
+    batch = (*cursor)->next();
+    ASSERT_TRUE(batch);
+    EXPECT_FALSE(*batch);
   }
-  const size_t damaged = random() % blocks.size();
-  const auto files = store_files(fs, "block-");
-  ASSERT_EQ(files.size(), blocks.size());
-  ASSERT_TRUE(fs.fail_reads(files[damaged], 8, 9));  // the first trace id
-  auto store = Store::open(options);
-  ASSERT_TRUE(store);
-  std::vector<Span> expected;
-  for (size_t b = 0; b < blocks.size(); ++b) {
-    if (b != damaged) expected.insert(expected.end(), blocks[b].begin(), blocks[b].end());
-  }
-  const CancelToken cancel;
-  auto cursor = (*store)->export_all({}, cancel);
-  ASSERT_TRUE(cursor);
-  std::vector<Span> exported;
-  auto batch = (*cursor)->next();
-  for (; batch && *batch; batch = (*cursor)->next()) {
-    const auto spans = to_spans(**batch);
-    exported.insert(exported.end(), spans.begin(), spans.end());
-  }
-  EXPECT_EQ(canonical(exported), canonical(expected));
-  ASSERT_FALSE(batch);
-  EXPECT_EQ(batch.error().code, ErrorCode::kCorrupt);
-  batch = (*cursor)->next();
-  ASSERT_TRUE(batch);
-  EXPECT_FALSE(*batch);
 }
 
 TEST(StoreFault, ADamagedGroupOfTheLogIsNamedAndTheOthersAreReplayed) {
