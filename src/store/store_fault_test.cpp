@@ -3,7 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <future>
 #include <map>
+#include <memory>
 #include <set>
 #include <thread>
 
@@ -544,6 +549,76 @@ TEST(StoreFault, MergingStopsAtWhatMemoryHolds) {
   EXPECT_GT((*store)->counters().merged_blocks.load(), 0u);
   EXPECT_LT(largest(), 300'000u);
   EXPECT_TRUE(canonical(export_spans(**store)) == canonical(spans));
+}
+
+// Tells when a file is opened.
+class WatchedFileSystem final : public FileSystem {
+ public:
+  explicit WatchedFileSystem(FileSystem& fs) : fs_(fs) {}
+  std::function<void(const std::string& path)> on_open;
+
+  Expected<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
+    if (on_open) on_open(path);
+    return fs_.open(path, mode);
+  }
+  Status rename(const std::string& from, const std::string& to) override {
+    return fs_.rename(from, to);
+  }
+  Status remove(const std::string& path) override { return fs_.remove(path); }
+  Status sync_dir(const std::string& dir) override { return fs_.sync_dir(dir); }
+  Status create_dirs(const std::string& dir) override { return fs_.create_dirs(dir); }
+  Expected<std::vector<std::string>> list(const std::string& dir) override { return fs_.list(dir); }
+  Expected<uint64_t> free_bytes(const std::string& dir) override { return fs_.free_bytes(dir); }
+  Expected<std::unique_ptr<FileLock>> lock(const std::string& path, bool exclusive) override {
+    return fs_.lock(path, exclusive);
+  }
+
+ private:
+  FileSystem& fs_;
+};
+
+TEST(StoreFault, ATracePinnedWhileItsBlockIsDroppedIsKeptOrWasGone) {
+  std::mt19937_64 random(test_seed("ATracePinnedWhileItsBlockIsDropped"));
+  const auto spans = random_spans(random, {.traces = 5});
+  const TraceId first = spans.front().trace_id;
+  const auto other =
+      std::ranges::find_if(spans, [&](const Span& span) { return span.trace_id != first; });
+  ASSERT_NE(other, spans.end());
+  const TraceId second = other->trace_id;
+  FaultFileSystem fs(random());
+  WatchedFileSystem watched(fs);
+  ManualClock clock(1'800'000'000'000'000'000);
+  Options options = store_options(fs);
+  options.fs = &watched;
+  options.clock = &clock;
+  options.retention_age_ns = 1'000'000'000;
+  std::unique_ptr<Store> store;
+  const auto is_there = [&](const TraceId& id) {
+    const auto found = store->trace(id, 1000);
+    return found && !found->empty();
+  };
+  // While what stays of the block is written, the second trace is pinned, if that is let through.
+  std::atomic<bool> dropping = false;
+  std::future<bool> found;
+  watched.on_open = [&](const std::string& path) {
+    if (!path.ends_with(".wfb.tmp") || !dropping.exchange(false)) return;
+    found = std::async(std::launch::async, [&] {
+      EXPECT_TRUE(store->pin(std::vector<TraceId>{second}));
+      return is_there(second);
+    });
+    (void)found.wait_for(std::chrono::milliseconds(100));
+  };
+  store = *Store::open(options);
+  ASSERT_TRUE(append_and_wait(*store, to_batch(spans)));
+  ASSERT_TRUE(store->seal());
+  ASSERT_TRUE(store->pin(std::vector<TraceId>{first}));
+  dropping = true;
+  clock.advance(10'000'000'000);
+  for (int i = 0; i < 1000 && store->stats().spans == spans.size(); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  ASSERT_NE(store->stats().spans, spans.size());
+  EXPECT_TRUE(!found.get() || is_there(second));
+  EXPECT_TRUE(is_there(first));
 }
 
 TEST(StoreFault, RetentionBySizeDropsTheOldestBlocksAndNoPinnedTrace) {

@@ -78,6 +78,7 @@ struct Store::Impl {
   // lacks blocks raises no alarm.
   void refresh_manifest();
   Status replace_blocks(const std::vector<BlockPtr>& old, BlockPtr fresh);
+  // Call with pins_mutex held.
   Expected<std::vector<SpanBatchPtr>> pinned_spans(const Block& block);
   void recycle_logs(const std::vector<LogId>& logs);
 

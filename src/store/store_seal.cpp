@@ -333,7 +333,7 @@ Status Store::Impl::replace_blocks(const std::vector<BlockPtr>& old, BlockPtr fr
 
 // The spans of the block that belong to pinned traces.
 Expected<std::vector<SpanBatchPtr>> Store::Impl::pinned_spans(const Block& block) {
-  std::vector<TraceId> ids = pinned_ids();
+  const std::vector<TraceId> ids(pins.begin(), pins.end());
   std::vector<SpanBatchPtr> out;
   if (ids.empty()) return out;
   WEFT_ASSIGN(auto found, block.find_traces(ids));
@@ -348,6 +348,8 @@ Expected<std::vector<SpanBatchPtr>> Store::Impl::pinned_spans(const Block& block
 }
 
 Status Store::Impl::drop_block(const BlockPtr& block) {
+  // A pin that comes meanwhile waits: what it finds afterwards is kept.
+  const std::lock_guard no_pins(pins_mutex);
   WEFT_ASSIGN(const auto kept, pinned_spans(*block));
   BlockPtr fresh;
   uint64_t left = 0;
