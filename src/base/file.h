@@ -100,9 +100,9 @@ class DirectBuffer {
 };
 
 // Writes `name` so that after a crash it holds either the old bytes or the new: a temporary file
-// beside it (`name`.tmp, removed when that fails), synced, renamed, and the folder synced. Large files are written past the page cache
-// and fetched into it by the device: copying them there costs more, above all where each page of it
-// is memory that the machine has to be given first.
+// beside it (`name`.tmp, removed when that fails), synced, renamed, and the folder synced. Large
+// files are written past the page cache and fetched into it by the device: copying them there costs
+// more, above all where each page of it is memory that the machine has to be given first.
 Status write_file_atomically(FileSystem& fs, const std::string& dir, const std::string& name,
                              std::string_view data);
 
