@@ -42,6 +42,7 @@ void in_parent() {
 }
 
 void in_child() {
+  reset_records_after_fork();
   unlock_record_pool();
   fork_generation.fetch_add(1, std::memory_order_relaxed);
   reset_thread_after_fork();

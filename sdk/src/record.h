@@ -92,6 +92,11 @@ struct alignas(64) Record {
     if (data != inline_data || state != nullptr || status != StatusCode::kUnset) clear_slowly();
   }
 
+  // In the child of a fork, of a record that another thread was writing to: unlocks it, as empty as
+  // it was made. What it held on the heap is lost on purpose, since it may be half changed. The
+  // identity stays.
+  [[gnu::cold]] void abandon_contents() noexcept;
+
  private:
   [[gnu::cold]] void clear_slowly() noexcept;
 };

@@ -359,6 +359,19 @@ void Record::clear_slowly() noexcept {
   if (state != nullptr) release(std::exchange(state, nullptr));
 }
 
+void Record::abandon_contents() noexcept {
+  attribute_count = event_count = link_count = 0;
+  size = name_bytes = 0;
+  key_filter = 0;
+  data = inline_data;
+  capacity = static_cast<std::uint32_t>(kInlineDataBytes);
+  signatures = inline_signatures;
+  signature_capacity = kInlineSignatures;
+  status = StatusCode::kUnset;
+  new (&status_description) std::string;
+  locked.store(false, std::memory_order_relaxed);
+}
+
 void RecordLock::wait(Record* record) noexcept {
   do {
     for (int spins = 0; record->locked.load(std::memory_order_relaxed); ++spins) {

@@ -3,6 +3,7 @@
 #include <sys/random.h>
 
 #include <cstdlib>
+#include <iterator>
 #include <mutex>
 #include <new>
 #include <utility>
@@ -16,20 +17,21 @@ constinit thread_local ThreadState thread_state{};
 
 namespace {
 
+constexpr std::uint32_t kExchange = kThreadRecords / 2;
+
 // The stock that threads exchange with. Trivially destructible, so usable until the very end.
 struct RecordPool {
   std::mutex mutex;
   Record* free = nullptr;
-  std::uint32_t made = 0;
+  std::uint32_t slab_count = 0;
+  Record* slabs[kMaxRecords / kExchange] = {};  // of kExchange records each
 };
 constinit RecordPool pool;
-
-constexpr std::uint32_t kExchange = kThreadRecords / 2;
 
 // Puts a slab of new records into the pool, which is locked. False when the limit is reached or
 // memory is short.
 bool make_slab() noexcept {
-  if (pool.made + kExchange > kMaxRecords) return false;
+  if (pool.slab_count == std::size(pool.slabs)) return false;
   void* memory =
       ::operator new(std::size_t{kExchange} * Record::kBytes, std::align_val_t(64), std::nothrow);
   if (memory == nullptr) return false;
@@ -39,7 +41,7 @@ bool make_slab() noexcept {
     record->next_free = pool.free;
     pool.free = record;
   }
-  pool.made += kExchange;
+  pool.slabs[pool.slab_count++] = static_cast<Record*>(memory);
   return true;
 }
 
@@ -129,6 +131,16 @@ void lock_record_pool() noexcept {
 }
 void unlock_record_pool() noexcept {
   pool.mutex.unlock();
+}
+
+void reset_records_after_fork() noexcept {
+  for (std::uint32_t i = 0; i < pool.slab_count; ++i) {
+    char* const slab = reinterpret_cast<char*>(pool.slabs[i]);
+    for (std::uint32_t j = 0; j < kExchange; ++j) {
+      auto* record = reinterpret_cast<Record*>(slab + j * Record::kBytes);
+      if (record->locked.load(std::memory_order_relaxed)) record->abandon_contents();
+    }
+  }
 }
 
 void reset_thread_after_fork() noexcept {

@@ -92,6 +92,9 @@ inline void release_record(ThreadState& state, Record* record) noexcept {
 // For the handlers of fork().
 void lock_record_pool() noexcept;
 void unlock_record_pool() noexcept;
+// In the child: the records that a thread of the parent was writing to just then start anew. They
+// would stay locked, and what is in them may be half written.
+void reset_records_after_fork() noexcept;
 void reset_thread_after_fork() noexcept;
 
 }  // namespace weft::sdk_detail

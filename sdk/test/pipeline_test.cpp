@@ -364,6 +364,40 @@ TEST_F(Fork, WhileOtherThreadsAreBusyTheChildWorks) {
     thread.join();
 }
 
+TEST_F(Fork, ASpanThatAnotherThreadWasWritingToEndsInTheChild) {
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "as above";
+#endif
+  Recording recording;
+  weft::Span span = recording.tracer().start_span("shared");
+  auto scope = span.activate();
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 2; ++t) {
+    threads.emplace_back([&stop, ref = weft::current_span()]() mutable {
+      const std::string text(100'000, 'x');
+      while (!stop.load())
+        ref.set("text", text);
+    });
+  }
+  bool good = true;
+  for (int i = 0; i < 20 && good; ++i) {
+    good = in_child([&] {
+      alarm(60);  // a lock that nobody holds any more would hang
+      span.set("k", "v").end();
+      weft::Span next = recording.tracer().start_span("child's");
+      next.set("k", "v");
+      next.end();
+      const auto spans = recording.take();
+      return spans.size() == 1 && spans[0].name == "child's";
+    });
+  }
+  EXPECT_TRUE(good);
+  stop.store(true);
+  for (auto& thread : threads)
+    thread.join();
+}
+
 TEST_F(Fork, MetricsStartFromZeroInTheChild) {
   auto storage = weft::MemoryExporter::make_storage();
   weft::MeterProviderConfig config;
