@@ -254,7 +254,10 @@ void Pipeline::drain_live() noexcept {
 }
 
 void Pipeline::offer(Lane& lane, Chunk* chunk, std::uint32_t begin, std::uint32_t end) noexcept {
-  if (lane.finished) return;
+  if (lane.finished) {  // its worker could not be started, or has ended
+    lane.dropped += end - begin;
+    return;
+  }
   std::uint32_t accepted = begin;
   const std::uint64_t item_room = lane.options.max_queue_size > lane.queued_items
                                       ? lane.options.max_queue_size - lane.queued_items
@@ -635,6 +638,7 @@ void Pipeline::after_fork_in_child() noexcept {
   for (Chunk* chunk : live_)
     unref(chunk);
   live_.clear();
+  dropped_at_source_.store(0, std::memory_order_relaxed);
   workers_started_ = false;
   mutex_.unlock();
 }
