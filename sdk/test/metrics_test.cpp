@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -294,6 +295,26 @@ TEST(PrometheusServer, AnswersScrapes) {
   EXPECT_THAT(get("GET /" + std::string(20'000, 'x')), HasSubstr(" 431 "));
   EXPECT_EQ(weft::PrometheusServer::start(provider, "127.0.0.1", server->port(), &error), nullptr);
   EXPECT_THAT(error, HasSubstr("in use"));
+}
+
+TEST(PrometheusServer, IsTheParentsAfterAFork) {
+  MeterProvider provider{MeterProviderConfig{}};
+  provider.meter("m").counter("c").add(7);
+  std::string error;
+  auto server = weft::PrometheusServer::start(provider, "127.0.0.1", 0, &error);
+  ASSERT_NE(server, nullptr) << error;
+  const pid_t pid = fork();
+  if (pid == 0) {
+    alarm(60);  // a thread that is not here would be waited for
+    server.reset();
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(pid, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status)) << "by signal " << WTERMSIG(status);
+  EXPECT_THAT(
+      sdk_test::exchange("127.0.0.1", server->port(), "GET /metrics HTTP/1.1\r\n\r\n").value_or(""),
+      HasSubstr("c_total"));
 }
 
 }  // namespace

@@ -230,6 +230,7 @@ class MeterProvider {
 
 // Answers GET /metrics on a small server of its own, for programs that have none. Port 0 takes a
 // free one. `provider` must outlive it. Null with a reason in `error` when the address is not free.
+// After a fork it is the parent's alone: the child does not listen.
 class PrometheusServer {
  public:
   // Listens and starts its thread.

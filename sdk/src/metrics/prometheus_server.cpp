@@ -12,10 +12,14 @@
 
 #include <cerrno>
 #include <cstring>
+#include <memory>
+#include <mutex>
+#include <set>
 #include <thread>
 #include <vector>
 
 #include "../clock.h"
+#include "../fork.h"
 
 namespace weft::inline v1 {
 namespace {
@@ -63,31 +67,82 @@ std::string find_header(const std::string& request, std::string_view lower_name)
   return {};
 }
 
+class Server;
+
+// The servers of the process. A fork leaves the child their descriptors and none of their threads.
+class Servers final : public sdk_detail::ForkParticipant {
+ public:
+  static Servers& instance() {
+    static auto* made = [] {
+      auto* servers = new Servers;  // never destroyed, as all participants
+      sdk_detail::register_fork_participant(sdk_detail::ForkRank::kRegistry, servers);
+      return servers;
+    }();
+    return *made;
+  }
+  void add(Server* server) {
+    const std::lock_guard lock(mutex_);
+    all_.insert(server);
+  }
+  void remove(Server* server) {
+    const std::lock_guard lock(mutex_);
+    all_.erase(server);
+  }
+
+  void before_fork() noexcept override { mutex_.lock(); }
+  void after_fork_in_parent() noexcept override { mutex_.unlock(); }
+  void after_fork_in_child() noexcept override;
+
+ private:
+  std::mutex mutex_;
+  std::set<Server*> all_;
+};
+
 // One thread and poll(): scrapes are rare.
 class Server final : public PrometheusServer {
  public:
   Server(const MeterProvider& provider, int listener, int stop, std::uint16_t port)
       : provider_(provider), listener_(listener), stop_(stop), port_(port) {
+    Servers::instance().add(this);
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    thread_ = std::thread([this] { run(); });
+    try {
+      thread_ = std::make_unique<std::thread>([this] { run(); });
+    } catch (...) {
+      pthread_sigmask(SIG_SETMASK, &before, nullptr);
+      Servers::instance().remove(this);
+      throw;
+    }
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
   ~Server() override {
+    Servers::instance().remove(this);
+    if (thread_ == nullptr) return;  // the parent's
     const std::uint64_t one = 1;
-    if (write(stop_, &one, sizeof(one)) == static_cast<ssize_t>(sizeof(one))) thread_.join();
+    if (write(stop_, &one, sizeof(one)) == static_cast<ssize_t>(sizeof(one))) thread_->join();
     close(listener_);
     close(stop_);
   }
   std::uint16_t port() const override { return port_; }
 
+  // The port stays the parent's alone: a word on stop_ would end the parent's thread, and a socket
+  // kept open would keep the port taken when the parent has gone.
+  void forget_after_fork() noexcept {
+    (void)thread_.release();
+    close(listener_);
+    close(stop_);
+  }
+
  private:
   void run() {
     std::vector<Connection> connections;
+    bool exhausted = false;  // no descriptor was left for the connection that is waiting
     while (true) {
       std::vector<pollfd> fds = {{stop_, POLLIN, 0}};
-      fds.push_back({connections.size() < kMaxConnections ? listener_ : -1, POLLIN, 0});
+      const bool accepts = connections.size() < kMaxConnections && !exhausted;
+      exhausted = false;  // tried again after what is open, or a second
+      fds.push_back({accepts ? listener_ : -1, POLLIN, 0});
       for (const Connection& c : connections) {
         const bool reads = c.out.empty() || c.draining;
         fds.push_back({c.fd, static_cast<short>(reads ? POLLIN : POLLOUT), 0});
@@ -107,6 +162,7 @@ class Server final : public PrometheusServer {
       if (fds[1].revents != 0) {
         const int fd = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) connections.push_back({fd, now, {}, {}});
+        exhausted = fd < 0 && (errno == EMFILE || errno == ENFILE);
       }
     }
     for (const Connection& c : connections)
@@ -164,8 +220,15 @@ class Server final : public PrometheusServer {
   const int listener_;
   const int stop_;
   const std::uint16_t port_;
-  std::thread thread_;
+  std::unique_ptr<std::thread> thread_;  // null in the child of a fork
 };
+
+void Servers::after_fork_in_child() noexcept {
+  for (Server* server : all_)
+    server->forget_after_fork();
+  all_.clear();
+  mutex_.unlock();
+}
 
 // A listening socket; -1 with errno when there is none to be had.
 int listen_on(const addrinfo& address) {
