@@ -167,6 +167,33 @@ TEST(Metrics, ThreadsLoseNothing) {
 }
 
 // Each set has its own cell, whatever the thread was asked for before, and in whichever order.
+// One of these would make a scraper refuse all of the text, or a receiver the whole request.
+TEST(Metrics, WhatIsWrittenIsValidWhateverTheTexts) {
+  MeterProviderConfig config;
+  config.resource.set("service.name", std::string("a")).set("service_name", std::string("b"));
+  MeterProvider provider(std::move(config));
+  const auto meter = provider.meter("scope\xFF");
+  meter.counter("c", {.unit = "\xFF", .description = "\xFE"})
+      .add(1, {{"text", "x\xFFy"},
+               {"bytes", weft::Bytes{std::span(reinterpret_cast<const unsigned char*>("\xFF"), 1)}},
+               {"twice", "first"},
+               {"twice", "second"},
+               {"long", std::string(5000, 'x')},
+               {"otel.scope.name", "mine"}});
+  const std::string text = provider.prometheus_text();
+  EXPECT_EQ(text.find('\xFF'), std::string::npos) << text;
+  EXPECT_EQ(text.find('\xFE'), std::string::npos) << text;
+  EXPECT_THAT(text, HasSubstr("text=\"x\xEF\xBF\xBDy\""));
+  EXPECT_THAT(text, HasSubstr("bytes=\"/w==\""));
+  EXPECT_THAT(text, HasSubstr("twice=\"second\""));
+  EXPECT_THAT(text, HasSubstr("long=\"" + std::string(1024, 'x') + "\""));
+  EXPECT_THAT(text, HasSubstr("otel_scope_name=\"mine;scope\xEF\xBF\xBD\""));
+  EXPECT_THAT(text, HasSubstr("target_info{service_name=\"a;b\"} 1\n"));
+  const std::string otlp = provider.collect_otlp();
+  EXPECT_THAT(otlp, HasSubstr("scope\xEF\xBF\xBD"));
+  EXPECT_THAT(otlp, HasSubstr("\x12\x03\xEF\xBF\xBD\x1A\x03\xEF\xBF\xBD"));  // what for, and unit
+}
+
 TEST(Metrics, SetsAreToldApart) {
   auto random = sdk_test::make_random();
   MeterProvider provider{MeterProviderConfig{}};

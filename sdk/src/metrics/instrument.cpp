@@ -9,6 +9,7 @@
 
 #include "../attribute_encoder.h"
 #include "../clock.h"
+#include "../json_writer.h"
 #include "cell_cache.h"
 #include "meter_core.h"
 
@@ -24,44 +25,53 @@ unsigned attributes_field(InstrumentKind kind) noexcept {
   return kind == InstrumentKind::kHistogram ? 9 : 7;
 }
 
-// The set in one form whatever its order: encoded, sorted by key, the last of equal keys.
-// Written to `stack` when it fits there, else to `heap`.
-std::string_view canonical(Attributes attributes, unsigned field, char* stack,
-                           std::size_t stack_size, std::string& heap) {
-  const Attribute* sorted[kMaxAttributes];
-  std::size_t count = 0;
-  for (const Attribute& a : attributes) {
-    if (a.key.empty()) continue;
-    std::size_t at = 0;
-    while (at < count && sorted[at]->key < a.key)
-      ++at;
-    if (at < count && sorted[at]->key == a.key) {
-      sorted[at] = &a;
-      continue;
+// The attributes that count: sorted by key, the last of equal keys, at most kMaxAttributes.
+class SortedSet {
+ public:
+  explicit SortedSet(Attributes attributes) noexcept {
+    for (const Attribute& a : attributes) {
+      if (!a.key.empty()) add(a);
     }
-    if (count == kMaxAttributes) continue;
-    for (std::size_t i = count; i > at; --i)
-      sorted[i] = sorted[i - 1];
-    sorted[at] = &a;
-    ++count;
   }
+  std::span<const Attribute* const> view() const noexcept { return {sorted_, count_}; }
+
+ private:
+  void add(const Attribute& a) noexcept {
+    std::size_t at = 0;
+    while (at < count_ && sorted_[at]->key < a.key)
+      ++at;
+    if (at < count_ && sorted_[at]->key == a.key) {
+      sorted_[at] = &a;
+      return;
+    }
+    if (count_ == kMaxAttributes) return;
+    for (std::size_t i = count_; i > at; --i)
+      sorted_[i] = sorted_[i - 1];
+    sorted_[at] = &a;
+    ++count_;
+  }
+  const Attribute* sorted_[kMaxAttributes];
+  std::size_t count_ = 0;
+};
+
+// The set in one form whatever its order: encoded. Written to `stack` when it fits there, else to
+// `heap`.
+std::string_view canonical(const SortedSet& set, unsigned field, char* stack,
+                           std::size_t stack_size, std::string& heap) {
   std::size_t size = 0;
   bool fit = true;
-  for (std::size_t i = 0; i < count; ++i) {
-    fit = fit && is_fit(*sorted[i], kMaxValueCharacters);
-    size += key_value_field_size(sorted[i]->key, any_value_size(sorted[i]->value));
+  for (const Attribute* a : set.view()) {
+    fit = fit && is_fit(*a, kMaxValueCharacters);
+    size += key_value_field_size(a->key, any_value_size(a->value));
   }
   if (fit && size <= stack_size) {
     char* p = stack;
-    for (std::size_t i = 0; i < count; ++i) {
-      const Attribute& a = *sorted[i];
-      p = put_key_value_field(p, len_tag(field), a.key, a.value, any_value_size(a.value));
-    }
+    for (const Attribute* a : set.view())
+      p = put_key_value_field(p, len_tag(field), a->key, a->value, any_value_size(a->value));
     return {stack, size};
   }
-  for (std::size_t i = 0; i < count; ++i) {
-    append_attributes(heap, field, std::span<const Attribute>(sorted[i], 1), 1,
-                      kMaxValueCharacters);
+  for (const Attribute* a : set.view()) {
+    append_attributes(heap, field, std::span<const Attribute>(a, 1), 1, kMaxValueCharacters);
   }
   return heap;
 }
@@ -82,7 +92,8 @@ std::string label_text(const AttributeValue& value) {
     case AttributeValue::Type::kDouble:
       return number(value.floating());
     case AttributeValue::Type::kBytes:
-      return std::string(reinterpret_cast<const char*>(value.bytes().data()), value.size());
+      append_base64(out, {reinterpret_cast<const char*>(value.bytes().data()), value.size()});
+      return out;
     case AttributeValue::Type::kBoolArray:
       for (const bool v : value.bools())
         out += v ? ",true" : ",false";
@@ -104,12 +115,14 @@ std::string label_text(const AttributeValue& value) {
 }
 
 std::unique_ptr<MetricCell> make_cell(InstrumentState& owner, std::string_view encoded,
-                                      Attributes attributes) {
+                                      const SortedSet& set) {
   auto cell = std::make_unique<MetricCell>();
   cell->owner = &owner;
   cell->attributes = encoded;
-  for (const Attribute& a : attributes) {
-    if (!a.key.empty()) cell->labels.emplace_back(a.key, label_text(a.value));
+  AttributeFitter fitter;
+  for (const Attribute* a : set.view()) {
+    const Attribute fitted = fitter.fit(*a, kMaxValueCharacters);
+    cell->labels.emplace_back(fitted.key, label_text(fitted.value));
   }
   if (owner.spec.kind == InstrumentKind::kHistogram) {
     cell->buckets.resize(owner.spec.boundaries.size() + 1);
@@ -245,8 +258,8 @@ MetricCell* InstrumentState::find(Attributes attributes) noexcept {
   try {
     char stack[768];
     std::string heap;
-    std::string_view key =
-        canonical(attributes, attributes_field(spec.kind), stack, sizeof(stack), heap);
+    const SortedSet set(attributes);
+    std::string_view key = canonical(set, attributes_field(spec.kind), stack, sizeof(stack), heap);
     auto look_up = [this](std::string_view encoded) -> Shard& {
       return shards[TextHash()(encoded) >> 8 & (kShards - 1)];
     };
@@ -257,7 +270,7 @@ MetricCell* InstrumentState::find(Attributes attributes) noexcept {
       if (found != shard.cells.end()) return found->second.get();
       // The limit counts the overflow's own set.
       if (sets.fetch_add(1, std::memory_order_relaxed) + 1 < max_sets) {
-        return shard.cells.emplace(std::string(key), make_cell(*this, key, attributes))
+        return shard.cells.emplace(std::string(key), make_cell(*this, key, set))
             .first->second.get();
       }
       sets.fetch_sub(1, std::memory_order_relaxed);
@@ -268,7 +281,7 @@ MetricCell* InstrumentState::find(Attributes attributes) noexcept {
                    " sets of attributes; further ones are counted under otel.metric.overflow");
     }
     const Attribute overflow{"otel.metric.overflow", true};
-    const std::span<const Attribute> overflow_set(&overflow, 1);
+    const SortedSet overflow_set(std::span<const Attribute>(&overflow, 1));
     heap.clear();
     key = canonical(overflow_set, attributes_field(spec.kind), stack, sizeof(stack), heap);
     Shard& shard = look_up(key);

@@ -36,7 +36,7 @@ struct ExemplarSlot {
 struct MetricCell {
   InstrumentState* owner = nullptr;
   std::string attributes;                                   // encoded fields of the data point
-  std::vector<std::pair<std::string, std::string>> labels;  // the same as text, for Prometheus
+  std::vector<std::pair<std::string, std::string>> labels;  // the same as UTF-8, for Prometheus
   std::atomic<std::uint64_t> value{0};                      // bits of a double or an int64
   std::atomic<bool> touched{false};                         // something was recorded
   std::atomic<bool> locked{false};

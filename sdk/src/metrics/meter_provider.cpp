@@ -6,6 +6,7 @@
 #include "../clock.h"
 #include "../diagnostics.h"
 #include "../fork.h"
+#include "../text.h"
 #include "meter_core.h"
 
 namespace weft {
@@ -53,14 +54,16 @@ void bind_to(GlobalMeters& g, GlobalMeters::GlobalInstrument& instrument) {
   __atomic_store_n(&instrument.handle.state, state, __ATOMIC_RELEASE);
 }
 
+// No receiver is to refuse a request, nor a scraper a text, for what an instrument is called.
+std::string valid_text(std::string_view text) {
+  return is_utf8(text) ? std::string(text) : repair_utf8(text);
+}
+
 InstrumentSpec make_spec(InstrumentKind kind, bool is_double, std::string_view name,
                          const InstrumentOptions& options) {
-  InstrumentSpec spec{kind,
-                      is_double,
-                      std::string(name),
-                      std::string(options.unit),
-                      std::string(options.description),
-                      {}};
+  InstrumentSpec spec{
+      kind, is_double, std::string(name), valid_text(options.unit), valid_text(options.description),
+      {}};
   if (kind != InstrumentKind::kHistogram) return spec;
   std::span<const double> bounds = options.boundaries;
   const bool ascending =
@@ -76,6 +79,10 @@ InstrumentSpec make_spec(InstrumentKind kind, bool is_double, std::string_view n
   if (bounds.empty()) bounds = kDefaultBoundaries;
   spec.boundaries.assign(bounds.begin(), bounds.end());
   return spec;
+}
+
+ScopeName make_scope(std::string_view name, std::string_view version, std::string_view schema_url) {
+  return {valid_text(name), valid_text(version), valid_text(schema_url)};
 }
 
 // OpenTelemetry: a letter, then up to 254 of letters, digits, _ . - /
@@ -148,8 +155,7 @@ void Meter::observe(InstrumentKind kind, std::string_view name, const Instrument
 
 Meter meter(std::string_view name, std::string_view version, std::string_view schema_url) {
   sdk_detail::GlobalMeters& g = global();
-  const sdk_detail::ScopeName scope{std::string(name), std::string(version),
-                                    std::string(schema_url)};
+  const sdk_detail::ScopeName scope = sdk_detail::make_scope(name, version, schema_url);
   const std::lock_guard lock(g.mutex);
   for (std::size_t i = 0; i < g.scopes.size(); ++i) {
     if (g.scopes[i] == scope) return Meter(&g.handles[i]);
@@ -182,8 +188,8 @@ MeterProvider::~MeterProvider() {
 Meter MeterProvider::meter(std::string_view name, std::string_view version,
                            std::string_view schema_url) const {
   if (core_ == nullptr) return {};
-  return Meter(core_->make_handle(
-      core_->find_scope({std::string(name), std::string(version), std::string(schema_url)})));
+  return Meter(
+      core_->make_handle(core_->find_scope(sdk_detail::make_scope(name, version, schema_url))));
 }
 
 void MeterProvider::set_global() noexcept {

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <variant>
 
+#include "../text.h"
 #include "meter_core.h"
 
 namespace weft::sdk_detail {
@@ -101,26 +102,39 @@ std::string canonical(double bound) {
   return out;
 }
 
-// Labels of a cell. Two attribute keys that become one label name are joined by a semicolon.
-std::string make_labels(const MetricCell& cell, const ScopeName& scope) {
-  std::vector<std::pair<std::string, std::string>> labels;
-  for (const auto& [key, value] : cell.labels) {
-    const std::string name = sanitize(key, true);
-    const auto same =
-        std::find_if(labels.begin(), labels.end(), [&](const auto& l) { return l.first == name; });
-    if (same == labels.end()) {
-      labels.emplace_back(name, value);
-    } else {
-      same->second += ";" + value;
+// The labels of one sample. A name must not occur twice in them: of attributes whose keys become
+// one label name the values are joined by a semicolon.
+class Labels {
+ public:
+  void add(std::string_view key, std::string_view value) {
+    std::string name = sanitize(key, true);
+    for (auto& [known, joined] : labels_) {
+      if (known != name) continue;
+      joined.append(";").append(value);
+      return;
     }
+    labels_.emplace_back(std::move(name), value);
   }
-  std::sort(labels.begin(), labels.end());
-  std::string out;
-  for (const auto& [name, value] : labels)
-    append_label(out, name, value);
-  if (!scope.name.empty()) append_label(out, "otel_scope_name", scope.name);
-  if (!scope.version.empty()) append_label(out, "otel_scope_version", scope.version);
-  return out;
+  void sort() { std::sort(labels_.begin(), labels_.end()); }
+  std::string text() const {
+    std::string out;
+    for (const auto& [name, value] : labels_)
+      append_label(out, name, value);
+    return out;
+  }
+
+ private:
+  std::vector<std::pair<std::string, std::string>> labels_;
+};
+
+std::string make_labels(const MetricCell& cell, const ScopeName& scope) {
+  Labels labels;
+  for (const auto& [key, value] : cell.labels)
+    labels.add(key, value);
+  labels.sort();
+  if (!scope.name.empty()) labels.add("otel.scope.name", scope.name);
+  if (!scope.version.empty()) labels.add("otel.scope.version", scope.version);
+  return labels.text();
 }
 
 std::string braced(const std::string& labels) {
@@ -139,7 +153,7 @@ PrometheusText::Family* PrometheusText::find_family(const std::string& name, con
 }
 
 void PrometheusText::add_resource(const Resource& resource) {
-  std::string labels;
+  Labels all;
   for (const auto& [key, value] : resource.attributes()) {
     const std::string text = std::visit(
         [](const auto& v) -> std::string {
@@ -158,8 +172,9 @@ void PrometheusText::add_resource(const Resource& resource) {
           }
         },
         value);
-    append_label(labels, sanitize(key, true), text);
+    all.add(key, is_utf8(text) ? text : repair_utf8(text));
   }
+  const std::string labels = all.text();
   if (labels.empty()) return;
   if (Family* family = find_family("target_info", open_metrics_ ? "info" : "gauge",
                                    "Attributes of the resource")) {
