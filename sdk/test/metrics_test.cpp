@@ -266,6 +266,24 @@ TEST(Metrics, ObservableInstrumentsAreAskedAtCollection) {
   EXPECT_THAT(json(provider), HasSubstr(R"("asDouble":2)"));
 }
 
+TEST(Metrics, ACallBackEndsWithTheProviderThatHasAskedIt) {
+  int calls = 0;
+  weft::meter("m").observe(InstrumentKind::kGauge, "early", {},
+                           [&](const auto& observer) { observer(++calls, {}); });
+  {
+    MeterProvider provider{MeterProviderConfig{}};
+    provider.set_global();
+    provider.set_global();  // no second time
+    EXPECT_THAT(json(provider), HasSubstr("early"));
+    EXPECT_EQ(calls, 1);
+  }
+  // What it points into may be gone by now.
+  MeterProvider provider{MeterProviderConfig{}};
+  provider.set_global();
+  EXPECT_THAT(json(provider), Not(HasSubstr("early")));
+  EXPECT_EQ(calls, 1);
+}
+
 TEST(Metrics, GlobalInstrumentsMadeEarlyRecordLater) {
   const auto early = weft::meter("early").counter("c");
   early.add(1);  // nowhere

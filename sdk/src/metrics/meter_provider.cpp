@@ -196,6 +196,7 @@ void MeterProvider::set_global() noexcept {
   if (core_ == nullptr) return;
   sdk_detail::GlobalMeters& g = global();
   const std::lock_guard lock(g.mutex);
+  if (g.core == core_) return;  // it has the call-backs already
   g.core = core_;
   for (auto& instrument : g.instruments)
     sdk_detail::bind_to(g, instrument);
@@ -234,6 +235,7 @@ bool MeterProvider::shutdown(std::uint32_t timeout_ms) noexcept {
       g.core = nullptr;
       for (auto& instrument : g.instruments)
         sdk_detail::bind_to(g, instrument);
+      g.observed.clear();  // they may point into what goes away with the provider
     }
   }
   return core_->shutdown(sdk_detail::monotonic_ns() + timeout_ms * sdk_detail::kNsPerMs);
