@@ -23,8 +23,8 @@ inline std::int64_t monotonic_ns() noexcept {
   return clock_ns(CLOCK_MONOTONIC);
 }
 
-// Wall clock minus monotonic clock. Refreshed by the workers about once a second, so that a step
-// of the wall clock is followed within that time.
+// Wall clock minus monotonic clock. Refreshed by the workers at each of their turns, so that a step
+// of the wall clock is followed within the delay of a batch or the interval of a reader.
 extern constinit std::atomic<std::int64_t> wall_offset_ns;
 void refresh_wall_offset() noexcept;
 

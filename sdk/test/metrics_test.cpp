@@ -15,6 +15,7 @@
 
 #include <weft/metrics.h>
 
+#include "../src/clock.h"
 #include "exchange.h"
 #include "recording.h"
 #include "seed.h"
@@ -309,6 +310,20 @@ TEST(Metrics, AReaderExportsAtItsInterval) {
   }
   EXPECT_FALSE(bytes.empty());
   EXPECT_TRUE(provider.shutdown(1000));
+}
+
+TEST(Metrics, AReaderFollowsTheWallClockByItself) {
+  auto storage = weft::MemoryExporter::make_storage();
+  MeterProviderConfig config;
+  config.readers.push_back({std::make_unique<weft::MemoryExporter>(storage)});
+  MeterProvider provider(std::move(config));
+  provider.meter("m").gauge("g").record(1);
+  weft::sdk_detail::wall_offset_ns = 0;  // as after a step of the wall clock by decades
+  EXPECT_TRUE(provider.force_flush(60'000));
+  std::string text;
+  EXPECT_TRUE(
+      weft::otlp_to_json(weft::Signal::kMetrics, storage->take(weft::Signal::kMetrics), text));
+  EXPECT_THAT(text, testing::ContainsRegex(R"("timeUnixNano":"[0-9]{19}")"));
 }
 
 TEST(PrometheusServer, OfANameListensOnTheAddressOfIpv4) {

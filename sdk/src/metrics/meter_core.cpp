@@ -144,9 +144,12 @@ InstrumentState* MeterCore::find_instrument(std::uint32_t scope, const Instrumen
   for (InstrumentState& i : instruments_) {
     if (i.scope != scope || i.spec.name != spec.name) continue;
     if (i.spec.kind == spec.kind && i.spec.is_double == spec.is_double) return &i;
-    diagnose(DiagnosticLevel::kError, "instrument " + spec.name +
-                                          " exists with another kind or type; what is recorded "
-                                          "under the second one is ignored");
+    static RateLimit limit;  // a program may well ask for it every time
+    if (limit.allow()) {
+      diagnose(DiagnosticLevel::kError, "instrument " + spec.name +
+                                            " exists with another kind or type; what is recorded "
+                                            "under the second one is ignored");
+    }
     return nullptr;
   }
   if (instruments_.size() >= kMaxInstruments) {
@@ -305,6 +308,7 @@ void MeterCore::work(std::shared_ptr<ReaderLane> lane) noexcept {
 
 void MeterCore::export_once(ReaderLane& lane, std::unique_lock<std::mutex>& lock) noexcept {
   lock.unlock();
+  refresh_wall_offset();  // there need not be any other worker to do it
   ExportResult result;
   try {
     std::uint64_t points = 0;
