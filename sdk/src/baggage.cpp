@@ -44,6 +44,12 @@ bool is_baggage_octet(unsigned char c) noexcept {
   return c > 0x20 && c < 0x7F && c != '"' && c != ',' && c != ';' && c != '\\';
 }
 
+// Metadata that stays within its member and its header.
+bool is_metadata(std::string_view text) noexcept {
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return c >= 0x20 && c < 0x7F && c != ','; });
+}
+
 std::string_view trim(std::string_view text) noexcept {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t'))
     text.remove_prefix(1);
@@ -125,11 +131,9 @@ Baggage Baggage::parse(std::string_view header) noexcept {
       const bool clean = std::all_of(value.begin(), value.end(), [](char c) {
         return sdk_detail::is_baggage_octet(static_cast<unsigned char>(c));
       });
-      const bool clean_metadata = std::all_of(metadata.begin(), metadata.end(),
-                                              [](char c) { return c >= 0x20 && c < 0x7F; });
       if (!sdk_detail::is_token(key) || !clean) continue;
       BaggageRep::Entry entry{std::string(key), sdk_detail::percent_decode(value),
-                              clean_metadata ? std::string(metadata) : std::string()};
+                              std::string(sdk_detail::is_metadata(metadata) ? metadata : "")};
       // The last of several with one key counts.
       auto same = std::find_if(rep->entries.begin(), rep->entries.end(),
                                [&](const auto& e) { return e.key == entry.key; });
@@ -178,6 +182,7 @@ std::string_view Baggage::get(std::string_view key) const noexcept {
 Baggage Baggage::with(std::string_view key, std::string_view value,
                       std::string_view metadata) const {
   if (!sdk_detail::is_token(key)) return *this;
+  if (!sdk_detail::is_metadata(metadata)) metadata = {};
   auto rep = std::make_unique<BaggageRep>();
   if (rep_ != nullptr) rep->entries = rep_->entries;
   auto same = std::find_if(rep->entries.begin(), rep->entries.end(),

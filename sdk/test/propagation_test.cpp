@@ -214,6 +214,14 @@ TEST(Baggage, LeavesOutWhatIsMalformed) {
   EXPECT_EQ(Baggage::parse("bad=%FF%4").get("bad"), "\xEF\xBF\xBD%4");
 }
 
+TEST(Baggage, MetadataDoesNotBecomeAHeaderOrAMemberOfItsOwn) {
+  for (const char* metadata : {"x\r\nevil: 1", "x,admin=1", "caf\xC3\xA9"}) {
+    const Baggage baggage = Baggage().with("a", "1", metadata);
+    EXPECT_EQ(baggage.header(), "a=1") << metadata;
+    EXPECT_EQ(baggage.with("a", "2", metadata).header(), "a=2") << metadata;
+  }
+}
+
 TEST(Baggage, HasLimits) {
   std::string many;
   for (int i = 0; i < 200; ++i)

@@ -42,8 +42,8 @@ class Baggage {
   // The value; empty when there is none. Lives as long as this object.
   std::string_view get(std::string_view key) const noexcept;
   // A copy with the pair set. `metadata` are the W3C properties after the first semicolon, as they
-  // stand. An invalid key (it must be a token of RFC 7230) or a full baggage gives an unchanged
-  // copy.
+  // stand; they are left out when there is something else than printable ASCII or a comma in them.
+  // An invalid key (it must be a token of RFC 7230) or a full baggage gives an unchanged copy.
   Baggage with(std::string_view key, std::string_view value, std::string_view metadata = {}) const;
   Baggage without(std::string_view key) const;
 
