@@ -24,6 +24,9 @@ TEST(ContainerId, IsInThePathsOfControlGroups) {
                             ""),
             kId);
   EXPECT_EQ(container_id_of("0::/machine.slice/libpod-" + kId + ".scope", ""), kId);
+  // In a container in a container it is the inner one.
+  const std::string outer(64, 'a');
+  EXPECT_EQ(container_id_of("5:cpu:/\n4:pids:/docker/" + outer + "/docker/" + kId + "\n", ""), kId);
 }
 
 TEST(ContainerId, IsInTheMountsWhereControlGroupsHideIt) {
