@@ -141,6 +141,29 @@ TEST(Coroutine, KeepContextFollowsToAnotherThread) {
   EXPECT_EQ(result, 7);
 }
 
+// Cannot be suspended.
+struct Broken {
+  bool await_ready() const { return false; }
+  void await_suspend(std::coroutine_handle<>) { throw std::runtime_error("no room"); }
+  void await_resume() const {}
+};
+
+Task catch_failure(int* after) {
+  try {
+    co_await weft::keep_context(Broken());
+  } catch (const std::runtime_error&) {
+    *after = current_number();
+  }
+}
+
+TEST(Coroutine, KeepContextPutsItBackWhenTheSuspensionFails) {
+  int after = 0;
+  Scope scope(numbered(3));
+  catch_failure(&after);
+  EXPECT_EQ(after, 3);
+  EXPECT_EQ(current_number(), 3);
+}
+
 asio::awaitable<void> nap() {
   asio::steady_timer timer(co_await asio::this_coro::executor, std::chrono::microseconds(200));
   co_await timer.async_wait(asio::use_awaitable);

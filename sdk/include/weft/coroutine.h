@@ -5,7 +5,6 @@
 #pragma once
 
 #include <coroutine>
-#include <type_traits>
 #include <utility>
 
 #include <weft/context.h>
@@ -28,12 +27,14 @@ class ContextKeepingAwaiter {
     context_ = Context();
     swap_ambient(context_);
     suspended_ = true;
-    using Result = decltype(inner_.await_suspend(handle));
-    if constexpr (std::is_same_v<Result, bool>) {
-      // False means "not suspended": await_resume on this thread puts the context back.
+    try {
+      // Where it answers false, "not suspended", await_resume on this thread puts the context back.
       return inner_.await_suspend(handle);
-    } else {
-      return inner_.await_suspend(handle);
+    } catch (...) {
+      // Nor is it suspended here; await_resume is not called.
+      suspended_ = false;
+      swap_ambient(context_);
+      throw;
     }
   }
 
