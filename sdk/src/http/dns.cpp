@@ -138,7 +138,7 @@ struct Resolver::State {
   void keep(const std::string& name, const std::vector<std::string>& addresses, int ttl_s) {
     const std::int64_t ttl_ms =
         std::min<std::int64_t>(std::int64_t{ttl_s} * 1000, config.cache_ttl_ms_max);
-    if (ttl_ms <= 0) return;
+    if (ttl_ms <= 0 || config.cache_entries_max == 0) return;
     const std::lock_guard lock(mutex);
     if (cache.size() >= config.cache_entries_max) cache.erase(cache.begin());
     cache[name] = {addresses, steady_ms() + ttl_ms};

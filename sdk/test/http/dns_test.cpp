@@ -117,6 +117,15 @@ TEST(Resolver, AnswersAreKeptForTheirTimeToLive) {
   EXPECT_FALSE(resolver.resolve("api.example").cached);
 }
 
+TEST(Resolver, ACacheWithoutRoomKeepsNothing) {
+  DnsServer server({DnsAction::kAnswer});
+  ResolverConfig without = config(server.endpoint());
+  without.cache_entries_max = 0;
+  Resolver resolver(without);
+  EXPECT_TRUE(resolver.resolve("api.example").ok());
+  EXPECT_FALSE(resolver.resolve("api.example").cached);
+}
+
 TEST(Resolver, LiteralAddressesAreNotAskedFor) {
   DnsServer server({DnsAction::kAnswer});
   Resolver resolver(config(server.endpoint()));

@@ -58,7 +58,8 @@ struct ResolverConfig {
   std::uint32_t timeout_ms = 2000;
   std::uint32_t tries = 3;
   AddressFamily family = AddressFamily::kAny;
-  // Answers are kept for their TTL, at most this long; 0 keeps none. Failures are not kept.
+  // Answers are kept for their TTL, at most this long and so many; 0 keeps none. Failures are not
+  // kept.
   std::uint32_t cache_ttl_ms_max = 60'000;
   std::size_t cache_entries_max = 1024;
 };
