@@ -55,23 +55,27 @@ void CurlExchange::configure(const CurlClientConfig& config, const HttpRequest& 
   if (!config.ca_file.empty()) curl_easy_setopt(easy_, CURLOPT_CAINFO, config.ca_file.c_str());
   if (!config.certificate_file.empty()) {
     curl_easy_setopt(easy_, CURLOPT_SSLCERT, config.certificate_file.c_str());
-    curl_easy_setopt(easy_, CURLOPT_SSLKEY, config.key_file.c_str());
   }
+  if (!config.key_file.empty()) curl_easy_setopt(easy_, CURLOPT_SSLKEY, config.key_file.c_str());
   curl_easy_setopt(easy_, CURLOPT_HEADERFUNCTION, &on_header);
   curl_easy_setopt(easy_, CURLOPT_HEADERDATA, this);
   curl_easy_setopt(easy_, CURLOPT_WRITEFUNCTION, &on_body);
   curl_easy_setopt(easy_, CURLOPT_WRITEDATA, this);
+  const bool is_post = request.method == "POST";
+  const bool has_body = !request.body.empty();
   if (request.method == "HEAD") {
     curl_easy_setopt(easy_, CURLOPT_NOBODY, 1L);
-  } else if (!request.body.empty() || request.method == "POST" || request.method == "PUT") {
+    return;
+  }
+  if (has_body || is_post || request.method == "PUT") {
     curl_easy_setopt(easy_, CURLOPT_POSTFIELDSIZE_LARGE,
                      static_cast<curl_off_t>(request.body.size()));
     curl_easy_setopt(easy_, CURLOPT_COPYPOSTFIELDS, request.body.data());
   }
-  if (request.method != "GET" || !request.body.empty()) {
-    if (request.method != "HEAD") {
-      curl_easy_setopt(easy_, CURLOPT_CUSTOMREQUEST, request.method.c_str());
-    }
+  // Not of a POST, which is what libcurl makes of a body by itself: a method that is set by name
+  // stays over a redirect, where a POST is to become a GET.
+  if (!is_post && (has_body || request.method != "GET")) {
+    curl_easy_setopt(easy_, CURLOPT_CUSTOMREQUEST, request.method.c_str());
   }
 }
 

@@ -158,7 +158,8 @@ struct CurlTransfer::State {
 
   void pin_addresses(const UrlParts& url) {
     if (dns == nullptr || !dns->ok() || url.host == dns->addresses.front()) return;
-    std::string entry = std::string(url.host) + ":" + std::to_string(url.port) + ":";
+    // "+": it ages as a lookup of libcurl's own, and does not stay for redirects of hours later.
+    std::string entry = "+" + std::string(url.host) + ":" + std::to_string(url.port) + ":";
     for (std::size_t i = 0; i < dns->addresses.size(); ++i) {
       const bool v6 = dns->addresses[i].find(':') != std::string::npos;
       entry.append(i == 0 ? "" : ",")

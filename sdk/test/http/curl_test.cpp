@@ -9,6 +9,8 @@
 #include <weft/tracer.h>
 
 #include <algorithm>
+#include <cstdio>
+#include <fstream>
 #include <map>
 #include <optional>
 
@@ -441,6 +443,31 @@ TEST(CurlClient, RedirectsStayInOneSpan) {
   EXPECT_EQ(redirect->attributes.at("url.full"), peer.url("/new"));
   EXPECT_EQ(all(spans, "http.send").size(), 2u);
   EXPECT_EQ(all(spans, "http.receive").size(), 2u);
+}
+
+TEST(CurlClient, APostThatIsToBeLookedAtElsewhereGoesOnAsAGet) {
+  Recorded recorded;
+  HttpPeer peer([](const PeerRequest& request) {
+    return request.path == "/form" ? reply(303, "", "Location: /result\r\n") : reply(200, "there");
+  });
+  CurlClient client({.follow_redirects = true});
+  EXPECT_EQ(client.send({.method = "POST", .url = peer.url("/form"), .body = "a=1"}).body, "there");
+  const auto requests = peer.requests();
+  ASSERT_EQ(requests.size(), 2u);
+  EXPECT_EQ(requests[0].method, "POST");
+  EXPECT_EQ(requests[0].body, "a=1");
+  EXPECT_EQ(requests[1].method, "GET");
+}
+
+TEST(CurlClient, ACertificateMayLieInOneFileWithItsKey) {
+  HttpPeer peer(hello, true, true);
+  const std::string both = testing::TempDir() + "weft_sdk_both_" + std::to_string(getpid());
+  std::ofstream(both) << std::ifstream(peer.certificate_file()).rdbuf()
+                      << std::ifstream(peer.key_file()).rdbuf();
+  CurlClient client({.ca_file = peer.certificate_file(), .certificate_file = both});
+  const HttpResponse response = client.send({.url = peer.url("/", "localhost")});
+  EXPECT_TRUE(response.ok()) << response.error;
+  std::remove(both.c_str());
 }
 
 TEST(CurlClient, TlsShowsItsFacts) {

@@ -125,7 +125,7 @@ struct CurlClientConfig {
   std::uint32_t connect_timeout_ms = 10'000;
   std::string ca_file = {};           // PEM; empty: the system's
   std::string certificate_file = {};  // of the client, PEM
-  std::string key_file = {};
+  std::string key_file = {};          // PEM; empty: in the same file
   bool follow_redirects = false;
   bool http2 = true;                           // offered over TLS
   std::size_t response_bytes_max = 16u << 20;  // more is an error
