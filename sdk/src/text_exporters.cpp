@@ -15,8 +15,8 @@
 namespace weft::inline v1 {
 namespace {
 
-// All of it, or an error.
-bool write_all(int fd, std::string_view bytes) {
+// All of it, or an error; `written` becomes how much it was.
+bool write_all(int fd, std::string_view bytes, std::size_t* written = nullptr) {
   while (!bytes.empty()) {
     const ssize_t n = ::write(fd, bytes.data(), bytes.size());
     if (n < 0) {
@@ -24,6 +24,7 @@ bool write_all(int fd, std::string_view bytes) {
       return false;
     }
     bytes.remove_prefix(static_cast<std::size_t>(n));
+    if (written != nullptr) *written += static_cast<std::size_t>(n);
   }
   return true;
 }
@@ -36,14 +37,19 @@ class FileExporter final : public Exporter {
   ExportResult send(const ExportRequest& request) noexcept override {
     try {
       std::string& line = *line_;
-      line.clear();
+      // Behind a line that was cut off a new one begins, or it would be lost as well.
+      line.assign(torn_ ? 1 : 0, '\n');
       if (!otlp_to_json(request.signal, request.otlp(), line)) {
         return {ExportOutcome::kRejected, 0, "the request could not be written as JSON"};
       }
       line += '\n';
       // One write, so that processes that share the file do not mix their lines.
-      if (write_all(fd_, line)) return {};
-      return {ExportOutcome::kGaveUp, 0, path_ + ": " + std::strerror(errno)};
+      std::size_t written = 0;
+      const bool good = write_all(fd_, line, &written);
+      const int error = errno;
+      if (written != 0) torn_ = !good;
+      if (good) return {};
+      return {ExportOutcome::kGaveUp, 0, path_ + ": " + std::strerror(error)};
     } catch (const std::exception& e) {
       return {ExportOutcome::kGaveUp, 0, e.what()};
     }
@@ -58,6 +64,7 @@ class FileExporter final : public Exporter {
  private:
   const std::string path_;
   const int fd_;
+  bool torn_ = false;  // the last line was written in part
   std::unique_ptr<std::string> line_ = std::make_unique<std::string>();  // to reuse its memory
 };
 

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -389,6 +391,74 @@ TEST(Zipkin, MapsSpans) {
   EXPECT_THAT(body, HasSubstr(R"("remoteEndpoint":{"serviceName":"db"})"));
   EXPECT_THAT(body, HasSubstr(R"("otel.status_code":"ERROR","error":"why")"));
   EXPECT_THAT(body, HasSubstr(R"("value":"\"e\": {\"k\":\"1.5\"}")"));
+}
+
+TEST(Zipkin, SaysWhatTheLimitsHaveDroppedAndQuotesNames) {
+  auto storage = weft::MemoryExporter::make_storage();
+  weft::TracerProviderConfig config;
+  config.limits.attribute_count = config.limits.event_count = config.limits.link_count = 1;
+  config.exporters.push_back({std::make_unique<weft::MemoryExporter>(storage)});
+  weft::TracerProvider provider(std::move(config));
+  {
+    const weft::SpanContext other({{1}}, {{2}}, 1);
+    weft::Span span = provider.tracer("t").start_span("s");
+    span.set({{"a", 1}, {"b", 2}, {"c", 3}}).add_event("say \"x\"", {{"k", "v"}});
+    for (int i = 0; i < 3; ++i)
+      span.add_event("more").add_link(other);
+  }
+  provider.force_flush();
+  std::string json;
+  ASSERT_TRUE(weft::otlp_to_zipkin_json(storage->take(Signal::kTraces), json));
+  EXPECT_THAT(json, HasSubstr(R"("otel.dropped_attributes_count":"2")"));
+  EXPECT_THAT(json, HasSubstr(R"("otel.dropped_events_count":"3")"));
+  EXPECT_THAT(json, HasSubstr(R"("otel.dropped_links_count":"2")"));
+  EXPECT_THAT(json, HasSubstr(R"("value":"\"say \\\"x\\\"\": {\"k\":\"v\"}")"));
+}
+
+TEST(Zipkin, RefusesAndSendsHeadersAsTheOtlpExporterDoes) {
+  Collector collector({Reply{.status = 202}});
+  weft::ZipkinConfig config;
+  config.endpoint = collector.url("/api/v2/spans");
+  config.headers = {{"empty", ""}, {"key", "value"}};
+  auto exporter = weft::make_zipkin_exporter(config, nullptr);
+  EXPECT_EQ(send(*exporter, one_request()).outcome, ExportOutcome::kDelivered);
+  EXPECT_EQ(collector.received().at(0).headers.count("empty"), 1U);
+  EXPECT_EQ(collector.received().at(0).headers.at("key"), "value");
+  std::string error;
+  config.headers = {{"a", "b\r\nc: d"}};
+  EXPECT_EQ(weft::make_zipkin_exporter(config, &error), nullptr);
+  EXPECT_THAT(error, HasSubstr("malformed"));
+}
+
+TEST(TextExporters, ALineThatDidNotFitSpoilsNoOther) {
+  const std::string path = testing::TempDir() + "weft_sdk_torn_" + std::to_string(getpid());
+  const pid_t pid = fork();
+  if (pid == 0) {
+    signal(SIGXFSZ, SIG_IGN);
+    auto file = weft::make_file_exporter(path, nullptr);
+    const std::string one = one_request("one");
+    bool good = send(*file, one).outcome == ExportOutcome::kDelivered;
+    rlimit limit{};
+    getrlimit(RLIMIT_FSIZE, &limit);
+    const rlimit little{1000, limit.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &little);
+    good &= send(*file, one).outcome == ExportOutcome::kGaveUp;
+    setrlimit(RLIMIT_FSIZE, &limit);
+    good &= send(*file, one).outcome == ExportOutcome::kDelivered;
+    _exit(good ? 0 : 1);
+  }
+  int status = 0;
+  waitpid(pid, &status, 0);
+  EXPECT_EQ(status, 0);
+  std::ifstream in(path);
+  std::string first, torn, last;
+  std::getline(in, first);
+  std::getline(in, torn);
+  std::getline(in, last);
+  EXPECT_LT(torn.size(), first.size());
+  EXPECT_FALSE(torn.empty());
+  EXPECT_EQ(last.size(), first.size());
+  std::remove(path.c_str());
 }
 
 TEST(TextExporters, WriteLines) {
