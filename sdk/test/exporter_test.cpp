@@ -25,6 +25,7 @@ namespace {
 using sdk_test::Collector;
 using sdk_test::Reply;
 using testing::HasSubstr;
+using testing::Not;
 using weft::ExportOutcome;
 using weft::ExportResult;
 using weft::OtlpConfig;
@@ -237,6 +238,24 @@ TEST(OtlpHttp, RefusesAConfigurationThatMakesNoSense) {
   EXPECT_THAT(why([](OtlpConfig& c) { c.ca_file = "/nonexistent/ca.pem"; }), HasSubstr("ca.pem"));
   EXPECT_THAT(why([](OtlpConfig& c) { c.client_key_file = "/dev/null"; }), HasSubstr("both"));
   EXPECT_THAT(why([](OtlpConfig& c) { c.headers = {{"a", "b\r\nc: d"}}; }), HasSubstr("malformed"));
+}
+
+TEST(OtlpHttp, SecretsOfAnEndpointAreNotSaid) {
+  const std::string secret = "user:s3cret@h:1/p?api_key=s3cret&v=2";
+  std::string error;
+  OtlpConfig config;
+  config.endpoint = "https://" + secret;
+  EXPECT_EQ(weft::make_otlp_exporter(config, &error)->description(),
+            "otlp https://REDACTED:REDACTED@h:1/p?REDACTED");
+  weft::ZipkinConfig zipkin;
+  zipkin.endpoint = config.endpoint;
+  EXPECT_EQ(weft::make_zipkin_exporter(zipkin, &error)->description(),
+            "zipkin https://REDACTED:REDACTED@h:1/p?REDACTED");
+  zipkin.endpoint = config.endpoint = secret;
+  EXPECT_EQ(weft::make_otlp_exporter(config, &error), nullptr);
+  EXPECT_THAT(error, Not(HasSubstr("s3cret")));
+  EXPECT_EQ(weft::make_zipkin_exporter(zipkin, &error), nullptr);
+  EXPECT_THAT(error, Not(HasSubstr("s3cret")));
 }
 
 TEST(OtlpHttp, TheTimeoutOfOneAttemptLeavesRoomForAnother) {

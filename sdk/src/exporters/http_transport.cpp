@@ -133,6 +133,39 @@ bool is_final(CURLcode code) noexcept {
 
 }  // namespace
 
+std::string fault_of(const Headers& headers) {
+  for (const auto& [name, value] : headers) {
+    if (name.empty() || (name + value).find_first_of("\r\n") != std::string::npos) {
+      return "the header \"" + name + "\" is malformed";
+    }
+  }
+  return {};
+}
+
+void append_header_lines(std::vector<std::string>& lines, const Headers& headers) {
+  for (const auto& [name, value] : headers) {
+    // libcurl: "name;" sends an empty header, "name:" none.
+    lines.push_back(value.empty() ? name + ";" : name + ": " + value);
+  }
+}
+
+std::string without_secrets(std::string_view url) {
+  const std::size_t scheme_end = url.find("://");
+  const std::size_t authority = scheme_end == std::string_view::npos ? 0 : scheme_end + 3;
+  const std::size_t authority_end = std::min(url.find_first_of("/?#", authority), url.size());
+  std::string out(url.substr(0, authority));
+  std::string_view rest = url.substr(authority);
+  const std::size_t user_end = url.substr(0, authority_end).rfind('@');
+  if (user_end != std::string_view::npos) {
+    out += "REDACTED:REDACTED@";
+    rest = url.substr(user_end + 1);
+  }
+  const std::size_t query = rest.find('?');
+  out += rest.substr(0, query);
+  if (query != std::string_view::npos) out += "?REDACTED";
+  return out;
+}
+
 HttpTransport::HttpTransport(std::string url, std::vector<std::string> headers, TlsFiles tls,
                              bool http2)
     : url_(std::move(url)), headers_(std::move(headers)), tls_(std::move(tls)), http2_(http2) {}

@@ -35,6 +35,16 @@ struct TlsFiles {
   std::string client_certificate_file;
 };
 
+// Names and values.
+using Headers = std::vector<std::pair<std::string, std::string>>;
+// Why they cannot be sent; empty when they can.
+std::string fault_of(const Headers& headers);
+// Appends them as libcurl wants them.
+void append_header_lines(std::vector<std::string>& lines, const Headers& headers);
+
+// A URL for the diagnostic output: user information and query, which may be secrets, are REDACTED.
+std::string without_secrets(std::string_view url);
+
 // A body in pieces that are sent one after the other.
 using Body = std::span<const std::string_view>;
 

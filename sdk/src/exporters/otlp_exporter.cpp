@@ -225,7 +225,7 @@ class OtlpExporter final : public Exporter {
     const char* how = config_.protocol == OtlpProtocol::kGrpc       ? "otlp/grpc "
                       : config_.protocol == OtlpProtocol::kHttpJson ? "otlp/json "
                                                                     : "otlp ";
-    return how + url_;
+    return how + sdk_detail::without_secrets(url_);
   }
 
  private:
@@ -241,10 +241,7 @@ class OtlpExporter final : public Exporter {
                            : "Content-Type: application/x-protobuf");
       if (config.gzip) out.emplace_back("Content-Encoding: gzip");
     }
-    for (const auto& [name, value] : config.headers) {
-      // libcurl: "name;" sends an empty header, "name:" none.
-      out.push_back(value.empty() ? name + ";" : name + ": " + value);
-    }
+    sdk_detail::append_header_lines(out, config.headers);
     return out;
   }
 
@@ -294,17 +291,14 @@ std::unique_ptr<Exporter> make_otlp_exporter(OtlpConfig config, std::string* err
                : "http://localhost:4318/v1/" + std::string(signal_name(config.signal));
   }
   if (!url.starts_with("http://") && !url.starts_with("https://")) {
-    why = "the endpoint " + url + " does not start with http:// or https://";
+    why = "the endpoint " + sdk_detail::without_secrets(url) +
+          " does not start with http:// or https://";
   } else if (url.find_first_of(" \t\r\n") != std::string::npos) {
-    why = "the endpoint " + url + " contains a blank";
+    why = "the endpoint " + sdk_detail::without_secrets(url) + " contains a blank";
   } else if (config.client_key_file.empty() != config.client_certificate_file.empty()) {
     why = "mutual TLS needs both a client key and a client certificate";
   } else {
-    for (const auto& [name, value] : config.headers) {
-      if (name.empty() || (name + value).find_first_of("\r\n") != std::string::npos) {
-        why = "the header \"" + name + "\" is malformed";
-      }
-    }
+    why = sdk_detail::fault_of(config.headers);
   }
   if (!why.empty() || !is_readable(config.ca_file, why) ||
       !is_readable(config.client_key_file, why) ||

@@ -30,6 +30,11 @@ void append_tag(std::string& out, std::string_view key, std::string_view value) 
   append_json_string(out, value);
 }
 
+void append_dropped(std::string& out, std::string_view what, std::uint64_t count) {
+  if (count == 0) return;
+  append_tag(out, "otel.dropped_" + std::string(what) + "_count", std::to_string(count));
+}
+
 // OpenTelemetry's mapping: the peer's service, else its address.
 void append_remote(std::string& out, const SpanView& span) {
   if (span.kind != 3 && span.kind != 4) return;
@@ -80,16 +85,18 @@ void append_span(std::string& out, const ScopeView& scope, const SpanView& span)
     append_tag(out, "otel.status_code", "ERROR");
     append_tag(out, "error", span.status_message);
   }
-  if (span.dropped_attributes != 0) {
-    append_tag(out, "otel.dropped_attributes_count", std::to_string(span.dropped_attributes));
-  }
+  append_dropped(out, "attributes", span.dropped_attributes);
+  append_dropped(out, "events", span.dropped_events);
+  append_dropped(out, "links", span.dropped_links);
   out += "},\"annotations\":[";
   for (const auto& event : span.events) {
     if (out.back() != '[') out += ',';
     out += "{\"timestamp\":" + std::to_string(event.time_ns / 1000) + ",\"value\":";
     std::string value(event.name);
     if (!event.attributes.empty()) {
-      value = "\"" + value + "\": {";
+      value.clear();
+      append_json_string(value, event.name);
+      value += ": {";
       for (const TextAttribute& a : event.attributes)
         append_tag(value, a.key, a.value);
       value += '}';
@@ -104,6 +111,7 @@ class ZipkinExporter final : public Exporter {
  public:
   explicit ZipkinExporter(ZipkinConfig config)
       : config_(std::move(config)),
+        description_("zipkin " + sdk_detail::without_secrets(config_.endpoint)),
         transport_(config_.endpoint, make_headers(config_), {}, false) {}
 
   ExportResult send(const ExportRequest& request) noexcept override {
@@ -136,17 +144,17 @@ class ZipkinExporter final : public Exporter {
     (void)body_.release();
     body_ = std::make_unique<std::string>();
   }
-  std::string description() const override { return "zipkin " + config_.endpoint; }
+  std::string description() const override { return description_; }
 
  private:
   static std::vector<std::string> make_headers(const ZipkinConfig& config) {
     std::vector<std::string> out = {"Expect:", "Content-Type: application/json"};
-    for (const auto& [name, value] : config.headers)
-      out.push_back(name + ": " + value);
+    sdk_detail::append_header_lines(out, config.headers);
     return out;
   }
 
   const ZipkinConfig config_;
+  const std::string description_;
   sdk_detail::HttpTransport transport_;
   std::unique_ptr<std::string> body_ = std::make_unique<std::string>();  // to reuse its memory
 };
@@ -166,14 +174,14 @@ bool otlp_to_zipkin_json(std::string_view otlp, std::string& json) {
 }
 
 std::unique_ptr<Exporter> make_zipkin_exporter(ZipkinConfig config, std::string* error) {
+  std::string why = sdk_detail::fault_of(config.headers);
   if (!config.endpoint.starts_with("http://") && !config.endpoint.starts_with("https://")) {
-    if (error != nullptr) {
-      *error =
-          "the Zipkin endpoint " + config.endpoint + " does not start with http:// or https://";
-    }
-    return nullptr;
+    why = "the Zipkin endpoint " + sdk_detail::without_secrets(config.endpoint) +
+          " does not start with http:// or https://";
   }
-  return std::make_unique<ZipkinExporter>(std::move(config));
+  if (why.empty()) return std::make_unique<ZipkinExporter>(std::move(config));
+  if (error != nullptr) *error = why;
+  return nullptr;
 }
 
 }  // namespace weft::inline v1
