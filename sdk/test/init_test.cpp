@@ -373,6 +373,77 @@ tracer_provider:
   EXPECT_EQ(spans.at(0).resource.at("shard"), "7");
 }
 
+TEST(Init, VariablesOfAConfigurationFileAreTextsAndNoYaml) {
+  Collector collector;
+  const std::string path =
+      testing::TempDir() + "weft_sdk_config_" + std::to_string(getpid()) + ".yaml";
+  std::ofstream(path) << R"(
+file_format: "1.0-rc.1"
+resource:
+  attributes:
+    - {name: price, value: "$$5"}
+    - {name: shard, value: "${SHARD}", type: int}
+    - {name: teams, value: ["${TEAM}", b]}
+tracer_provider:
+  processors:
+    - batch:
+        exporter:
+          otlp_http:
+            endpoint: ${COLLECTOR}
+            headers: [{name: api-key, value: "${KEY}"}, {name: plain, value: a}]
+)";
+  const Environment environment({{"OTEL_CONFIG_FILE", path},
+                                 {"SHARD", "7"},
+                                 {"TEAM", "x: y # z"},
+                                 {"KEY", "a\"}, #b: $$c"},
+                                 {"COLLECTOR", collector.url("/here")}});
+  {
+    auto sdk = weft::init_from_env();
+    (void)weft::tracer("t").start_span("s");
+  }
+  std::remove(path.c_str());
+  const auto received = collector.received();
+  ASSERT_EQ(received.size(), 1U) << Environment::said();
+  EXPECT_EQ(received[0].headers.at("api-key"), "a\"}, #b: $$c");
+  const auto spans = sdk_test::decode_spans(received[0].body);
+  EXPECT_EQ(spans.at(0).resource.at("price"), "$5");
+  EXPECT_EQ(spans.at(0).resource.at("shard"), "7");
+  EXPECT_THAT(spans.at(0).resource.at("teams"), HasSubstr("x: y # z"));
+}
+
+TEST(Init, NamesInVariablesAreReadInAnyCase) {
+  Collector collector;
+  const Environment environment({{"OTEL_TRACES_EXPORTER", "OTLP"},
+                                 {"OTEL_METRICS_EXPORTER", "None"},
+                                 {"OTEL_LOGS_EXPORTER", "NONE"},
+                                 {"OTEL_TRACES_SAMPLER", "ParentBased_Always_On"},
+                                 {"OTEL_PROPAGATORS", "B3,Baggage"},
+                                 {"OTEL_EXPORTER_OTLP_ENDPOINT", collector.url("")},
+                                 {"OTEL_EXPORTER_OTLP_PROTOCOL", "HTTP/JSON"},
+                                 {"OTEL_EXPORTER_OTLP_COMPRESSION", "GZIP"},
+                                 {"OTEL_METRICS_EXEMPLAR_FILTER", "ALWAYS_OFF"}});
+  {
+    auto sdk = weft::init_from_env();
+    EXPECT_THAT(formats(weft::global_propagator()),
+                ElementsAre(weft::Format::kB3, weft::Format::kBaggage));
+    (void)weft::tracer("t").start_span("s");
+  }
+  EXPECT_EQ(Environment::said(), "");
+  ASSERT_EQ(collector.received().size(), 1U);
+  EXPECT_EQ(collector.received()[0].headers.at("content-type"), "application/json");
+  EXPECT_EQ(collector.received()[0].headers.at("content-encoding"), "gzip");
+}
+
+TEST(Init, SaysThatMetricsAreCumulativeWithExplicitBuckets) {
+  const Environment environment({{"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "Delta"},
+                                 {"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+                                  "base2_exponential_bucket_histogram"}});
+  EXPECT_NE(weft::make_otlp_exporter(weft::otlp_config_from_env(Signal::kMetrics), nullptr),
+            nullptr);
+  EXPECT_THAT(Environment::said(), HasSubstr("TEMPORALITY_PREFERENCE=Delta"));
+  EXPECT_THAT(Environment::said(), HasSubstr("HISTOGRAM_AGGREGATION=base2_exponential"));
+}
+
 TEST(OtlpEnvironment, EndpointsFollowTheSpecification) {
   {
     const std::map<std::string, std::string> base{

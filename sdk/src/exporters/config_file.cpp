@@ -17,7 +17,9 @@ namespace {
 
 using Variables = std::map<std::string, std::string>;
 
-// ${NAME}, ${env:NAME} and ${NAME:-default}; $$ stands for $.
+// ${NAME}, ${env:NAME} and ${NAME:-default}; $$ stands for $. Of the values of the document, one by
+// one, and not of its bytes: what a variable holds, a secret with a # in it say, is text and no
+// YAML.
 std::string substitute(const std::string& text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -50,10 +52,15 @@ void unknown(const std::string& where, const std::string& what) {
            "OTEL_CONFIG_FILE: " + where + what + " is not supported and left out");
 }
 
+// A value as text.
+std::string text(const YAML::Node& scalar) {
+  return substitute(scalar.as<std::string>());
+}
+
 // The node's member as text; empty when it is absent or null.
 std::string text(const YAML::Node& node, const char* key) {
   if (!node || !node.IsMap() || !node[key] || !node[key].IsScalar()) return {};
-  return node[key].as<std::string>();
+  return text(node[key]);
 }
 
 void copy(Variables& out, const YAML::Node& node, const char* key, const std::string& variable) {
@@ -202,15 +209,21 @@ void read_resource(Resource& out, const YAML::Node& resource) {
     const std::string type = text(attribute, "type");
     if (name.empty() || !value) continue;
     if (value.IsSequence()) {
-      out.set(name, value.as<std::vector<std::string>>());
-    } else if (type == "int") {
-      out.set(name, value.as<std::int64_t>());
+      std::vector<std::string> list;
+      for (const YAML::Node& element : value)
+        list.push_back(text(element));
+      out.set(name, std::move(list));
+      continue;
+    }
+    const YAML::Node given(text(value));
+    if (type == "int") {
+      out.set(name, given.as<std::int64_t>());
     } else if (type == "double") {
-      out.set(name, value.as<double>());
+      out.set(name, given.as<double>());
     } else if (type == "bool") {
-      out.set(name, value.as<bool>());
+      out.set(name, given.as<bool>());
     } else {
-      out.set(name, value.as<std::string>());
+      out.set(name, given.Scalar());
     }
   }
 }
@@ -228,7 +241,7 @@ void read_all(const YAML::Node& root, FileConfig& config) {
     std::string names = text(propagator, "composite_list");
     if (propagator["composite"] && propagator["composite"].IsSequence()) {
       for (const YAML::Node& item : propagator["composite"]) {
-        if (item.IsScalar()) append(names, item.as<std::string>());
+        if (item.IsScalar()) append(names, text(item));
         if (item.IsMap()) append(names, item.begin()->first.as<std::string>());
       }
     }
@@ -267,7 +280,7 @@ bool read_config_file(const std::string& path, FileConfig& out, std::string& err
     return false;
   }
   try {
-    const YAML::Node root = YAML::Load(substitute(bytes));
+    const YAML::Node root = YAML::Load(bytes);
     if (!root.IsMap() || !root["file_format"]) {
       error = path + " has no file_format; is it a configuration of OpenTelemetry?";
       return false;
