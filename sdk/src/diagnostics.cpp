@@ -1,5 +1,6 @@
 #include "diagnostics.h"
 
+#include <strings.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -19,11 +20,11 @@ constinit std::atomic<std::uint8_t> chosen_level{255};
 DiagnosticLevel level_from_env() noexcept {
   const char* text = std::getenv("OTEL_LOG_LEVEL");
   if (text == nullptr) return DiagnosticLevel::kInfo;
-  const std::string_view name(text);
-  if (name == "none") return DiagnosticLevel::kNone;
-  if (name == "error" || name == "fatal") return DiagnosticLevel::kError;
-  if (name == "warn" || name == "warning") return DiagnosticLevel::kWarn;
-  if (name == "debug" || name == "verbose" || name == "all") return DiagnosticLevel::kDebug;
+  auto is = [text](const char* name) { return strcasecmp(text, name) == 0; };
+  if (is("none")) return DiagnosticLevel::kNone;
+  if (is("error") || is("fatal")) return DiagnosticLevel::kError;
+  if (is("warn") || is("warning")) return DiagnosticLevel::kWarn;
+  if (is("debug") || is("verbose") || is("all")) return DiagnosticLevel::kDebug;
   return DiagnosticLevel::kInfo;
 }
 

@@ -476,6 +476,15 @@ TEST(OtlpEnvironment, EndpointsFollowTheSpecification) {
     EXPECT_EQ(traces.protocol, OtlpProtocol::kGrpc);
     EXPECT_EQ(traces.endpoint, "http://c:4317");
   }
+  {
+    const Environment e({{"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "GRPC"},
+                         {"OTEL_EXPORTER_OTLP_ENDPOINT", "c:4317"},
+                         {"OTEL_EXPORTER_OTLP_TRACES_INSECURE", "True"},
+                         {"OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "pigeon"}});
+    EXPECT_EQ(weft::otlp_config_from_env(Signal::kTraces).endpoint, "http://c:4317");
+    (void)weft::otlp_config_from_env(Signal::kLogs);
+    EXPECT_THAT(Environment::said(), HasSubstr("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL=pigeon"));
+  }
 }
 
 }  // namespace

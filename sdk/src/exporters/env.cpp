@@ -40,6 +40,17 @@ std::string env_text(const char* name) {
   return text == nullptr ? std::string() : std::string(trim(text));
 }
 
+std::string lower_case(std::string text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+  }
+  return text;
+}
+
+std::string env_name(const char* name) {
+  return lower_case(env_text(name));
+}
+
 std::uint32_t env_number(const char* name, std::uint32_t fallback, std::uint32_t least) {
   const std::string text = env_text(name);
   if (text.empty()) return fallback;

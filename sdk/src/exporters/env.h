@@ -12,6 +12,9 @@ namespace weft::sdk_detail {
 
 // Empty when unset. Blanks around it are taken off.
 std::string env_text(const char* name);
+// The same in lower case: names of exporters, protocols and the like may be written in any.
+std::string env_name(const char* name);
+std::string lower_case(std::string text);
 // Smaller numbers than `least` make no sense.
 std::uint32_t env_number(const char* name, std::uint32_t fallback, std::uint32_t least = 0);
 // "true" in any case is true, "false" and unset are false; anything else is reported.

@@ -109,7 +109,7 @@ std::unique_ptr<Exporter> make_exporter(Signal signal, const std::string& name,
 
 // The names in the variable; "otlp" when it is unset, nothing for "none".
 std::vector<std::string> exporter_names(const std::string& variable) {
-  const std::string text = env_text(variable.c_str());
+  const std::string text = sdk_detail::env_name(variable.c_str());
   std::vector<std::string> out = sdk_detail::split_list(text.empty() ? "otlp" : text);
   for (const std::string& name : out) {
     if (name == "none") return {};
@@ -129,7 +129,7 @@ std::vector<ExporterSlot> make_slots(Signal signal, const std::string& variable,
 }
 
 ExemplarFilter read_exemplar_filter() {
-  const std::string text = env_text("OTEL_METRICS_EXEMPLAR_FILTER");
+  const std::string text = sdk_detail::env_name("OTEL_METRICS_EXEMPLAR_FILTER");
   if (text == "always_on") return ExemplarFilter::kAlwaysOn;
   if (text == "always_off") return ExemplarFilter::kAlwaysOff;
   if (!text.empty() && text != "trace_based") {
@@ -234,7 +234,7 @@ Sdk init_from_env(const InitOptions& options) {
   } restore;
   if (from_file) sdk_detail::use_variables(&file.variables);
   state.shutdown_timeout_ms = options.shutdown_timeout_ms;
-  const std::string propagators = env_text("OTEL_PROPAGATORS");
+  const std::string propagators = sdk_detail::env_name("OTEL_PROPAGATORS");
   if (!propagators.empty()) set_global_propagator(Propagator::from_names(propagators));
   if (sdk_detail::env_bool("OTEL_SDK_DISABLED")) return sdk;
   state.enabled = true;
@@ -251,8 +251,8 @@ Sdk init_from_env(const InitOptions& options) {
 
   TracerProviderConfig traces;
   traces.resource = resource;
-  traces.sampler =
-      Sampler::from_names(env_text("OTEL_TRACES_SAMPLER"), env_text("OTEL_TRACES_SAMPLER_ARG"));
+  traces.sampler = Sampler::from_names(sdk_detail::env_name("OTEL_TRACES_SAMPLER"),
+                                       env_text("OTEL_TRACES_SAMPLER_ARG"));
   traces.limits = read_span_limits();
   traces.exporters =
       make_slots(Signal::kTraces, "OTEL_TRACES_EXPORTER", read_batch("OTEL_BSP_", 5000));

@@ -21,13 +21,20 @@ std::string for_signal(Signal signal, const char* what, std::string* which = nul
   return {};
 }
 
+// As env_name().
+std::string name_for_signal(Signal signal, const char* what, std::string* which) {
+  return sdk_detail::lower_case(for_signal(signal, what, which));
+}
+
 OtlpProtocol read_protocol(Signal signal, std::string_view given) {
-  const std::string text = given.empty() ? for_signal(signal, "PROTOCOL") : std::string(given);
+  std::string which = "the protocol";
+  const std::string text =
+      given.empty() ? name_for_signal(signal, "PROTOCOL", &which) : std::string(given);
   if (text == "grpc") return OtlpProtocol::kGrpc;
   if (text == "http/json") return OtlpProtocol::kHttpJson;
   if (!text.empty() && text != "http/protobuf") {
     sdk_detail::diagnose(DiagnosticLevel::kWarn,
-                         "OTEL_EXPORTER_OTLP_PROTOCOL=" + text +
+                         which + "=" + text +
                              " is unknown; http/protobuf is used. Known are http/protobuf, "
                              "http/json, grpc");
   }
@@ -42,8 +49,9 @@ std::string read_endpoint(Signal signal, OtlpProtocol protocol) {
   if (endpoint.empty()) return endpoint;
   if (protocol == OtlpProtocol::kGrpc) {
     if (endpoint.find("://") == std::string::npos) {
-      const std::string insecure = for_signal(signal, "INSECURE");
-      endpoint = (insecure == "true" || insecure == "TRUE" ? "http://" : "https://") + endpoint;
+      const bool insecure =
+          !for_signal(signal, "INSECURE", &which).empty() && sdk_detail::env_bool(which.c_str());
+      endpoint = (insecure ? "http://" : "https://") + endpoint;
     }
     return endpoint;
   }
@@ -64,6 +72,14 @@ std::uint32_t read_timeout(Signal signal) {
              : sdk_detail::env_number(which.c_str(), 10000, 1);
 }
 
+// What OpenTelemetry has variables for and this library one way alone.
+void report_the_only_way(const char* variable, std::string_view way, const char* what) {
+  const std::string text = env_text(variable);
+  if (text.empty() || sdk_detail::lower_case(text) == way) return;
+  sdk_detail::diagnose(DiagnosticLevel::kWarn,
+                       std::string(variable) + "=" + text + " is not supported; " + what);
+}
+
 }  // namespace
 
 OtlpConfig otlp_config_from_env(Signal signal, std::string_view protocol) {
@@ -74,7 +90,7 @@ OtlpConfig otlp_config_from_env(Signal signal, std::string_view protocol) {
   std::string which;
   const std::string headers = for_signal(signal, "HEADERS", &which);
   config.headers = sdk_detail::parse_headers(which.c_str(), headers);
-  const std::string compression = for_signal(signal, "COMPRESSION", &which);
+  const std::string compression = name_for_signal(signal, "COMPRESSION", &which);
   config.gzip = compression == "gzip";
   if (!compression.empty() && compression != "gzip" && compression != "none") {
     sdk_detail::diagnose(DiagnosticLevel::kWarn, which + "=" + compression +
@@ -82,6 +98,12 @@ OtlpConfig otlp_config_from_env(Signal signal, std::string_view protocol) {
                                                      "are gzip and none");
   }
   config.timeout_ms = read_timeout(signal);
+  if (signal == Signal::kMetrics) {
+    report_the_only_way("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "cumulative",
+                        "metrics are cumulative");
+    report_the_only_way("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+                        "explicit_bucket_histogram", "histograms have explicit buckets");
+  }
   config.ca_file = for_signal(signal, "CERTIFICATE");
   config.client_key_file = for_signal(signal, "CLIENT_KEY");
   config.client_certificate_file = for_signal(signal, "CLIENT_CERTIFICATE");
