@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <span>
 
 #include "clock.h"
 
@@ -62,7 +63,12 @@ void diagnose(DiagnosticLevel level, std::string_view message) noexcept {
   put("weft: ");
   put(level_name(level));
   put(": ");
+  const std::size_t start = size;
   put(message);
+  // What a receiver or a variable says is in it: one line it stays, and no command to a terminal.
+  for (char& c : std::span(line + start, size - start)) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
+  }
   line[size++] = '\n';
   if (::write(2, line, size) < 0) return;  // nowhere left to complain to
 }
