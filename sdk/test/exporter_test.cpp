@@ -274,8 +274,18 @@ let n = 0;
 const server = http2.createServer();
 server.on('stream', (stream, headers) => {
   const parts = [];
-  stream.on('data', (d) => parts.push(d));
+  stream.on('error', () => {});
+  stream.on('data', (d) => {
+    parts.push(d);
+    const reply = script[Math.min(n, script.length - 1)];
+    if (!reply.early || stream.headersSent) return;
+    n++;
+    stream.respond({':status': 200, 'content-type': 'application/grpc', ...reply.trailers},
+                   {endStream: true});
+    setImmediate(() => stream.close(http2.constants.NGHTTP2_NO_ERROR));
+  });
   stream.on('end', () => {
+    if (stream.headersSent) return;
     const reply = script[Math.min(n++, script.length - 1)];
     console.log(JSON.stringify({path: headers[':path'], type: headers['content-type'],
       te: headers['te'], encoding: headers['grpc-encoding'] || '', key: headers['api-key'] || '',
@@ -382,6 +392,25 @@ TEST(OtlpGrpc, SpeaksGrpcWithoutGrpc) {
   const ExportResult refused = send(*exporter, body);
   EXPECT_EQ(refused.outcome, ExportOutcome::kRejected);
   EXPECT_THAT(refused.message, HasSubstr("bad"));
+}
+
+// RFC 9113, 8.1: a server that has answered may end the stream though the request has not come to
+// its end, as gRPC servers do with messages that are too large.
+TEST(OtlpGrpc, AnAnswerBeforeTheEndOfTheRequestCounts) {
+  GrpcCollector collector(R"([
+    {"trailers": {"grpc-status": "8", "grpc-message": "too%20large"}, "early": true}])");
+  if (collector.port().empty()) GTEST_SKIP() << "node is not installed";
+  OtlpConfig config;
+  config.protocol = OtlpProtocol::kGrpc;
+  config.endpoint = "http://127.0.0.1:" + collector.port();
+  config.retry_initial_ms = 5;
+  auto exporter = weft::make_otlp_exporter(config, nullptr);
+  const std::string body(3'000'000, 'x');
+  for (int i = 0; i < 2; ++i) {
+    const ExportResult result = send(*exporter, body);
+    EXPECT_EQ(result.outcome, ExportOutcome::kRejected);
+    EXPECT_EQ(result.message, "gRPC status 8: too large");
+  }
 }
 
 TEST(OtlpGrpc, Compresses) {

@@ -302,7 +302,10 @@ HttpResponse HttpTransport::post_once(Body body, std::int64_t timeout_ms, bool f
     return response;
   }
   curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &response.status);
-  if (code != CURLE_OK) {
+  // With the status of gRPC, which comes last, the answer is whole, even when the server has ended
+  // the stream before all of the request was sent (RFC 9113, 8.1); libcurl calls that an error.
+  const bool answered = response.status == 200 && response.grpc_status >= 0;
+  if (code != CURLE_OK && !answered) {
     response.error = detail[0] != 0 ? detail : curl_easy_strerror(code);
     response.final = is_final(code);
     response.status = 0;  // an answer that broke off is none
