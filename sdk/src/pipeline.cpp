@@ -532,7 +532,10 @@ bool Pipeline::flush(std::int64_t deadline_ns) noexcept {
 
 bool Pipeline::shutdown(std::int64_t deadline_ns) noexcept {
   std::unique_lock lock(mutex_);
-  if (closed_.exchange(true)) return true;
+  if (closed_.exchange(true)) {
+    // Whoever came first may still be at it: the program may end when this returns.
+    return progress_->wait_until(lock, to_time_point(deadline_ns), [this] { return ended_; });
+  }
   drain_live();
   const bool queued = std::any_of(lanes_.begin(), lanes_.end(),
                                   [](const auto& lane) { return lane->queued_items != 0; });
@@ -581,6 +584,10 @@ bool Pipeline::shutdown(std::int64_t deadline_ns) noexcept {
       lanes[i]->thread->detach();
     }
   }
+  lock.lock();
+  ended_ = true;
+  progress_->notify_all();
+  lock.unlock();  // before the exporters end, which are not ours to know
   return in_time && failed_after == failed_before;
 }
 
@@ -640,6 +647,7 @@ void Pipeline::after_fork_in_child() noexcept {
   live_.clear();
   dropped_at_source_.store(0, std::memory_order_relaxed);
   workers_started_ = false;
+  ended_ = closed_.load(std::memory_order_relaxed);  // whoever was at it is not here
   mutex_.unlock();
 }
 

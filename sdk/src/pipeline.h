@@ -165,6 +165,7 @@ class Pipeline final : public ForkParticipant {
   std::vector<std::shared_ptr<Lane>> lanes_;
   std::vector<ExporterStats> final_stats_;
   bool workers_started_ = false;
+  bool ended_ = false;  // shutdown() has come to its end
   // Replaced, not reused, after a fork: the parent's waiters are part of its state.
   std::unique_ptr<std::condition_variable> progress_;
   std::atomic<std::uint64_t> dropped_at_source_{0};

@@ -213,6 +213,21 @@ TEST(Pipeline, ShutdownLeavesAnExporterThatNeverReturnsBehind) {
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
 }
 
+TEST(Pipeline, ASecondShutdownWaitsForTheFirst) {
+  auto gate = std::make_shared<Gate>();
+  weft::TracerProviderConfig config;
+  config.exporters.push_back({std::make_unique<GatedExporter>(gate)});
+  weft::TracerProvider provider(std::move(config));
+  (void)provider.tracer("t").start_span("s");
+  std::thread first([&] { EXPECT_TRUE(provider.shutdown(60'000)); });
+  gate->wait_for_somebody();
+  EXPECT_FALSE(provider.shutdown(10));
+  gate->open();
+  EXPECT_TRUE(provider.shutdown(60'000));
+  EXPECT_EQ(provider.stats().at(0).exported, 1U);
+  first.join();
+}
+
 TEST(Pipeline, ThreadsThatEndLoseNothing) {
   Recording recording;
   std::vector<std::thread> threads;

@@ -108,7 +108,8 @@ class TracerProvider {
   // returned within the time; false also when exporting failed. Does not wait longer.
   bool force_flush(std::uint32_t timeout_ms = 10000) noexcept;
   // Flushes, then stops the workers. Spans that end later are not recorded. True when everything
-  // went out in time. Waits at most about `timeout_ms`, also when an exporter hangs.
+  // went out in time. Waits at most about `timeout_ms`, also when an exporter hangs. When another
+  // thread has begun to shut down, waits for that; true when it has come to its end in time.
   bool shutdown(std::uint32_t timeout_ms) noexcept;
 
   // What each exporter has sent, dropped and failed to send, in spans.

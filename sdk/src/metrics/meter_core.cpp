@@ -354,7 +354,10 @@ bool MeterCore::flush(std::int64_t deadline_ns) noexcept {
 
 bool MeterCore::shutdown(std::int64_t deadline_ns) noexcept {
   std::unique_lock lock(reader_mutex_);
-  if (std::exchange(closed_, true)) return true;
+  if (std::exchange(closed_, true)) {
+    // Whoever came first may still be at it: the program may end when this returns.
+    return progress_->wait_until(lock, to_time_point(deadline_ns), [this] { return ended_; });
+  }
   std::uint64_t failures_before = 0;
   for (const auto& lane : readers_) {
     lane->stop = true;
@@ -388,6 +391,10 @@ bool MeterCore::shutdown(std::int64_t deadline_ns) noexcept {
     if (lanes[i]->thread == nullptr) continue;
     finished[i] ? lanes[i]->thread->join() : lanes[i]->thread->detach();
   }
+  lock.lock();
+  ended_ = true;
+  progress_->notify_all();
+  lock.unlock();  // before the exporters end, which are not ours to know
   return in_time && failures_after == failures_before;
 }
 
@@ -440,6 +447,7 @@ void MeterCore::after_fork_in_child() noexcept {
   }
   // Threads start when the child records something: many children only exec.
   if (!readers_.empty()) restart_wanted_.store(true, std::memory_order_relaxed);
+  ended_ = closed_;  // whoever was shutting down is not here
   reader_mutex_.unlock();
   mutex_.unlock();
 }

@@ -110,6 +110,7 @@ struct MeterCore final : ForkParticipant {
   std::vector<std::shared_ptr<ReaderLane>> readers_;
   std::unique_ptr<std::condition_variable> progress_ = std::make_unique<std::condition_variable>();
   bool closed_ = false;
+  bool ended_ = false;  // shutdown() has come to its end
   std::atomic<bool> restart_wanted_{false};
 };
 
