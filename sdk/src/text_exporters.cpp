@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -68,6 +69,14 @@ class FileExporter final : public Exporter {
   std::unique_ptr<std::string> line_ = std::make_unique<std::string>();  // to reuse its memory
 };
 
+// Needs quoting: words are told apart by blanks, and what a client has sent, a user agent say, must
+// not be a command to the terminal.
+bool is_hard_to_read(std::string_view text) {
+  return text.empty() || std::any_of(text.begin(), text.end(), [](char c) {
+           return static_cast<unsigned char>(c) <= ' ' || c == '"' || c == '\\';
+         });
+}
+
 class ConsoleExporter final : public Exporter {
  public:
   explicit ConsoleExporter(int fd) : fd_(fd) {}
@@ -100,8 +109,7 @@ class ConsoleExporter final : public Exporter {
   static void put_attributes(std::string& out, const std::vector<sdk_detail::TextAttribute>& list) {
     for (const auto& a : list) {
       out.append(" ").append(a.key).append("=");
-      // Quoted when it would be hard to read otherwise.
-      if (a.value.empty() || a.value.find_first_of(" \"\n\t\\") != std::string::npos) {
+      if (is_hard_to_read(a.value)) {
         sdk_detail::append_json_string(out, a.value);
       } else {
         out += a.value;
@@ -114,8 +122,9 @@ class ConsoleExporter final : public Exporter {
     static constexpr const char* kKinds[] = {"?",      "internal", "server",
                                              "client", "producer", "consumer"};
     char head[64];
-    std::snprintf(head, sizeof(head), "%10.3f ms ",
-                  static_cast<double>(span.end_ns - span.start_ns) / 1e6);
+    std::snprintf(
+        head, sizeof(head), "%10.3f ms ",
+        static_cast<double>(static_cast<std::int64_t>(span.end_ns - span.start_ns)) / 1e6);
     out += "span ";
     sdk_detail::append_hex(out, span.trace_id);
     out += ' ';

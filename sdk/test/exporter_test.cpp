@@ -541,6 +541,25 @@ TEST(TextExporters, WriteLines) {
   close(ends[1]);
 }
 
+TEST(TextExporters, NoAttributeIsACommandToTheTerminal) {
+  auto storage = weft::MemoryExporter::make_storage();
+  weft::TracerProviderConfig config;
+  config.exporters.push_back({std::make_unique<weft::MemoryExporter>(storage)});
+  weft::TracerProvider provider(std::move(config));
+  provider.tracer("t").start_span("s").set("user_agent.original", "\x1B[2J\r");
+  provider.force_flush();
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  auto console = weft::make_console_exporter(ends[1]);
+  EXPECT_EQ(send(*console, storage->take(Signal::kTraces)).outcome, ExportOutcome::kDelivered);
+  char text[4096];
+  const ssize_t n = read(ends[0], text, sizeof(text));
+  EXPECT_THAT(std::string(text, static_cast<std::size_t>(n)),
+              HasSubstr(R"(user_agent.original="\u001b[2J\r")"));
+  close(ends[0]);
+  close(ends[1]);
+}
+
 TEST(TextExporters, RefuseBytesThatAreNoRequest) {
   std::string json;
   EXPECT_FALSE(weft::otlp_to_json(Signal::kTraces, "\x0A\xFF", json));
