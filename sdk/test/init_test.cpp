@@ -411,6 +411,24 @@ tracer_provider:
   EXPECT_THAT(spans.at(0).resource.at("teams"), HasSubstr("x: y # z"));
 }
 
+TEST(Init, SaysWhatOfAConfigurationFileItLeavesOut) {
+  const std::string path =
+      testing::TempDir() + "weft_sdk_config_" + std::to_string(getpid()) + ".yaml";
+  std::ofstream(path) << R"(
+file_format: "1.0-rc.1"
+log_level: debug
+resource: {attributes_list: "a=b"}
+meter_provider: {views: [{selector: {}, stream: {}}]}
+)";
+  const Environment environment({{"OTEL_CONFIG_FILE", path}, {"OTEL_TRACES_EXPORTER", "none"}});
+  auto sdk = weft::init_from_env();
+  std::remove(path.c_str());
+  for (const char* name : {"log_level", "resource.attributes_list", "meter_provider.views"}) {
+    EXPECT_THAT(Environment::said(),
+                HasSubstr("OTEL_CONFIG_FILE: " + std::string(name) + " is not supported"));
+  }
+}
+
 TEST(Init, NamesInVariablesAreReadInAnyCase) {
   Collector collector;
   const Environment environment({{"OTEL_TRACES_EXPORTER", "OTLP"},

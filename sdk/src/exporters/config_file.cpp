@@ -1,7 +1,9 @@
 #include "config_file.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <initializer_list>
 #include <iterator>
 
 #include "../diagnostics.h"
@@ -50,6 +52,16 @@ std::string substitute(const std::string& text) {
 void unknown(const std::string& where, const std::string& what) {
   diagnose(DiagnosticLevel::kWarn,
            "OTEL_CONFIG_FILE: " + where + what + " is not supported and left out");
+}
+
+// Reports the members of a map that nothing here looks at.
+void report_others(const YAML::Node& node, const std::string& where,
+                   std::initializer_list<std::string_view> known) {
+  if (!node || !node.IsMap()) return;
+  for (const auto& pair : node) {
+    const auto name = pair.first.as<std::string>();
+    if (std::find(known.begin(), known.end(), name) == known.end()) unknown(where, name);
+  }
 }
 
 // A value as text.
@@ -230,6 +242,13 @@ void read_resource(Resource& out, const YAML::Node& resource) {
 
 void read_all(const YAML::Node& root, FileConfig& config) {
   Variables& out = config.variables;
+  report_others(root, "",
+                {"file_format", "disabled", "resource", "attribute_limits", "propagator",
+                 "tracer_provider", "logger_provider", "meter_provider"});
+  report_others(root["resource"], "resource.", {"attributes"});
+  report_others(root["tracer_provider"], "tracer_provider.", {"processors", "sampler", "limits"});
+  report_others(root["logger_provider"], "logger_provider.", {"processors", "limits"});
+  report_others(root["meter_provider"], "meter_provider.", {"readers", "exemplar_filter"});
   // What the file does not mention is not there, unlike with variables.
   for (const char* signal : {"TRACES_", "METRICS_", "LOGS_"}) {
     out["OTEL_" + std::string(signal) + "EXPORTER"] = "";
