@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstdio>
 #include <new>
 
 #include "attribute_encoder.h"
@@ -127,8 +128,13 @@ std::uint32_t Pipeline::add_scope(std::string_view name, std::string_view versio
   return static_cast<std::uint32_t>(scopes_.size() - 1);
 }
 
-void Pipeline::count_dropped(std::uint64_t items) noexcept {
-  dropped_at_source_.fetch_add(items, std::memory_order_relaxed);
+void Pipeline::count_dropped(const char* why) noexcept {
+  dropped_at_source_.fetch_add(1, std::memory_order_relaxed);
+  if (!source_messages_.allow()) return;
+  char message[256];  // there may be no memory for a string
+  std::snprintf(message, sizeof(message), "%s are dropped: %s",
+                signal_ == Signal::kTraces ? "spans" : "log records", why);
+  diagnose(DiagnosticLevel::kWarn, message);
 }
 
 // ---- the filling thread's side
@@ -154,7 +160,7 @@ ThreadBuffer* Pipeline::find_buffer(ThreadState& state) noexcept {
   make_live();
   auto* buffer = new (std::nothrow) ThreadBuffer{this, nullptr, state.buffers};
   if (buffer == nullptr) {
-    count_dropped();
+    count_dropped(kNoMemory);
     return nullptr;
   }
   state.buffers = buffer;
@@ -163,13 +169,17 @@ ThreadBuffer* Pipeline::find_buffer(ThreadState& state) noexcept {
 
 char* Pipeline::reserve_slow(ThreadBuffer& buffer, std::size_t bytes) noexcept {
   Wakes wakes;
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   seal(buffer);
   collect(wakes);
   if (closed_.load(std::memory_order_relaxed)) return nullptr;
-  Chunk* chunk = new_chunk(bytes);
+  const bool too_large = !fits_a_queue(bytes);
+  Chunk* chunk = too_large ? nullptr : new_chunk(bytes);
   if (chunk == nullptr) {
-    count_dropped();
+    lock.unlock();
+    count_dropped(too_large ? "one is larger than the queue of any exporter may be "
+                              "(BatchOptions::max_queue_bytes)"
+                            : kNoMemory);
     return nullptr;
   }
   chunk->refs = 1;
@@ -204,6 +214,13 @@ void Pipeline::seal(ThreadBuffer& buffer) noexcept {
   unref(chunk);
 }
 
+bool Pipeline::fits_a_queue(std::size_t bytes) const noexcept {
+  return bytes <= Chunk::kDataBytes ||
+         std::any_of(lanes_.begin(), lanes_.end(),
+                     [bytes](const auto& lane) { return bytes <= lane->options.max_queue_bytes; });
+}
+
+// An item that is larger than a chunk gets one of its own.
 Chunk* Pipeline::new_chunk(std::size_t bytes) noexcept {
   if (bytes <= Chunk::kDataBytes && !free_.empty()) {
     Chunk* chunk = free_.back();
@@ -212,12 +229,6 @@ Chunk* Pipeline::new_chunk(std::size_t bytes) noexcept {
     chunk->used = 0;
     chunk->drained = 0;
     return chunk;
-  }
-  // An item that is larger than a chunk gets one of its own, if any queue can hold it.
-  if (bytes > Chunk::kDataBytes &&
-      std::none_of(lanes_.begin(), lanes_.end(),
-                   [bytes](const auto& lane) { return bytes <= lane->options.max_queue_bytes; })) {
-    return nullptr;
   }
   const std::size_t data = std::max<std::size_t>(bytes, Chunk::kDataBytes);
   void* memory = ::operator new(sizeof(Chunk) + data, std::nothrow);

@@ -62,6 +62,9 @@ struct ScopeBytes {
   std::string schema_field;  // field 3, or empty
 };
 
+// For Pipeline::count_dropped().
+inline constexpr const char* kNoMemory = "there is no memory left";
+
 class Pipeline final : public ForkParticipant {
  public:
   // Never destroyed: threads and spans may hold it. shutdown() frees what is big.
@@ -102,8 +105,8 @@ class Pipeline final : public ForkParticipant {
       hand_over_now(*state.buffers, state);
   }
 
-  // Counts an item that could not be recorded at all.
-  [[gnu::cold]] void count_dropped(std::uint64_t items = 1) noexcept;
+  // Counts an item that could not be recorded at all, and says why now and then. Not under mutex_.
+  [[gnu::cold]] void count_dropped(const char* why) noexcept;
 
   // The thread that owned the buffer ends.
   void detach(ThreadBuffer& buffer) noexcept;
@@ -139,6 +142,8 @@ class Pipeline final : public ForkParticipant {
   void offer(Lane& lane, Chunk* chunk, std::uint32_t begin, std::uint32_t end) noexcept;
   void collect(Wakes& wakes) noexcept;
   void unref(Chunk* chunk) noexcept;
+  // Some exporter can take an item of that size.
+  bool fits_a_queue(std::size_t bytes) const noexcept;
   Chunk* new_chunk(std::size_t bytes) noexcept;
   void start_workers() noexcept;
 
@@ -169,6 +174,7 @@ class Pipeline final : public ForkParticipant {
   // Replaced, not reused, after a fork: the parent's waiters are part of its state.
   std::unique_ptr<std::condition_variable> progress_;
   std::atomic<std::uint64_t> dropped_at_source_{0};
+  RateLimit source_messages_;
 };
 
 }  // namespace weft::sdk_detail

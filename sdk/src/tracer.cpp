@@ -109,7 +109,9 @@ template <class Decide, class Fill>
     if (record != nullptr) [[likely]] {
       flags |= kFlagSampled;
     } else {
-      provider.pipeline->count_dropped();
+      static_assert(kMaxRecords == 131072, "the message says so");
+      provider.pipeline->count_dropped(
+          "131072 are open at once, or there is no memory left; are there some that never end?");
     }
   }
   context.flags_ = flags;

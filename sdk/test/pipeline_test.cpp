@@ -290,6 +290,21 @@ TEST(Pipeline, ReportsWhatItDrops) {
   EXPECT_THAT(said, testing::HasSubstr("raise OTEL_BSP_MAX_QUEUE_SIZE"));
 }
 
+TEST(Pipeline, SaysThatASpanIsLargerThanAnyQueue) {
+  static std::string said;
+  said.clear();
+  weft::set_diagnostic_handler([](weft::DiagnosticLevel, std::string_view m) { said.append(m); });
+  Recording recording([](weft::TracerProviderConfig& config) {
+    config.exporters[0].batch.max_queue_bytes = 50'000;
+  });
+  recording.tracer().start_span("large").set("k", std::string(100'000, 'x'));
+  recording.tracer().start_span("small").set("k", std::string(40'000, 'x'));
+  EXPECT_EQ(recording.take().size(), 1U);
+  EXPECT_EQ(recording.provider().stats().at(0).dropped, 1U);
+  weft::set_diagnostic_handler(nullptr);
+  EXPECT_THAT(said, testing::HasSubstr("max_queue_bytes"));
+}
+
 // Runs `body` in a child; true when it returned true.
 template <class F>
 bool in_child(F&& body) {

@@ -156,7 +156,7 @@ void Logger::write(const LogRecord& record) const noexcept {
     sdk_detail::put_len(p, sdk_detail::len_tag(2), message);  // ScopeLogs.log_records
     provider.pipeline->commit(state, field, binding->scope);
   } catch (const std::exception&) {
-    provider.pipeline->count_dropped();
+    provider.pipeline->count_dropped(sdk_detail::kNoMemory);
   }
 }
 
