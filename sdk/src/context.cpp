@@ -16,9 +16,9 @@ void report_scope_misuse() noexcept {
   static RateLimit limit;
   if (limit.allow()) {
     diagnose(DiagnosticLevel::kError,
-             "a weft::Scope was destroyed on another thread than the one it was made on; the "
-             "ambient context of that thread stays as it is. Use bind_context or the executor of "
-             "<weft/asio.h> in asynchronous code");
+             "a weft::Scope was destroyed on another thread than the one it was made on, or with a "
+             "coroutine that had not come to its end; the ambient context of that thread stays as "
+             "it is. Use bind_context or the executor of <weft/asio.h> in asynchronous code");
   }
 }
 
