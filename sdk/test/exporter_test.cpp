@@ -282,7 +282,8 @@ server.on('stream', (stream, headers) => {
     n++;
     stream.respond({':status': 200, 'content-type': 'application/grpc', ...reply.trailers},
                    {endStream: true});
-    setImmediate(() => stream.close(http2.constants.NGHTTP2_NO_ERROR));
+    stream.pause();  // no more room for the rest
+    setTimeout(() => stream.close(http2.constants.NGHTTP2_NO_ERROR), 500);
   });
   stream.on('end', () => {
     if (stream.headersSent) return;

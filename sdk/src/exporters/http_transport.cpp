@@ -307,6 +307,12 @@ HttpResponse HttpTransport::post_once(Body body, std::int64_t timeout_ms, bool f
   const bool answered = response.status == 200 && response.grpc_status >= 0;
   if (code != CURLE_OK && !answered) {
     response.error = detail[0] != 0 ? detail : curl_easy_strerror(code);
+    // libcurl 7.88 loses an answer that comes in one piece with the end of the stream.
+    if (code == CURLE_HTTP2_STREAM && detail[0] == 0) {
+      response.error =
+          "the receiver has ended the request before all of it was sent; it may be larger than the "
+          "receiver takes (OTEL_BSP_MAX_EXPORT_BATCH_SIZE)";
+    }
     response.final = is_final(code);
     response.status = 0;  // an answer that broke off is none
   }
