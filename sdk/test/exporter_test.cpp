@@ -481,11 +481,11 @@ TEST(Zipkin, RefusesAndSendsHeadersAsTheOtlpExporterDoes) {
 
 TEST(TextExporters, ALineThatDidNotFitSpoilsNoOther) {
   const std::string path = testing::TempDir() + "weft_sdk_torn_" + std::to_string(getpid());
-  const pid_t pid = fork();
+  const std::string one = one_request("one");
+  const pid_t pid = fork();  // the limit is the process's
   if (pid == 0) {
     signal(SIGXFSZ, SIG_IGN);
     auto file = weft::make_file_exporter(path, nullptr);
-    const std::string one = one_request("one");
     bool good = send(*file, one).outcome == ExportOutcome::kDelivered;
     rlimit limit{};
     getrlimit(RLIMIT_FSIZE, &limit);
