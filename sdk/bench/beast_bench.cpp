@@ -6,13 +6,14 @@
 //   weft_sdk_beast_bench --only serve|serve-bare|serve-coroutines|serve-bare-coroutines --count N
 //                             the whole server with N requests over one connection, the same
 //
-// Each server is a process with one thread that serves, so that its processor time, and that of the
-// exporter's thread apart, can be read from outside. The servers take turns in short slices, in
-// every other round from the last to the first: whatever else the machine does meets all of them,
-// and what is printed are medians of what each round says. Processor time a request repeats where
-// requests a second do not. Everything is recorded: each request is a sampled span under a remote
-// parent, with the attributes of the conventions and one of the handler's, and a measurement of
-// http.server.request.duration. What the exporters delivered and dropped stands beside.
+// Each server is a process, with one thread that serves where nothing else is said, so that its
+// processor time, and that of the exporter's thread apart, can be read from outside. The servers
+// take turns in short slices, in every other round from the last to the first: whatever else the
+// machine does meets all of them, and what is printed are medians of what each round says.
+// Processor time a request repeats where requests a second do not. Everything is recorded: each
+// request is a sampled span under a remote parent, with the attributes of the conventions and one
+// of the handler's, and a measurement of http.server.request.duration. What the exporters delivered
+// and dropped stands beside.
 //
 // A process with a second thread, which an exporter needs, pays for that with every lock, every
 // allocation and every use of a file descriptor, whatever the thread does: the bare server beside a
@@ -168,16 +169,19 @@ asio::awaitable<void> accept(tcp::acceptor* acceptor, const Server* server) {
   }
 }
 
-// Serves until SIGTERM; writes its port to `port_pipe` first.
+// Serves with that many threads until SIGTERM; writes its port to `port_pipe` first.
 template <class Server>
-void run_server(const Server& server, int port_pipe) {
-  asio::io_context context(1);
+void run_server(const Server& server, int port_pipe, int threads = 1) {
+  asio::io_context context(threads);
   asio::signal_set end(context, SIGTERM);
   end.async_wait([&context](const boost::system::error_code&, int) { context.stop(); });
   tcp::acceptor acceptor(context, {asio::ip::address_v4::loopback(), 0});
   const std::uint16_t port = acceptor.local_endpoint().port();
   if (write(port_pipe, &port, sizeof(port)) != sizeof(port)) return;
   asio::co_spawn(context, accept(&acceptor, &server), asio::detached);
+  std::vector<std::jthread> others;
+  for (int i = 1; i < threads; ++i)
+    others.emplace_back([&context] { context.run(); });
   context.run();
 }
 
@@ -338,8 +342,8 @@ struct Telemetry {
 };
 
 template <class Server>
-auto instrumented(std::uint16_t receiver_port) {
-  return [receiver_port](int pipe) {
+auto instrumented(std::uint16_t receiver_port, int threads = 1) {
+  return [receiver_port, threads](int pipe) {
     std::unique_ptr<weft::Exporter> exporter;
     if (receiver_port == 0) {
       exporter = std::make_unique<Discard>();
@@ -349,7 +353,7 @@ auto instrumented(std::uint16_t receiver_port) {
       exporter = weft::make_otlp_exporter(config, nullptr);
     }
     Telemetry telemetry(std::move(exporter));
-    run_server(Server(), pipe);
+    run_server(Server(), pipe, threads);
     telemetry.tracers.shutdown(5000);
     Exported exported;
     for (const weft::ExporterStats& stats : telemetry.tracers.stats()) {
@@ -529,6 +533,9 @@ int main(int argc, char** argv) {
   candidates.back().like = 1;
   add("bare, coroutine handlers", false, [](int pipe) { run_server(BareCoroutines(), pipe); });
   add("coroutine handlers, exported", true, instrumented<InstrumentedCoroutines>(receiver.port()));
+  candidates.back().like = candidates.size() - 2;
+  add("bare, two threads", false, [](int pipe) { run_server(Bare(), pipe, 2); });
+  add("two threads, exported", true, instrumented<Instrumented>(receiver.port(), 2));
   candidates.back().like = candidates.size() - 2;
 
   for (int round = -1; round < rounds; ++round) {  // the first to warm up
