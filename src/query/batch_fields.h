@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "query/ast.h"
-#include "query/parallel_scan.h"
+#include "query/budget.h"
 #include "scan/scan.h"
 
 namespace weft::traceql {

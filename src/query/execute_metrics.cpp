@@ -3,6 +3,7 @@
 #include "query/metrics_leaf.h"
 #include "query/metrics_stages.h"
 #include "query/plan.h"
+#include "query/parallel_scan.h"
 #include "query/query_service.h"
 
 namespace weft {

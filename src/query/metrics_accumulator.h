@@ -12,8 +12,8 @@
 
 #include "query/ast.h"
 #include "query/batch_fields.h"
+#include "query/budget.h"
 #include "query/exact_sum.h"
-#include "query/parallel_scan.h"
 
 namespace weft::traceql {
 

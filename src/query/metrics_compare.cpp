@@ -7,6 +7,7 @@
 
 #include "query/label_coder.h"
 #include "query/metrics_leaf.h"
+#include "query/parallel_scan.h"
 
 namespace weft::traceql {
 namespace {

@@ -6,6 +6,7 @@
 
 #include "query/label_coder.h"
 #include "query/matching_rows.h"
+#include "query/parallel_scan.h"
 
 namespace weft::traceql {
 namespace {

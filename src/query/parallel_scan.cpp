@@ -3,13 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
+#include <atomic>
 #include <condition_variable>
+#include <memory>
+#include <mutex>
 #include <new>
 #include <optional>
+#include <system_error>
 #include <thread>
+#include <vector>
 
-#include "base/clock.h"
 #include "query/trace_columns.h"
 
 namespace weft {
@@ -20,25 +23,10 @@ unsigned worker_count(const QueryBudget& budget) {
   return std::min(budget.threads == 0 ? cores : budget.threads, kMost);
 }
 
-Expected<GroupTable> aggregate(SpanSource& source, const AggregateRequest& request,
-                               const QueryBudget& budget, const CancelToken* cancel,
-                               Inspected& inspected) {
-  const traceql::BudgetMeter meter(budget, cancel);
-  const traceql::Watchdog watchdog(meter);
-  ScanStats stats;
-  auto table = source.aggregate(request, watchdog.cancel(), stats);
-  inspected = traceql::inspected(stats);
-  WEFT_TRY(meter.check());
-  return table;
-}
-
 }  // namespace weft
 
 namespace weft::traceql {
 namespace {
-
-// How often a running query looks at its deadline and at its caller's cancellation.
-constexpr auto kSupervision = std::chrono::milliseconds(5);
 
 class Run {
  public:
@@ -147,52 +135,6 @@ class Run {
 };
 
 }  // namespace
-
-BudgetMeter::BudgetMeter(const QueryBudget& budget, const CancelToken* cancel)
-    : budget_(budget), cancel_(cancel), begin_ns_(system_clock().steady_ns()) {}
-
-Status BudgetMeter::check() const {
-  if (cancel_ != nullptr && cancel_->cancelled()) {
-    return fail(ErrorCode::kCancelled, "the query was cancelled");
-  }
-  if (budget_.time_ns != 0 && elapsed_ns() > budget_.time_ns) {
-    return fail(ErrorCode::kDeadlineExceeded,
-                fmt::format("the query ran longer than its time budget of {} ms; narrow the time "
-                            "range or the filter, or give weft serve a longer --query-timeout",
-                            budget_.time_ns / 1'000'000));
-  }
-  return {};
-}
-
-Status BudgetMeter::take_memory(size_t bytes) {
-  const size_t held = memory_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
-  if (held <= budget_.memory_bytes) return {};
-  return fail(ErrorCode::kResourceExhausted,
-              fmt::format("the query needs more than its memory budget of {} bytes; narrow the "
-                          "time range or the filter, or give weft serve more --query-memory",
-                          budget_.memory_bytes));
-}
-
-uint64_t BudgetMeter::elapsed_ns() const {
-  return system_clock().steady_ns() - begin_ns_;
-}
-
-Watchdog::Watchdog(const BudgetMeter& meter)
-    : thread_([this, &meter] {
-        std::unique_lock lock(mutex_);
-        while (!ended_.wait_for(lock, kSupervision, [this] { return is_over_; })) {
-          if (!meter.check()) cancel_.cancel();
-        }
-      }) {}
-
-Watchdog::~Watchdog() {
-  {
-    const std::lock_guard lock(mutex_);
-    is_over_ = true;
-  }
-  ended_.notify_all();
-  thread_.join();
-}
 
 Status run_scan(SpanSource& source, const ScanRequest& request, unsigned threads,
                 BudgetMeter& meter, ScanStats& stats, const ParallelScan& work) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "query/batch_fields.h"
+#include "query/budget.h"
 #include "query/parallel_scan.h"
 #include "query/parser.h"
 #include "query/plan.h"
@@ -208,6 +209,18 @@ TimeRange align_to_step(TimeRange range, uint64_t step_ns) {
     range.to_ns = UINT64_MAX;
   }
   return range;
+}
+
+Expected<GroupTable> aggregate(SpanSource& source, const AggregateRequest& request,
+                               const QueryBudget& budget, const CancelToken* cancel,
+                               Inspected& inspected) {
+  const BudgetMeter meter(budget, cancel);
+  const Watchdog watchdog(meter);
+  ScanStats stats;
+  auto table = source.aggregate(request, watchdog.cancel(), stats);
+  inspected = traceql::inspected(stats);
+  WEFT_TRY(meter.check());
+  return table;
 }
 
 }  // namespace weft

@@ -4,19 +4,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 
+#include "base/ascii.h"
 #include "query/ast.h"
 
 namespace weft::traceql {
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return out;
-}
 
 // Levenshtein with transpositions, on short words.
 size_t distance(std::string_view a, std::string_view b) {
@@ -85,7 +78,8 @@ std::string with_mended_scope(std::string_view word) {
   const std::string_view scope = nearest(
       word.substr(0, dot), {"span", "resource", "event", "link", "instrumentation", "parent"});
   // A namespace of attributes may lie near: only one slip, or two in a long word.
-  if (scope.empty() || distance(lower(word.substr(0, dot)), scope) > (dot > 5 ? 2u : 1u)) return {};
+  if (scope.empty() || distance(lower_ascii(word.substr(0, dot)), scope) > (dot > 5 ? 2u : 1u))
+    return {};
   return std::string(scope) + std::string(word.substr(dot));
 }
 
@@ -95,9 +89,9 @@ std::string_view nearest(std::string_view word, const std::vector<std::string_vi
   if (word.size() > 40) return {};
   std::string_view best;
   size_t best_distance = std::max<size_t>(1, word.size() / 3) + 1;
-  const std::string lowered = lower(word);
+  const std::string lowered = lower_ascii(word);
   for (std::string_view candidate : candidates) {
-    const size_t d = distance(lowered, lower(candidate));
+    const size_t d = distance(lowered, lower_ascii(candidate));
     if (d < best_distance) {
       best_distance = d;
       best = candidate;
@@ -115,7 +109,7 @@ std::string with_likely_scope(std::string_view key) {
 }
 
 std::string hint_for_word(std::string_view word, bool is_operand) {
-  const std::string lowered = lower(word);
+  const std::string lowered = lower_ascii(word);
   if (const std::string_view literal = literal_word(lowered); is_operand && !literal.empty()) {
     return fmt::format("did you mean `{}`?", literal);
   }

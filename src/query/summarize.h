@@ -6,7 +6,7 @@
 #include <memory>
 #include <optional>
 
-#include "query/parallel_scan.h"
+#include "query/budget.h"
 #include "query/trace_evaluator.h"
 
 namespace weft::traceql {

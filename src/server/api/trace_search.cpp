@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/ascii.h"
 #include "server/api/traceql_text.h"
 
 namespace weft::server {
@@ -151,8 +152,7 @@ Predicate tag_or_log_is(std::string_view key, std::string_view value) {
 }
 
 std::optional<SpanKind> kind_of(std::string_view text) {
-  std::string lower(text);
-  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  std::string lower = lower_ascii(text);
   if (lower.starts_with("span_kind_")) lower.erase(0, 10);
   for (uint8_t kind = 0; kind <= 5; kind++) {
     if (kind_name(kind) == lower) return static_cast<SpanKind>(kind);
