@@ -329,11 +329,23 @@ TEST(Init, SaysWhatMakesNoSenseAndGoesOn) {
   }
 }
 
+// A declarative configuration on the disk, for as long as it lives.
+class ConfigFile {
+ public:
+  explicit ConfigFile(std::string_view yaml) { std::ofstream(path_) << yaml; }
+  ConfigFile(const ConfigFile&) = delete;
+  ConfigFile& operator=(const ConfigFile&) = delete;
+  ~ConfigFile() { std::remove(path_.c_str()); }
+  const std::string& path() const { return path_; }
+
+ private:
+  const std::string path_ =
+      testing::TempDir() + "weft_sdk_config_" + std::to_string(getpid()) + ".yaml";
+};
+
 TEST(Init, ReadsAConfigurationFile) {
   Collector collector;
-  const std::string path =
-      testing::TempDir() + "weft_sdk_config_" + std::to_string(getpid()) + ".yaml";
-  std::ofstream(path) << R"(
+  const ConfigFile file(R"(
 file_format: "1.0-rc.1"
 resource:
   attributes:
@@ -350,8 +362,8 @@ tracer_provider:
             headers: [{name: api-key, value: "a,b"}]
   sampler: {parent_based: {root: {trace_id_ratio_based: {ratio: 1.0}}}}
   limits: {attribute_count_limit: 1}
-)";
-  const Environment environment({{"OTEL_CONFIG_FILE", path},
+)");
+  const Environment environment({{"OTEL_CONFIG_FILE", file.path()},
                                  {"OTEL_TRACES_EXPORTER", "none"},  // not looked at
                                  {"COLLECTOR", collector.url("/here")}});
   {
@@ -362,7 +374,6 @@ tracer_provider:
     for (int i = 0; i < 4; ++i)
       weft::tracer("t").start_span("s").set("a", 1).set("b", 2);
   }
-  std::remove(path.c_str());
   const auto received = collector.received();
   ASSERT_GE(received.size(), 2U);
   EXPECT_EQ(received[0].path, "/here");
@@ -375,9 +386,7 @@ tracer_provider:
 
 TEST(Init, VariablesOfAConfigurationFileAreTextsAndNoYaml) {
   Collector collector;
-  const std::string path =
-      testing::TempDir() + "weft_sdk_config_" + std::to_string(getpid()) + ".yaml";
-  std::ofstream(path) << R"(
+  const ConfigFile file(R"(
 file_format: "1.0-rc.1"
 resource:
   attributes:
@@ -391,8 +400,8 @@ tracer_provider:
           otlp_http:
             endpoint: ${COLLECTOR}
             headers: [{name: api-key, value: "${KEY}"}, {name: plain, value: a}]
-)";
-  const Environment environment({{"OTEL_CONFIG_FILE", path},
+)");
+  const Environment environment({{"OTEL_CONFIG_FILE", file.path()},
                                  {"SHARD", "7"},
                                  {"TEAM", "x: y # z"},
                                  {"KEY", "a\"}, #b: $$c"},
@@ -401,7 +410,6 @@ tracer_provider:
     auto sdk = weft::init_from_env();
     (void)weft::tracer("t").start_span("s");
   }
-  std::remove(path.c_str());
   const auto received = collector.received();
   ASSERT_EQ(received.size(), 1U) << Environment::said();
   EXPECT_EQ(received[0].headers.at("api-key"), "a\"}, #b: $$c");
@@ -412,17 +420,15 @@ tracer_provider:
 }
 
 TEST(Init, SaysWhatOfAConfigurationFileItLeavesOut) {
-  const std::string path =
-      testing::TempDir() + "weft_sdk_config_" + std::to_string(getpid()) + ".yaml";
-  std::ofstream(path) << R"(
+  const ConfigFile file(R"(
 file_format: "1.0-rc.1"
 log_level: debug
 resource: {attributes_list: "a=b"}
 meter_provider: {views: [{selector: {}, stream: {}}]}
-)";
-  const Environment environment({{"OTEL_CONFIG_FILE", path}, {"OTEL_TRACES_EXPORTER", "none"}});
+)");
+  const Environment environment(
+      {{"OTEL_CONFIG_FILE", file.path()}, {"OTEL_TRACES_EXPORTER", "none"}});
   auto sdk = weft::init_from_env();
-  std::remove(path.c_str());
   for (const char* name : {"log_level", "resource.attributes_list", "meter_provider.views"}) {
     EXPECT_THAT(Environment::said(),
                 HasSubstr("OTEL_CONFIG_FILE: " + std::string(name) + " is not supported"));
