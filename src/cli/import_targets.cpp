@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <random>
 #include <thread>
-#include <utility>
 
 #include "base/clock.h"
 #include "cli/signals.h"
@@ -152,7 +151,7 @@ Expected<std::unique_ptr<ImportTarget>> open_server(const TargetOptions& target,
   if (address.empty()) {
     api.reset();
   } else {
-    sender.url = reachable_address(address, client.url);
+    sender.url = address;
   }
   WEFT_ASSIGN(auto otlp, HttpClient::create(sender));
   return std::unique_ptr<ImportTarget>(std::make_unique<ServerTarget>(
@@ -164,27 +163,6 @@ Expected<std::unique_ptr<ImportTarget>> open_server(const TargetOptions& target,
 Expected<std::unique_ptr<ImportTarget>> open_import_target(const TargetOptions& target,
                                                            const RemoteImportOptions& options) {
   return target.data.empty() ? open_server(target, options) : open_directory(target.data);
-}
-
-std::string reachable_address(std::string_view otlp_address, std::string_view url) {
-  // Where the host of "scheme://user@host:port/path" begins, and how long it is.
-  const auto host_of = [](std::string_view address) -> std::pair<size_t, size_t> {
-    size_t begin = address.find("://");
-    begin = begin == std::string_view::npos ? 0 : begin + 3;
-    const size_t end = std::min(address.find('/', begin), address.size());
-    if (const size_t at = address.substr(0, end).rfind('@'); at != std::string_view::npos) {
-      begin = std::max(begin, at + 1);
-    }
-    const size_t bracket = address.substr(0, end).find(']', begin);
-    const size_t colon = address.find(':', bracket == std::string_view::npos ? begin : bracket);
-    return {begin, std::min(colon, end) - begin};
-  };
-  std::string out(otlp_address);
-  const auto [at, size] = host_of(otlp_address);
-  const std::string_view host = otlp_address.substr(at, size);
-  if (host != "0.0.0.0" && host != "[::]") return out;
-  const auto [url_at, url_size] = host_of(url);
-  return out.replace(at, size, url.substr(url_at, url_size));
 }
 
 PartialSuccess read_partial_success(std::string_view body) {

@@ -25,10 +25,6 @@ struct RemoteImportOptions {
 Expected<std::unique_ptr<ImportTarget>> open_import_target(const TargetOptions& target,
                                                            const RemoteImportOptions& options);
 
-// The server's OTLP address as this machine can reach it: a server that listens on every address
-// (0.0.0.0, [::]) names none that means it elsewhere, so the host of its API's `url` is put there.
-std::string reachable_address(std::string_view otlp_address, std::string_view url);
-
 // What an ExportTraceServiceResponse says: spans refused, and why. Malformed bytes count as none.
 struct PartialSuccess {
   uint64_t rejected_spans = 0;

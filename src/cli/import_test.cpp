@@ -10,7 +10,6 @@
 #include <thread>
 
 #include "cli/import_bookmark.h"
-#include "cli/import_targets.h"
 #include "model/span.h"
 #include "wire/otlp_json.h"
 #include "wire/otlp_protobuf.h"
@@ -201,17 +200,6 @@ TEST_F(ImportTest, APipeIsReadOnceAndHasNoBookmark) {
     EXPECT_EQ(report_.spans, 10 * round);
     EXPECT_EQ(report_.files_already_done, 0u);
   }
-}
-
-TEST(ReachableAddressTest, AServerOnEveryAddressIsSentToWhereItsApiIs) {
-  EXPECT_EQ(reachable_address("http://0.0.0.0:4318", "http://weft.example:4300"),
-            "http://weft.example:4318");
-  EXPECT_EQ(reachable_address("https://[::]:4318", "https://me@weft.example/weft"),
-            "https://weft.example:4318");
-  EXPECT_EQ(reachable_address("http://0.0.0.0:4318", "http://[2001:db8::1]:4300"),
-            "http://[2001:db8::1]:4318");
-  for (const char* named : {"http://127.0.0.1:4318", "http://[::1]:4318", "http://a.example:1"})
-    EXPECT_EQ(reachable_address(named, "http://weft.example:4300"), named);
 }
 
 TEST_F(ImportTest, MissingFilesAreErrors) {

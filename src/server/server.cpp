@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/ascii.h"
+#include "server/host_name.h"
 #include "server/http_engine.h"
 #include "server/otlp_grpc.h"
 #include "server/otlp_http.h"
@@ -15,20 +17,6 @@ namespace {
 
 constexpr size_t kLargeBodyThreads = 2;
 constexpr size_t kLargeBodyQueue = 64;
-
-std::string lower_case(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  });
-  return out;
-}
-
-// The Host header without its port, in lower case as names of hosts compare.
-std::string host_name(std::string_view host) {
-  if (host.starts_with('[')) return lower_case(host.substr(0, host.find(']') + 1));
-  return lower_case(host.substr(0, host.find(':')));
-}
 
 bool is_ip_address(std::string_view name) {
   if (name.starts_with('[')) return true;
@@ -131,7 +119,7 @@ void Server::Impl::guard_host(const FinalizedConfig& config, const Endpoint& end
     const std::string name = host_name(request.headers.get("host"));
     const bool known = name.empty() || is_ip_address(name) || name == "localhost" ||
                        name.ends_with(".localhost") || tokens->get().query ||
-                       std::ranges::find(allowed, name, lower_case) != allowed.end();
+                       std::ranges::find(allowed, name, lower_ascii) != allowed.end();
     if (!known) {
       HttpResponse out =
           error_response({ErrorCode::kPermissionDenied,

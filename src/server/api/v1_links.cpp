@@ -6,6 +6,7 @@
 
 #include "server/api/api_context.h"
 #include "server/api/request_params.h"
+#include "server/host_name.h"
 
 namespace weft::server {
 namespace {
@@ -96,13 +97,27 @@ ApiResult get_link(const ApiContext& context, const HttpRequest& request) {
   return response;
 }
 
-ApiResult get_config(const ApiContext& context, const HttpRequest&) {
+// An address as the client can reach it: what listens on every address names none that means this
+// machine elsewhere, so the host that the client has asked for this is put there.
+std::string reachable(std::string address, const std::string& host) {
+  const size_t scheme = address.find("://");
+  const size_t begin = scheme == std::string::npos ? 0 : scheme + 3;
+  for (const std::string_view every : {"0.0.0.0", "[::]"}) {
+    if (!host.empty() && address.compare(begin, every.size(), every) == 0)
+      return address.replace(begin, every.size(), host);
+  }
+  return address;
+}
+
+ApiResult get_config(const ApiContext& context, const HttpRequest& request) {
   const ApiInfo info = context.info();
+  const std::string host = host_name(request.headers.get("host"));
   HttpResponse response = json_response({});
   JsonWriter json(response.body);
   json.begin_object().field("version", info.version);
-  json.field("otlpHttp", info.otlp_http).field("otlpGrpc", info.otlp_grpc);
-  json.field("zipkin", info.zipkin);
+  json.field("otlpHttp", reachable(info.otlp_http, host));
+  json.field("otlpGrpc", reachable(info.otlp_grpc, host));
+  json.field("zipkin", reachable(info.zipkin, host));
   json.key("retention").begin_object();
   json.millis_field("ageMs", static_cast<double>(info.retention_age_ns));
   json.field("bytes", info.retention_bytes).end_object();

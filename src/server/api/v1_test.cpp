@@ -252,6 +252,25 @@ TEST(V1Links, AreNotMadeByPagesOfOtherSites) {
   }
 }
 
+// A server that listens on every address is reached where it was asked.
+TEST(V1Config, AddressesAreThoseThatTheClientCanReach) {
+  ApiFixture api;
+  const Router::Match match = api.router.match(HttpMethod::kGet, "/api/v1/config");
+  const auto answer = [&](std::string_view host) {
+    HttpRequest request;
+    request.headers.set("Host", host);
+    return match.route->handler(request).body;
+  };
+  using ::testing::HasSubstr;
+  EXPECT_THAT(answer("weft.example"), HasSubstr(R"("otlpHttp":"http://127.0.0.1:4318")"));
+  api.info.otlp_http = "https://0.0.0.0:4318";
+  api.info.otlp_grpc = "[::]:4317";
+  EXPECT_THAT(answer("Weft.example:4300"), HasSubstr(R"("otlpHttp":"https://weft.example:4318")"));
+  EXPECT_THAT(answer("weft.example"), HasSubstr(R"("otlpGrpc":"weft.example:4317")"));
+  EXPECT_THAT(answer("[2001:db8::1]:80"), HasSubstr(R"("otlpGrpc":"[2001:db8::1]:4317")"));
+  EXPECT_THAT(answer(""), HasSubstr(R"("otlpGrpc":"[::]:4317")"));
+}
+
 TEST(V1Links, RefuseWhatIsNoLink) {
   ApiFixture api;
   testing::SchemaChecker schemas = testing::openapi();

@@ -56,12 +56,9 @@ class ApiFixture {
     };
     options.ownership = analysis::Ownership({{"Account", "Identity", {"session-api"}}});
     options.limits = limits;
-    options.info = [] {
-      ApiInfo info;
-      info.version = "9.9";
-      info.otlp_http = "http://127.0.0.1:4318";
-      return info;
-    };
+    info.version = "9.9";
+    info.otlp_http = "http://127.0.0.1:4318";
+    options.info = [this] { return info; };
     api = std::make_unique<Api>(std::move(options));
     api->add_routes(router);
   }
@@ -101,6 +98,7 @@ class ApiFixture {
   std::shared_ptr<CancelToken> cancel = std::make_shared<CancelToken>();
   std::unique_ptr<LinkStore> links;
   std::vector<TraceId> pinned;  // what the store was asked to keep
+  ApiInfo info;
   std::unique_ptr<Api> api;
   Router router;
 

@@ -115,9 +115,7 @@ public class Hello {
 function endpoints(): { http: string; grpc: string } {
   const host = location.hostname;
   const given = config.value;
-  // A server that listens on every address names none that means it elsewhere.
-  const reachable = (address: string) => address.replace(/(^|:\/\/)(?:0\.0\.0\.0|\[::\])(?=:\d+)/, `$1${host}`);
-  return { http: reachable(given?.otlpHttp || `http://${host}:4318`).replace(/\/$/, ""), grpc: reachable(given ? (given.otlpGrpc ?? "") : `${host}:4317`).replace(/^https?:\/\//, "") };
+  return { http: (given?.otlpHttp || `http://${host}:4318`).replace(/\/$/, ""), grpc: (given ? (given.otlpGrpc ?? "") : `${host}:4317`).replace(/^https?:\/\//, "") };
 }
 
 const kLookEveryMs = 3000;
